@@ -1,0 +1,233 @@
+"""Messages of trading: ticks, commands, order requests and their outcomes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from domain.decisions import RiskOutcome, TradingState
+from domain.market import Session
+from domain.model import Model, Utc
+
+MAX_REASON = 500
+Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON)]
+
+
+class TickPhase(StrEnum):
+    PRE_OPEN = "pre_open"
+    INTRADAY = "intraday"
+    CLOSE = "close"
+
+
+class TickRequest(Model):
+    """Look at the book and the recommendations of an instant and act on them."""
+
+    as_of: Utc
+    phase: TickPhase
+    session: Session
+
+
+class PlannedOrder(Model):
+    intent_id: str
+    symbol: str
+    side: str
+
+
+class TickReport(Model):
+    as_of: Utc
+    phase: TickPhase
+    planned: tuple[PlannedOrder, ...] = ()
+    equity: str = ""
+
+
+class Command(Model):
+    """A person's word to the engine."""
+
+    reason: Reason
+    actor: str = "operator"
+
+
+class ControlChange(Model):
+    """Write a trading state to the kill switch. `change_key` makes a repeat harmless."""
+
+    state: TradingState
+    reason: str
+    actor: str
+    change_key: str
+    as_of: Utc
+    cancel_open_orders: bool = False
+
+
+class ControlReport(Model):
+    state: TradingState
+    epoch: int
+    canceled_orders: int = 0
+
+
+class EngineStatus(Model):
+    state: TradingState
+    reason: str = ""
+    ticks: int = 0
+    planned: int = 0
+    last_tick_at: Utc | None = None
+    next_tick_at: Utc | None = None
+
+
+class EngineState(Model):
+    """What `TradingEngine` carries from run to run."""
+
+    driven: bool = False
+    state: TradingState = TradingState.ACTIVE
+    reason: str = ""
+    ticks: int = 0
+    planned: int = 0
+    tick_seconds: float = 300.0
+    """Pause between two looks at the book while the exchange is open."""
+    pre_open_seconds: float = 300.0
+    """How long before the open the day's orders are planned."""
+    last_tick_at: Utc | None = None
+    closed_session: str = ""
+    """The last session that was closed and marked."""
+
+
+class SessionQuery(Model):
+    as_of: Utc
+
+
+class OrderRequest(Model):
+    """Carry one intent to its end."""
+
+    intent_id: str
+    symbol: str
+    side: str
+    as_of: Utc
+    driven: bool = False
+    poll_seconds: float = 5.0
+    maximum_poll_seconds: float = 60.0
+
+
+class RiskRequest(Model):
+    intent_id: str
+    as_of: Utc
+
+
+class RiskVerdict(Model):
+    """What risk said, short enough for a history; the checks stand in the database."""
+
+    decision_id: str
+    outcome: RiskOutcome
+    allowed_quantity: str
+    needs_approval: bool
+    approval_reason: str = ""
+    denial: str = ""
+
+
+class ApprovalRequest(Model):
+    intent_id: str
+    decision_id: str
+    as_of: Utc
+
+
+class ApprovalTicket(Model):
+    approval_id: str
+    order_hash: str
+    expires_at: Utc
+
+
+class ApprovalVerdict(StrEnum):
+    APPROVED = "approved"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+
+
+class ApprovalDecision(Model):
+    """A person's decision, bound to the order it was shown for."""
+
+    approved: bool
+    actor: str
+    reason: Reason
+    order_hash: str = ""
+    """Empty only on the plain-signal path, where the workflow's own pending order is meant."""
+
+
+class ApprovalRecord(Model):
+    approval_id: str
+    verdict: ApprovalVerdict
+    actor: str
+    reason: str
+    as_of: Utc
+
+
+class SubmitRequest(Model):
+    intent_id: str
+    decision_id: str
+    as_of: Utc
+
+
+class SyncRequest(Model):
+    intent_id: str
+    as_of: Utc
+
+
+class CloseRequest(Model):
+    """End an intent without an order, or after one."""
+
+    intent_id: str
+    state: str
+    reason: str
+    as_of: Utc
+
+
+class OrderState(StrEnum):
+    """Where an `ExecuteOrder` stands, as shown in the search attribute `StonksState`."""
+
+    ASSESSING = "assessing"
+    AWAITING_APPROVAL = "awaiting_approval"
+    SUBMITTING = "submitting"
+    WORKING = "working"
+    CLOSED = "closed"
+
+
+class OrderProgress(Model):
+    """An order as the broker last reported it."""
+
+    status: str
+    filled_quantity: str = "0"
+    filled_average_price: str = ""
+    closed: bool = False
+    reason: str = ""
+
+
+class OrderOutcome(Model):
+    intent_id: str
+    status: str
+    filled_quantity: str = "0"
+    filled_average_price: str = ""
+    reason: str = ""
+
+
+class RefreshRequest(Model):
+    """Look again at an instant: expire what is due, ask the broker what happened."""
+
+    as_of: Utc
+
+
+class RefreshReport(Model):
+    state: OrderState
+    status: str = ""
+
+
+class MarkRequest(Model):
+    """Value the book and record the account."""
+
+    as_of: Utc
+    phase: TickPhase
+    session: Session
+
+
+class MarkReport(Model):
+    equity: str
+    cash: str
+    positions: int
