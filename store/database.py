@@ -1,0 +1,111 @@
+"""The engine, transactions and bulk copies: PostgreSQL through asyncpg."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+from sqlalchemy import URL, inspect, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel import SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+
+class DatabaseSettings(BaseModel):
+    """Where PostgreSQL is and how to sign in."""
+
+    model_config = ConfigDict(frozen=True)
+
+    host: str
+    port: int = 5432
+    name: str = "stonks"
+    user: str = "stonks"
+    password: SecretStr
+    pool_size: int = 8
+
+    def url(self) -> URL:
+        return URL.create(
+            "postgresql+asyncpg",
+            username=self.user,
+            password=self.password.get_secret_value(),
+            host=self.host,
+            port=self.port,
+            database=self.name,
+        )
+
+
+class Database:
+    """One engine a process. Use `transaction()` for everything that reads or writes rows."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self.settings = settings
+        self.engine: AsyncEngine = create_async_engine(
+            settings.url(),
+            pool_size=settings.pool_size,
+            max_overflow=settings.pool_size,
+            pool_pre_ping=True,
+            pool_timeout=10,
+            connect_args={"timeout": 5, "command_timeout": 60, "server_settings": {"application_name": "stonks"}},
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Open a session that commits at the end of the block and rolls back when it raises."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    async def copy(self, table: str, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:
+        """Insert many new rows with COPY, through a temporary table; rows whose key exists stay as they are."""
+        rows = list(records)
+        if not rows:
+            return
+        names = ", ".join(f'"{name}"' for name in columns)
+        staging = f"staging_{table}"
+        async with self.engine.begin() as connection:
+            await connection.execute(text(f'CREATE TEMP TABLE "{staging}" (LIKE "{table}") ON COMMIT DROP'))
+            raw = await connection.get_raw_connection()
+            driver: Any = raw.driver_connection
+            await driver.copy_records_to_table(staging, records=rows, columns=list(columns))
+            await connection.execute(
+                text(f'INSERT INTO "{table}" ({names}) SELECT {names} FROM "{staging}" ON CONFLICT DO NOTHING')  # noqa: S608
+            )
+
+    async def ping(self) -> None:
+        """Run a real query; raises when the database cannot answer."""
+        async with self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+async def insert_new(session: AsyncSession, rows: Sequence[SQLModel]) -> int:
+    """Insert rows whose primary or unique key is new; rows that exist stay untouched. Returns how many were new."""
+    if not rows:
+        return 0
+    table = type(rows[0])
+    statement = insert(table).values([_values(row) for row in rows]).on_conflict_do_nothing()
+    result = await session.execute(statement)
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+async def upsert(session: AsyncSession, rows: Sequence[SQLModel]) -> None:
+    """Insert rows, or replace the rows that carry the same primary key."""
+    if not rows:
+        return
+    table = type(rows[0])
+    mapped: Any = inspect(table)
+    keys = [column.name for column in mapped.primary_key]
+    statement = insert(table).values([_values(row) for row in rows])
+    changed = {name: statement.excluded[name] for name in rows[0].model_dump() if name not in keys}
+    await session.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed))
+
+
+def _values(row: SQLModel) -> dict[str, Any]:
+    """The row's columns, without keys that the database itself counts up."""
+    mapped: Any = inspect(type(row))
+    counted = {column.name for column in mapped.columns if column.identity is not None}
+    return row.model_dump(exclude=counted)

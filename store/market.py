@@ -1,0 +1,103 @@
+"""Bars and corporate actions: what a decision may see, and what the paper broker fills from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from domain.decisions import MarketWindow
+from domain.market import Bar, CorporateAction
+from store.tables.market import BarRow, CorporateActionRow
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+async def bars_on(session: AsyncSession, *, on: date, symbols: Sequence[str] | None = None) -> list[Bar]:
+    """Bars of one session, by symbol."""
+    statement = select(BarRow).where(BarRow.session == on).order_by(col(BarRow.symbol))
+    if symbols is not None:
+        statement = statement.where(col(BarRow.symbol).in_(symbols))
+    return [_bar(row) for row in await session.exec(statement)]
+
+
+async def actions_on(session: AsyncSession, *, on: date) -> list[CorporateAction]:
+    rows = await session.exec(
+        select(CorporateActionRow).where(CorporateActionRow.ex_date == on).order_by(col(CorporateActionRow.symbol))
+    )
+    return [
+        CorporateAction(
+            symbol=row.symbol, ex_date=row.ex_date, cash_dividend=row.cash_dividend, split_ratio=row.split_ratio
+        )
+        for row in rows
+    ]
+
+
+async def windows(
+    session: AsyncSession, *, symbols: Sequence[str], as_of: datetime, sessions: int
+) -> dict[str, MarketWindow]:
+    """The last `sessions` bars of each symbol that were finished at `as_of`, split-adjusted as of that day.
+
+    A split is announced long before its ex-date, so on the morning of the ex-date yesterday's close is already seen in
+    new shares.
+    """
+    ranked = (
+        select(
+            BarRow, func.row_number().over(partition_by=BarRow.symbol, order_by=col(BarRow.session).desc()).label("age")
+        )
+        .where(col(BarRow.symbol).in_(symbols), BarRow.available_at <= as_of)
+        .subquery()
+    )
+    rows = await session.execute(
+        select(ranked.c.symbol, ranked.c.session, ranked.c.close, ranked.c.volume)
+        .where(ranked.c.age <= sessions)
+        .order_by(ranked.c.symbol, ranked.c.session)
+    )
+    splits: dict[str, list[tuple[date, Decimal]]] = {}
+    for symbol, ex_date, ratio in await session.exec(
+        select(col(CorporateActionRow.symbol), col(CorporateActionRow.ex_date), col(CorporateActionRow.split_ratio))
+        .where(col(CorporateActionRow.symbol).in_(symbols), CorporateActionRow.split_ratio != 1)
+        .order_by(col(CorporateActionRow.ex_date))
+    ):
+        splits.setdefault(symbol, []).append((ex_date, ratio))
+    found: dict[str, list[tuple[date, Decimal, int]]] = {}
+    for symbol, day, close, volume in rows.all():
+        found.setdefault(symbol, []).append((day, close, volume))
+    today = as_of.astimezone(NEW_YORK).date()
+    return {symbol: _window(symbol, bars, splits.get(symbol, []), today) for symbol, bars in found.items()}
+
+
+def _window(
+    symbol: str, bars: list[tuple[date, Decimal, int]], splits: list[tuple[date, Decimal]], today: date
+) -> MarketWindow:
+    closes, volumes = [], []
+    for day, close, volume in bars:
+        factor = Decimal(1)
+        for ex_date, ratio in splits:
+            if day < ex_date <= today:
+                factor *= ratio
+        closes.append(float(close / factor))
+        volumes.append(float(volume * factor))
+    return MarketWindow(
+        symbol=symbol,
+        sessions=tuple(day.isoformat() for day, _, _ in bars),
+        closes=tuple(closes),
+        volumes=tuple(volumes),
+    )
+
+
+def _bar(row: BarRow) -> Bar:
+    return Bar(
+        symbol=row.symbol,
+        session=row.session,
+        open=row.open,
+        high=row.high,
+        low=row.low,
+        close=row.close,
+        volume=row.volume,
+    )

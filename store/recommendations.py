@@ -1,0 +1,147 @@
+"""Signals, recommendations and the records they can be computed from again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from domain.decisions import Action, Assessment, Recommendation
+from domain.errors import NotFound
+from domain.ids import digest
+from store.database import insert_new
+from store.tables.decisions import DecisionRecordRow, RecommendationRow, SignalSnapshot
+
+
+async def save(
+    session: AsyncSession,
+    *,
+    recommendation: Recommendation,
+    record_key: str,
+    recorded_at: datetime,
+) -> None:
+    """Save a recommendation with its signal snapshot and the key of its decision record."""
+    assessment = recommendation.assessment
+    await insert_new(session, [_snapshot(assessment)])
+    await insert_new(
+        session,
+        [
+            RecommendationRow(
+                recommendation_id=recommendation.recommendation_id,
+                symbol=recommendation.symbol,
+                as_of=recommendation.as_of,
+                action=recommendation.action.value,
+                previous_action=recommendation.previous_action.value,
+                score=assessment.score,
+                conviction=assessment.conviction,
+                edge_bp=recommendation.edge_bp,
+                cost_bp=recommendation.cost_bp,
+                thesis=recommendation.thesis,
+                config_version=recommendation.config_version,
+                record_hash=recommendation.record_hash,
+                body=recommendation.model_dump(mode="json"),
+            )
+        ],
+    )
+    await insert_new(
+        session,
+        [
+            DecisionRecordRow(
+                record_hash=recommendation.record_hash,
+                recommendation_id=recommendation.recommendation_id,
+                symbol=recommendation.symbol,
+                as_of=recommendation.as_of,
+                record_key=record_key,
+                recorded_at=recorded_at,
+            )
+        ],
+    )
+
+
+async def previous_actions(session: AsyncSession, *, symbols: Sequence[str], before: datetime) -> dict[str, Action]:
+    """The newest action of each symbol strictly before an instant; symbols never recommended are absent."""
+    rows = await session.execute(
+        select(RecommendationRow.symbol, RecommendationRow.action)
+        .distinct(col(RecommendationRow.symbol))
+        .where(col(RecommendationRow.symbol).in_(symbols), RecommendationRow.as_of < before)
+        .order_by(col(RecommendationRow.symbol), col(RecommendationRow.as_of).desc())
+    )
+    return {symbol: Action(action) for symbol, action in rows.all()}
+
+
+async def latest(session: AsyncSession, *, as_of: datetime, not_before: datetime) -> list[Recommendation]:
+    """Each symbol's newest recommendation made in `not_before <= t <= as_of`, by symbol."""
+    rows = await session.exec(
+        select(RecommendationRow)
+        .distinct(col(RecommendationRow.symbol))
+        .where(RecommendationRow.as_of <= as_of, RecommendationRow.as_of >= not_before)
+        .order_by(col(RecommendationRow.symbol), col(RecommendationRow.as_of).desc())
+    )
+    return [Recommendation.model_validate(row.body) for row in rows]
+
+
+async def require(session: AsyncSession, recommendation_id: str) -> Recommendation:
+    row = await session.get(RecommendationRow, recommendation_id)
+    if row is None:
+        raise NotFound(
+            "RECOMMENDATION_NOT_FOUND",
+            "/v1/recommendations lists them, newest first",
+            recommendation_id=recommendation_id,
+        )
+    return Recommendation.model_validate(row.body)
+
+
+async def record_key(session: AsyncSession, recommendation_id: str) -> str:
+    """Key of the decision record in the object store."""
+    rows = await session.exec(
+        select(DecisionRecordRow.record_key).where(DecisionRecordRow.recommendation_id == recommendation_id)
+    )
+    key = rows.first()
+    if key is None:
+        raise NotFound("DECISION_RECORD_NOT_FOUND", recommendation_id=recommendation_id)
+    return key
+
+
+async def list_recent(
+    session: AsyncSession,
+    *,
+    limit: int,
+    symbol: str | None = None,
+    action: str | None = None,
+    before: tuple[datetime, str] | None = None,
+) -> list[RecommendationRow]:
+    """Recommendations, newest first; `before` is the (as_of, id) of the last row of the page before."""
+    statement = select(RecommendationRow)
+    if symbol is not None:
+        statement = statement.where(RecommendationRow.symbol == symbol)
+    if action is not None:
+        statement = statement.where(RecommendationRow.action == action)
+    if before is not None:
+        at, key = before
+        statement = statement.where(
+            (col(RecommendationRow.as_of) < at)
+            | ((col(RecommendationRow.as_of) == at) & (col(RecommendationRow.recommendation_id) < key))
+        )
+    statement = statement.order_by(
+        col(RecommendationRow.as_of).desc(), col(RecommendationRow.recommendation_id).desc()
+    ).limit(limit)
+    return list((await session.exec(statement)).all())
+
+
+def _snapshot(assessment: Assessment) -> SignalSnapshot:
+    return SignalSnapshot(
+        snapshot_id=digest("signal", assessment.symbol, assessment.as_of),
+        symbol=assessment.symbol,
+        as_of=assessment.as_of,
+        score_nano=assessment.score_nano,
+        company=assessment.company,
+        macro=assessment.macro,
+        competitive=assessment.competitive,
+        confirmation=assessment.confirmation,
+        conviction=assessment.conviction,
+        contradiction=assessment.contradiction,
+        evidence_count=assessment.evidence_count,
+        assessment=assessment.model_dump(mode="json"),
+    )

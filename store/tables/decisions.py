@@ -1,0 +1,114 @@
+"""What was concluded and why: signals, recommendations, decision records, risk decisions, approvals."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import BigInteger, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from store.tables.columns import Json, dollars, instant, json_list, json_object, shares, text
+
+
+class SignalSnapshot(SQLModel, table=True):
+    """The three layers and the score of one symbol at one instant."""
+
+    __tablename__ = "signal_snapshots"
+    __table_args__ = (UniqueConstraint("symbol", "as_of"),)
+
+    snapshot_id: str = Field(primary_key=True)
+    symbol: str = Field(foreign_key="companies.symbol")
+    as_of: datetime = instant(index=True)
+    score_nano: int = Field(sa_type=BigInteger)
+    company: float
+    macro: float
+    competitive: float
+    confirmation: float
+    conviction: float
+    contradiction: float
+    evidence_count: int
+    assessment: Json = json_object()
+
+
+class RecommendationRow(SQLModel, table=True):
+    __tablename__ = "recommendations"
+
+    recommendation_id: str = Field(primary_key=True)
+    symbol: str = Field(foreign_key="companies.symbol", index=True)
+    as_of: datetime = instant(index=True)
+    action: str = Field(index=True)
+    previous_action: str = text()
+    score: float
+    conviction: float
+    edge_bp: float
+    cost_bp: float
+    thesis: str = text()
+    config_version: str = text()
+    record_hash: str = text()
+    body: Json = json_object()
+
+
+class DecisionRecordRow(SQLModel, table=True):
+    """Append-only: all that a recommendation was computed from."""
+
+    __tablename__ = "decision_records"
+
+    record_hash: str = Field(primary_key=True)
+    recommendation_id: str = Field(index=True)
+    symbol: str = text()
+    as_of: datetime = instant()
+    record_key: str = text()
+    recorded_at: datetime = instant()
+
+
+class OrderIntentRow(SQLModel, table=True):
+    """Our sized wish, before risk has spoken."""
+
+    __tablename__ = "order_intents"
+
+    intent_id: str = Field(primary_key=True)
+    recommendation_id: str = Field(index=True)
+    symbol: str = Field(index=True)
+    side: str = text()
+    quantity: Decimal = shares()
+    reference_price: Decimal = dollars()
+    notional: Decimal = dollars()
+    target_weight: float
+    clamps: list[Json] = json_list()
+    as_of: datetime = instant(index=True)
+    reason: str = text("")
+    state: str = Field(default="open", index=True)
+
+
+class RiskDecisionRow(SQLModel, table=True):
+    __tablename__ = "risk_decisions"
+
+    decision_id: str = Field(primary_key=True)
+    intent_id: str = Field(foreign_key="order_intents.intent_id", index=True)
+    outcome: str = Field(index=True)
+    allowed_quantity: Decimal = shares()
+    needs_approval: bool = False
+    approval_reason: str = text("")
+    checks: list[Json] = json_list()
+    as_of: datetime = instant()
+
+
+class Approval(SQLModel, table=True):
+    """A question to a person, bound to one exact order by `order_hash`."""
+
+    __tablename__ = "approvals"
+
+    approval_id: str = Field(primary_key=True)
+    intent_id: str = Field(foreign_key="order_intents.intent_id", index=True)
+    decision_id: str = text()
+    symbol: str = text()
+    side: str = text()
+    quantity: Decimal = shares()
+    notional: Decimal = dollars()
+    reason: str = text()
+    order_hash: str = text()
+    status: str = Field(default="pending", index=True)
+    requested_at: datetime = instant(index=True)
+    expires_at: datetime = instant()
+    decided_at: datetime | None = instant(nullable=True)
+    decided_by: str = text("")
+    decision_reason: str = text("")

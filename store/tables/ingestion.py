@@ -1,0 +1,192 @@
+"""How documents come in and what is read in them."""
+
+from datetime import datetime
+
+from sqlalchemy import UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from store.tables.columns import Json, bigint_array, instant, json_list, json_object, text
+
+
+class Source(SQLModel, table=True):
+    """Where documents come from. The table is the truth; Temporal Schedules are made equal to it."""
+
+    __tablename__ = "sources"
+
+    source_id: str = Field(primary_key=True)
+    kind: str = text()
+    config: Json = json_object()
+    cadence_seconds: int = 0
+    """0: never by itself, only by hand."""
+    paused: bool = False
+    credibility: str = text("unknown")
+    cursor: Json = json_object()
+    created_at: datetime = instant()
+    version: int = 1
+
+
+class IngestionRun(SQLModel, table=True):
+    __tablename__ = "ingestion_runs"
+
+    run_id: str = Field(primary_key=True)
+    source_id: str = Field(foreign_key="sources.source_id", index=True)
+    status: str = text("running")
+    started_at: datetime = instant()
+    finished_at: datetime | None = instant(nullable=True)
+    read: int = 0
+    registered: int = 0
+    linked: int = 0
+    """Documents already known that gained a symbol."""
+    duplicates: int = 0
+    rejected: int = 0
+    skipped: int = 0
+    """Documents outside the period asked for."""
+    error: str = text("")
+
+
+class Reject(SQLModel, table=True):
+    """A record that was refused, with where it stood and why. Nothing is lost silently."""
+
+    __tablename__ = "rejects"
+
+    reject_id: str = Field(primary_key=True)
+    run_id: str = Field(index=True)
+    file: str = text()
+    line: int = 0
+    column: str = text("")
+    reason: str = Field(index=True)
+    detail: str = text("")
+    excerpt: str = text("")
+    recorded_at: datetime = instant()
+
+
+class Document(SQLModel, table=True):
+    __tablename__ = "documents"
+
+    doc_id: str = Field(primary_key=True)
+    content_hash: str = Field(unique=True)
+    source_id: str = Field(foreign_key="sources.source_id", index=True)
+    run_id: str = Field(index=True)
+    title: str = text()
+    url: str = text("")
+    publisher: str = text("")
+    language: str = text("en")
+    credibility: str = text("unknown")
+    published_at: datetime = instant(index=True)
+    precision: str = text()
+    available_at: datetime = instant(index=True)
+    """When we could first know it: the only key that orders facts."""
+    recorded_at: datetime = instant()
+    location: str = text("")
+    raw_key: str = text()
+    text_key: str = text("")
+    shingles: list[int] = bigint_array()
+    status: str = Field(default="registered", index=True)
+    error: str = text("")
+
+
+class DocumentSymbol(SQLModel, table=True):
+    """A symbol that the source itself attached to the document."""
+
+    __tablename__ = "document_symbols"
+
+    doc_id: str = Field(primary_key=True, foreign_key="documents.doc_id")
+    symbol: str = Field(primary_key=True, foreign_key="companies.symbol", index=True)
+    label: str = text("")
+    """The source's own ticker, for example GOOG where today's symbol is GOOGL."""
+
+
+class ExtractionRow(SQLModel, table=True):
+    __tablename__ = "extractions"
+
+    extraction_id: str = Field(primary_key=True)
+    doc_id: str = Field(foreign_key="documents.doc_id", index=True)
+    extractor: str = text()
+    extractor_version: str = text()
+    status: str = text()
+    result_key: str = text("")
+    quotes_total: int = 0
+    quotes_valid: int = 0
+    dropped: list[str] = json_list()
+    recorded_at: datetime = instant()
+
+
+class EventRow(SQLModel, table=True):
+    __tablename__ = "events"
+
+    event_id: str = Field(primary_key=True)
+    extraction_id: str = Field(foreign_key="extractions.extraction_id", index=True)
+    doc_id: str = Field(foreign_key="documents.doc_id", index=True)
+    type: str = Field(index=True)
+    materiality: str = text()
+    horizon: str = text()
+    confidence: float
+    facts: list[Json] = json_list()
+    quotes: list[Json] = json_list()
+
+
+class EvidenceRow(SQLModel, table=True):
+    """One document's word on one symbol: the unit that scores are made of."""
+
+    __tablename__ = "evidence"
+    __table_args__ = (UniqueConstraint("event_id", "symbol"),)
+
+    evidence_id: str = Field(primary_key=True)
+    event_id: str = Field(foreign_key="events.event_id")
+    extraction_id: str = Field(foreign_key="extractions.extraction_id")
+    doc_id: str = Field(foreign_key="documents.doc_id", index=True)
+    symbol: str = Field(foreign_key="companies.symbol", index=True)
+    available_at: datetime = instant(index=True)
+    event_type: str = text()
+    role: str = text()
+    materiality: str = text()
+    sentiment: float
+    confidence: float
+    quote: str = text("")
+
+
+class AiAgent(SQLModel, table=True):
+    __tablename__ = "ai_agents"
+
+    agent_id: str = Field(primary_key=True)
+    name: str = Field(unique=True)
+    purpose: str = text("")
+    origin: str = text("system")
+    settings: Json = json_object()
+    archived: bool = False
+    created_at: datetime = instant()
+
+
+class AgentVariant(SQLModel, table=True):
+    """An immutable configuration of an agent: a change is a new variant."""
+
+    __tablename__ = "agent_variants"
+
+    variant_id: str = Field(primary_key=True)
+    agent_id: str = Field(foreign_key="ai_agents.agent_id", index=True)
+    settings: Json = json_object()
+    traffic_share: float = 0.0
+    active: bool = False
+    shadow: bool = False
+    created_at: datetime = instant()
+
+
+class AgentPerformance(SQLModel, table=True):
+    """One call of an agent."""
+
+    __tablename__ = "agent_performance_log"
+
+    call_id: str = Field(primary_key=True)
+    agent: str = Field(index=True)
+    variant_id: str = text("")
+    doc_id: str = Field(default="", index=True)
+    extractor_version: str = text("")
+    attempt: int = 1
+    latency_ms: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    valid: bool = True
+    problem: str = text("")
+    quotes_total: int = 0
+    quotes_valid: int = 0
+    recorded_at: datetime = instant(index=True)

@@ -1,0 +1,103 @@
+"""What keeps the platform honest and running: outbox, audit log, API keys, notifications, exports, backups."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Column, Identity
+from sqlmodel import Field, SQLModel
+
+from store.tables.columns import Json, instant, json_object, text
+
+
+class Notification(SQLModel, table=True):
+    __tablename__ = "notifications"
+
+    notification_id: str = Field(primary_key=True)
+    event: str = Field(index=True)
+    channel: str = text("")
+    status: str = text()
+    subject: str = text()
+    body: str = text("")
+    created_at: datetime = instant(index=True)
+    sent_at: datetime | None = instant(nullable=True)
+    error: str = text("")
+
+
+class OutboxEvent(SQLModel, table=True):
+    """What happened, in order, for event streams: written in the transaction that made it true."""
+
+    __tablename__ = "outbox"
+
+    sequence: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    event_id: str = Field(unique=True)
+    event: str = Field(index=True)
+    subject_id: str = text()
+    body: Json = json_object()
+    occurred_at: datetime = instant(index=True)
+
+
+class AuditEntry(SQLModel, table=True):
+    """Append-only chain: each entry carries the hash of the one before."""
+
+    __tablename__ = "audit_log"
+
+    sequence: int = Field(primary_key=True, sa_type=BigInteger)
+    entry_key: str = Field(unique=True)
+    """Idempotency key: the same act is written once however often it is retried."""
+    recorded_at: datetime = instant(index=True)
+    actor: str = text()
+    action: str = Field(index=True)
+    subject: str = text()
+    body: Json = json_object()
+    previous_hash: str = text()
+    entry_hash: str = text()
+
+
+class ApiKey(SQLModel, table=True):
+    """Only the hash of a key is stored; the key itself is shown once."""
+
+    __tablename__ = "api_keys"
+
+    key_id: str = Field(primary_key=True)
+    name: str = text()
+    key_hash: str = Field(unique=True)
+    scopes: Json = json_object()
+    created_at: datetime = instant()
+    expires_at: datetime | None = instant(nullable=True)
+    revoked_at: datetime | None = instant(nullable=True)
+    last_used_at: datetime | None = instant(nullable=True)
+
+
+class LakeExport(SQLModel, table=True):
+    __tablename__ = "lake_exports"
+
+    export_id: str = Field(primary_key=True)
+    table_name: str = Field(index=True)
+    status: str = text()
+    rows: int = Field(default=0, sa_type=BigInteger)
+    snapshot: str = text("")
+    up_to: datetime = instant()
+    created_at: datetime = instant()
+
+
+class Backup(SQLModel, table=True):
+    __tablename__ = "backups"
+
+    backup_id: str = Field(primary_key=True)
+    status: str = text()
+    location: str = text()
+    manifest: Json = json_object()
+    created_at: datetime = instant()
+    verified_at: datetime | None = instant(nullable=True)
+
+
+class DeadLetterNote(SQLModel, table=True):
+    """A person's word on a failed workflow: it was retried or discarded, by whom and why."""
+
+    __tablename__ = "dead_letter_notes"
+
+    workflow_id: str = Field(primary_key=True)
+    run_id: str = Field(primary_key=True)
+    action: str = text()
+    actor: str = text()
+    reason: str = text("")
+    recorded_at: datetime = instant()
