@@ -1,0 +1,112 @@
+"""Research: evidence and bars in, a recommendation with its decision record out."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+
+from temporalio import activity
+
+from activities.ports import Calendar, Flows
+from domain.config import TradingConfig
+from domain.decisions import Action, EvidenceItem, MarketWindow, PositionView
+from domain.ids import digest
+from domain.recommendation import recommend
+from domain.research import AssessRequest, RecommendationNotice
+from domain.signals import assess
+from store import config, documents, market, portfolio, recommendations
+from store.database import Database
+from store.objects import ObjectStore, key_for
+
+EVIDENCE_DAYS = 30
+"""The longest window of the layer score."""
+MARKET_SESSIONS = 61
+"""Sixty daily returns."""
+CALENDAR_DAYS = 130
+"""Enough calendar days before `as_of` to count trading days of any age or holding that matters."""
+
+
+class ResearchActivities:
+    """Assess a symbol at an instant. The instant is an argument: live, replay and re-asking are one path."""
+
+    def __init__(
+        self, database: Database, objects: ObjectStore, flows: Flows, calendar: Calendar, *, code_version: str
+    ) -> None:
+        self._database = database
+        self._objects = objects
+        self._flows = flows
+        self._calendar = calendar
+        self._code_version = code_version
+
+    @activity.defn
+    async def assess(self, request: AssessRequest) -> RecommendationNotice:
+        """Score the symbol and write the recommendation; the same instant and inputs write the same rows."""
+        settings, evidence, window, previous, position = await self._inputs(request)
+        assessment = assess(
+            evidence,
+            as_of=request.as_of,
+            session_dates=self._session_dates(request.as_of),
+            market=window,
+            config=settings,
+        )
+        recommendation, record = recommend(
+            assessment,
+            previous=previous,
+            position=position,
+            config=settings,
+            evidence=evidence,
+            market=window,
+            session_dates=self._session_dates(request.as_of),
+            code_version=self._code_version,
+        )
+        body = record.model_dump_json().encode()
+        key = await self._objects.put(key_for("records", digest(body.decode(), length=64)), body, "application/json")
+        async with self._database.transaction() as session:
+            await recommendations.save(
+                session, recommendation=recommendation, record_key=key, recorded_at=datetime.now(UTC)
+            )
+        return RecommendationNotice(
+            recommendation_id=recommendation.recommendation_id,
+            symbol=recommendation.symbol,
+            as_of=recommendation.as_of,
+            action=recommendation.action,
+            previous_action=recommendation.previous_action,
+            score=assessment.score,
+            conviction=assessment.conviction,
+        )
+
+    @activity.defn
+    async def tell_engine(self, notice: RecommendationNotice) -> None:
+        """Let the engine look at the book now; the recommendation itself stands in the database."""
+        await self._flows.tell_engine(notice)
+
+    async def _inputs(
+        self, request: AssessRequest
+    ) -> tuple[TradingConfig, list[EvidenceItem], MarketWindow | None, Action, PositionView]:
+        symbol, as_of = request.symbol, request.as_of
+        async with self._database.transaction() as session:
+            settings = await config.current(session)
+            evidence = await documents.evidence_for(session, symbols=[symbol], as_of=as_of, days=EVIDENCE_DAYS)
+            found = await market.windows(session, symbols=[symbol], as_of=as_of, sessions=MARKET_SESSIONS)
+            previous = await recommendations.previous_actions(session, symbols=[symbol], before=as_of)
+            held = await portfolio.position_view(
+                session, symbol=symbol, session_dates=self._session_dates(as_of), on=as_of
+            )
+        return settings, evidence[symbol], found.get(symbol), previous.get(symbol, Action.NONE), held
+
+    def _session_dates(self, as_of: datetime) -> list[date]:
+        first = (as_of - timedelta(days=CALENDAR_DAYS)).date()
+        return [session.date for session in self._calendar.sessions(first, as_of.date())]
+
+
+async def assess_all(
+    flows: Flows, symbols: list[str], as_of: datetime, *, parallel: int = 8
+) -> list[RecommendationNotice]:
+    """Ask every symbol's own workflow, a few at a time; the answers come in the order of the symbols."""
+    limit = asyncio.Semaphore(parallel)
+
+    async def one(symbol: str) -> RecommendationNotice:
+        async with limit:
+            return await flows.assess_symbol(AssessRequest(symbol=symbol, as_of=as_of))
+
+    return list(await asyncio.gather(*(one(symbol) for symbol in symbols)))
