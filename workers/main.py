@@ -1,0 +1,111 @@
+"""A worker process: serves the queues it is given until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import structlog
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities.failures import FailureInterceptor
+from workers.health import serve_health
+from workers.parts import Parts
+from workers.registry import duties
+from workers.schedules import ensure_hourly_reconciliation
+from workers.settings import Settings
+from workflows import names
+from workflows.names import Queue
+from workflows.reconcile_schedules import ReconcileSchedules
+
+log = structlog.get_logger(__name__)
+
+GRACE = timedelta(seconds=8)
+"""How long running activities may finish when the process is told to stop."""
+
+
+async def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
+    """Serve `queues` until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    parts = await Parts.connect(settings)
+    try:
+        await register_search_attributes(parts.client)
+        if Queue.INGEST in queues:
+            await parts.objects.ensure_bucket()
+        async with AsyncExitStack() as running:
+            for queue in queues:
+                await running.enter_async_context(build_worker(queue, parts))
+            if settings.worker_health_port:
+                server = await serve_health(settings.worker_health_host, settings.worker_health_port)
+                await running.enter_async_context(server)
+            if Queue.OPS in queues:
+                await begin_reconciliation(parts.client, driven=settings.driven)
+            log.info("worker_started", queues=[queue.value for queue in queues])
+            await stop.wait()
+            log.info("worker_stopping")
+    finally:
+        await parts.close()
+
+
+def build_worker(queue: Queue, parts: Parts) -> Worker:
+    """Make the worker of one queue.
+
+    Workflows run outside the import sandbox, which costs half of the throughput; the tests and the replay gate run the
+    same workflows inside it, so that nondeterminism is still caught.
+    """
+    work = duties(queue, parts)
+    return Worker(
+        parts.client,
+        task_queue=queue.value,
+        workflows=list(work.workflows),
+        activities=list(work.activities),
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        interceptors=[FailureInterceptor()],
+        max_concurrent_activities=work.concurrent_activities,
+        max_concurrent_workflow_tasks=work.concurrent_workflow_tasks if work.workflows else None,
+        max_cached_workflows=work.cached_workflows if work.workflows else 0,
+        graceful_shutdown_timeout=GRACE,
+    )
+
+
+async def register_search_attributes(client: Client) -> None:
+    """Register the typed search attributes that the server does not know yet."""
+    known = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace)
+    )
+    missing = [key.name for key in names.SEARCH_ATTRIBUTES if key.name not in known.custom_attributes]
+    if not missing:
+        return
+    keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+    try:
+        await client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(namespace=client.namespace, search_attributes=dict.fromkeys(missing, keyword))
+        )
+    except RPCError as error:
+        if error.status is not RPCStatusCode.ALREADY_EXISTS:  # another worker was faster
+            raise
+
+
+async def begin_reconciliation(client: Client, *, driven: bool) -> None:
+    """Make the schedules right at start-up. A replay has none: it reads its source itself."""
+    if driven:
+        return
+    await ensure_hourly_reconciliation(client)
+    await client.start_workflow(
+        ReconcileSchedules.run,
+        id=names.RECONCILE_SCHEDULES,
+        task_queue=Queue.OPS,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary="schedules equal the sources table",
+    )

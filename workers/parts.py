@@ -1,0 +1,167 @@
+"""The composition root: builds every part from the settings, each once, on first use."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from activities.adapters.files.actions import read_actions
+from activities.adapters.files.bars import read_bars
+from activities.adapters.ollama import OllamaExtractor, OllamaSettings
+from temporalio.client import Client
+
+from activities.adapters.files.documents import read_documents
+from activities.adapters.files.fingerprint import fingerprint
+from activities.adapters.paper import PaperControl
+from activities.adapters.rules import RulesExtractor
+from activities.documents import DocumentActivities
+from activities.engine import EngineActivities
+from activities.extraction import ExtractionActivities
+from activities.ingestion import IngestionActivities
+from activities.market import MarketActivities
+from activities.orders import OrderActivities
+from activities.replay import ReplayActivities
+from activities.research import ResearchActivities
+from activities.schedules import ScheduleActivities
+from domain.errors import ConfigurationError
+from domain.extraction import Extraction, ExtractionInput
+from domain.sources import SourceKind
+from store.database import Database
+from store.objects import ObjectStore
+from workers.schedules import TemporalSchedules
+from workers.settings import Mode, Settings
+from workflows.client import TemporalFlows, connect
+
+if TYPE_CHECKING:
+    from activities.adapters.alpaca import AlpacaBroker
+    from activities.adapters.calendar import ExchangeCalendar
+    from activities.ports import Extractor
+
+CODE_VERSION = version("stonks-oracle")
+
+
+class Parts:
+    """What workers, the API and the CLI are put together from. Close it to release connections."""
+
+    def __init__(self, settings: Settings, client: Client) -> None:
+        self.settings = settings
+        self.client = client
+        self._exit = AsyncExitStack()
+
+    @classmethod
+    async def connect(cls, settings: Settings) -> Parts:
+        """Connect to Temporal; everything else connects when it is first used."""
+        if not settings.temporal_address:
+            raise ConfigurationError(
+                "SETTING_MISSING", "Set it, or use `stonks up`", variable="STONKS_TEMPORAL_ADDRESS"
+            )
+        return cls(settings, await connect(settings.temporal_address, settings.temporal_namespace))
+
+    async def close(self) -> None:
+        await self._exit.aclose()
+
+    @cached_property
+    def database(self) -> Database:
+        database = Database(self.settings.database())
+        self._exit.push_async_callback(database.close)
+        return database
+
+    @cached_property
+    def objects(self) -> ObjectStore:
+        objects = ObjectStore(self.settings.objects())
+        self._exit.callback(objects.close)
+        return objects
+
+    @cached_property
+    def flows(self) -> TemporalFlows:
+        return TemporalFlows(self.client, driven=self.settings.driven)
+
+    @cached_property
+    def calendar(self) -> ExchangeCalendar:
+        from activities.adapters.calendar import ExchangeCalendar  # pandas: a second that only two workers need
+
+        return ExchangeCalendar(today=datetime.now(UTC).date())
+
+    @cached_property
+    def broker(self) -> AlpacaBroker:
+        from activities.adapters.alpaca import AlpacaBroker, AlpacaSettings
+
+        return AlpacaBroker(
+            AlpacaSettings(
+                key_id=self.settings.broker_key_id,
+                secret_key=self.settings.broker_secret_key,
+                paper=self.settings.mode is not Mode.LIVE,
+                url=self.settings.broker_url,
+            )
+        )
+
+    @cached_property
+    def paper(self) -> PaperControl | None:
+        """The paper broker's control side, where there is one and its clock is ours to move."""
+        key = self.settings.broker_control_key
+        if not key.get_secret_value() or not self.settings.driven:
+            return None
+        return PaperControl(self.settings.broker_url, key)
+
+    def document_activities(self) -> DocumentActivities:
+        return DocumentActivities(self.database, self.objects, self.flows)
+
+    def ingestion_activities(self) -> IngestionActivities:
+        readers = {
+            SourceKind.FILE.value: lambda config, not_after: read_documents(config, not_after=not_after),
+        }
+        return IngestionActivities(self.database, self.objects, self.flows, readers, driven=self.settings.driven)
+
+    def extraction_activities(self) -> ExtractionActivities:
+        """The model where one is configured, with the rules behind it; the rules alone otherwise."""
+        rules = _RulesInline(RulesExtractor())
+        if not self.settings.ollama_url:
+            return ExtractionActivities(self.database, self.objects, rules)
+        if not self.settings.ollama_model:
+            raise ConfigurationError(
+                "SETTING_MISSING", "Name the model to use, for example qwen3:8b", variable="STONKS_OLLAMA_MODEL"
+            )
+        model: Extractor = OllamaExtractor(
+            OllamaSettings(base_url=self.settings.ollama_url, model=self.settings.ollama_model)
+        )
+        return ExtractionActivities(self.database, self.objects, model, rules)
+
+    def research_activities(self) -> ResearchActivities:
+        return ResearchActivities(self.database, self.objects, self.flows, self.calendar, code_version=CODE_VERSION)
+
+    def engine_activities(self) -> EngineActivities:
+        return EngineActivities(self.database, self.broker, self.calendar)
+
+    def order_activities(self) -> OrderActivities:
+        return OrderActivities(self.database, self.broker, mode=self.settings.mode.value)
+
+    def market_activities(self) -> MarketActivities:
+        return MarketActivities(self.database, self.paper)
+
+    def schedule_activities(self) -> ScheduleActivities:
+        return ScheduleActivities(self.database, TemporalSchedules(self.client), self.flows)
+
+    def replay_activities(self) -> ReplayActivities:
+        return ReplayActivities(
+            self.database,
+            self.objects,
+            self.flows,
+            self.calendar,
+            self.paper,
+            read_bars=read_bars,
+            read_actions=read_actions,
+            fingerprint=fingerprint,
+        )
+
+
+class _RulesInline:
+    """The rules extractor behind the same asynchronous face as a model; it takes well under a millisecond."""
+
+    def __init__(self, rules: RulesExtractor) -> None:
+        self._rules = rules
+
+    async def extract(self, source: ExtractionInput) -> Extraction:
+        return self._rules.extract(source)

@@ -1,0 +1,113 @@
+"""Temporal Schedules of the sources, and the platform's own hourly one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleState,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.ingestion import IngestRequest
+from domain.schedules import SourceSchedule
+from workflows import names
+from workflows.ingest_source import IngestSource
+from workflows.reconcile_schedules import ReconcileSchedules
+
+PREFIX = "source/"
+JITTER_SHARE = 0.1
+"""Fires up to this share of the cadence late, so that sources do not all fire in the same second."""
+MISSED_CADENCES = 2
+"""A source that was missed is caught up at most this far back: older news comes with the next read anyway."""
+
+
+class TemporalSchedules:
+    """Fulfils `activities.schedules.Schedules`."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def found(self) -> dict[str, SourceSchedule]:
+        """Every schedule of a source, read one by one: the list alone lags behind."""
+        found: dict[str, SourceSchedule] = {}
+        async for entry in await self._client.list_schedules():
+            if not entry.id.startswith(PREFIX):
+                continue
+            try:
+                schedule = (await self._client.get_schedule_handle(entry.id).describe()).schedule
+            except RPCError as error:
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    continue
+                raise
+            source_id = entry.id.removeprefix(PREFIX)
+            every = schedule.spec.intervals[0].every if schedule.spec.intervals else timedelta(0)
+            found[source_id] = SourceSchedule(
+                source_id=source_id, cadence_seconds=int(every.total_seconds()), paused=schedule.state.paused
+            )
+        return found
+
+    async def create(self, schedule: SourceSchedule) -> None:
+        try:
+            await self._client.create_schedule(names.source_schedule_id(schedule.source_id), _source(schedule))
+        except ScheduleAlreadyRunningError:
+            await self.update(schedule)
+
+    async def update(self, schedule: SourceSchedule) -> None:
+        def change(_: ScheduleUpdateInput) -> ScheduleUpdate:
+            return ScheduleUpdate(schedule=_source(schedule))
+
+        await self._client.get_schedule_handle(names.source_schedule_id(schedule.source_id)).update(change)
+
+    async def delete(self, source_id: str) -> None:
+        try:
+            await self._client.get_schedule_handle(names.source_schedule_id(source_id)).delete()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+
+
+async def ensure_hourly_reconciliation(client: Client) -> None:
+    """Let schedules be compared with the sources table every hour, whatever else happens."""
+    action = ScheduleActionStartWorkflow(
+        ReconcileSchedules.run,
+        id=names.RECONCILE_SCHEDULES,
+        task_queue=names.Queue.OPS,
+        static_summary="schedules equal the sources table",
+    )
+    try:
+        await client.create_schedule(names.RECONCILE_SCHEDULES, _every(timedelta(hours=1), action, paused=False))
+    except ScheduleAlreadyRunningError:
+        return
+
+
+def _source(schedule: SourceSchedule) -> Schedule:
+    action = ScheduleActionStartWorkflow(
+        IngestSource.run,
+        IngestRequest(source_id=schedule.source_id),
+        id=f"ingest/{schedule.source_id}",
+        task_queue=names.Queue.INGEST,
+        static_summary=f"ingest {schedule.source_id}",
+    )
+    return _every(timedelta(seconds=schedule.cadence_seconds), action, paused=schedule.paused)
+
+
+def _every(cadence: timedelta, action: ScheduleActionStartWorkflow, *, paused: bool) -> Schedule:
+    return Schedule(
+        action=action,
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=cadence)], jitter=cadence * JITTER_SHARE),
+        policy=SchedulePolicy(
+            overlap=ScheduleOverlapPolicy.SKIP, catchup_window=max(cadence * MISSED_CADENCES, timedelta(minutes=1))
+        ),
+        state=ScheduleState(paused=paused, note="made equal to the sources table"),
+    )

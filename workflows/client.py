@@ -1,0 +1,169 @@
+"""The Temporal client as activities, the API and the CLI use it: starts, signals and updates of other workflows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowUpdateFailedError
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.ingestion import DocumentRequest
+from domain.research import AssessRequest, EvidenceNotice, RecommendationNotice, SymbolState
+from domain.trading import (
+    ApprovalDecision,
+    EngineState,
+    RefreshReport,
+    RefreshRequest,
+    TickReport,
+    TickRequest,
+)
+from workflows import names
+from workflows.execute_order import ExecuteOrder
+from workflows.process_document import ProcessDocument
+from workflows.research_symbol import ResearchSymbol
+from workflows.trading_engine import TradingEngine
+
+RPC_TIMEOUT = timedelta(seconds=30)
+
+
+async def connect(address: str, namespace: str) -> Client:
+    """Connect with the payload converter that every part of the platform uses."""
+    return await Client.connect(address, namespace=namespace, data_converter=pydantic_data_converter)
+
+
+class TemporalFlows:
+    """Fulfils `activities.ports.Flows`."""
+
+    def __init__(self, client: Client, *, driven: bool) -> None:
+        self._client = client
+        self._driven = driven
+        self._symbols_started: set[str] = set()
+
+    async def start_document(self, request: DocumentRequest, *, again: bool = False) -> None:
+        reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE if again else WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+        try:
+            await self._client.start_workflow(
+                ProcessDocument.run,
+                request,
+                id=names.document_id(request.doc_id),
+                task_queue=names.Queue.INGEST,
+                id_reuse_policy=reuse,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                search_attributes=_attributes(stage="document", source=request.source_id),
+                static_summary=f"document of {request.source_id}",
+                rpc_timeout=RPC_TIMEOUT,
+            )
+        except WorkflowAlreadyStartedError:
+            return  # it was processed before: the id absorbs the repeat
+
+    async def failed_document(self, doc_id: str) -> str | None:
+        handle = self._client.get_workflow_handle(names.document_id(doc_id))
+        try:
+            status = (await handle.describe(rpc_timeout=RPC_TIMEOUT)).status
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return "its workflow does not exist any more"
+            raise
+        if status in (None, WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED):
+            return None
+        return f"its workflow ended as {status.name.lower()}"
+
+    async def tell_symbol(self, notice: EvidenceNotice) -> None:
+        await self._client.start_workflow(
+            ResearchSymbol.run,
+            SymbolState(symbol=notice.symbol, driven=self._driven),
+            id=names.symbol_id(notice.symbol),
+            task_queue=names.Queue.RESEARCH,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal="evidence",
+            start_signal_args=[notice],
+            search_attributes=_attributes(stage="symbol", symbol=notice.symbol),
+            static_summary=notice.symbol,
+            rpc_timeout=RPC_TIMEOUT,
+        )
+
+    async def assess_symbol(self, request: AssessRequest) -> RecommendationNotice:
+        await self._ensure_symbol(request.symbol)
+        handle = self._client.get_workflow_handle(names.symbol_id(request.symbol))
+        return await handle.execute_update(
+            ResearchSymbol.assess,
+            request,
+            id=f"assess-{names.run_stamp(request.as_of)}",
+            rpc_timeout=timedelta(minutes=5),
+        )
+
+    async def tell_engine(self, notice: RecommendationNotice) -> None:
+        await self.ensure_engine()
+        handle = self._client.get_workflow_handle(names.TRADING_ENGINE)
+        await handle.signal(TradingEngine.recommendation, notice, rpc_timeout=RPC_TIMEOUT)
+
+    async def ensure_engine(self) -> None:
+        await self._client.start_workflow(
+            TradingEngine.run,
+            EngineState(driven=self._driven),
+            id=names.TRADING_ENGINE,
+            task_queue=names.Queue.TRADING,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            search_attributes=_attributes(stage="engine"),
+            static_summary="the trading loop",
+            rpc_timeout=RPC_TIMEOUT,
+        )
+
+    async def tick_engine(self, request: TickRequest) -> TickReport:
+        handle = self._client.get_workflow_handle(names.TRADING_ENGINE)
+        return await handle.execute_update(
+            TradingEngine.tick,
+            request,
+            id=f"tick-{request.phase.value}-{names.run_stamp(request.as_of)}",
+            rpc_timeout=timedelta(minutes=5),
+        )
+
+    async def refresh_order(self, intent_id: str, request: RefreshRequest) -> RefreshReport | None:
+        handle = self._client.get_workflow_handle(names.order_id(intent_id))
+        try:
+            return await handle.execute_update(ExecuteOrder.refresh, request, rpc_timeout=timedelta(minutes=5))
+        except WorkflowUpdateFailedError:  # it ended while it was asked
+            return None
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:  # it ended, or its start is still on the way
+                return None
+            raise
+
+    async def decide_order(self, intent_id: str, decision: ApprovalDecision) -> None:
+        handle = self._client.get_workflow_handle(names.order_id(intent_id))
+        await handle.execute_update(
+            ExecuteOrder.decide, decision, id=f"decide-{decision.order_hash}", rpc_timeout=timedelta(minutes=5)
+        )
+
+    async def _ensure_symbol(self, symbol: str) -> None:
+        """Start a symbol that has no evidence yet, or whose workflow was ended by hand."""
+        if symbol in self._symbols_started:
+            return
+        await self._client.start_workflow(
+            ResearchSymbol.run,
+            SymbolState(symbol=symbol, driven=self._driven),
+            id=names.symbol_id(symbol),
+            task_queue=names.Queue.RESEARCH,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            search_attributes=_attributes(stage="symbol", symbol=symbol),
+            static_summary=symbol,
+            rpc_timeout=RPC_TIMEOUT,
+        )
+        self._symbols_started.add(symbol)
+
+
+def _attributes(*, stage: str, symbol: str = "", source: str = "") -> TypedSearchAttributes:
+    pairs = [SearchAttributePair(names.STAGE, stage)]
+    if symbol:
+        pairs.append(SearchAttributePair(names.SYMBOL, symbol))
+    if source:
+        pairs.append(SearchAttributePair(names.SOURCE, source))
+    return TypedSearchAttributes(pairs)

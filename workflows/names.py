@@ -1,0 +1,58 @@
+"""Queues, workflow ids and search attributes: built here and nowhere else."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from temporalio.common import SearchAttributeKey
+
+
+class Queue(StrEnum):
+    """One task queue a capability. `trading` alone holds broker keys; `extract` alone talks to a model."""
+
+    INGEST = "ingest"
+    EXTRACT = "extract"
+    RESEARCH = "research"
+    TRADING = "trading"
+    OPS = "ops"
+
+
+STAGE = SearchAttributeKey.for_keyword("StonksStage")
+SYMBOL = SearchAttributeKey.for_keyword("StonksSymbol")
+SOURCE = SearchAttributeKey.for_keyword("StonksSource")
+STATE = SearchAttributeKey.for_keyword("StonksState")
+DECISION = SearchAttributeKey.for_keyword("StonksDecision")
+SEARCH_ATTRIBUTES = (STAGE, SYMBOL, SOURCE, STATE, DECISION)
+
+TRADING_ENGINE = "trading-engine"
+RECONCILE_SCHEDULES = "reconcile-schedules"
+
+
+def ingest_id(source_id: str, run: str) -> str:
+    return f"ingest/{source_id}/{run}"
+
+
+def document_id(doc_id: str) -> str:
+    return f"document/{doc_id}"
+
+
+def symbol_id(symbol: str) -> str:
+    return f"symbol/{symbol}"
+
+
+def order_id(intent_id: str) -> str:
+    return f"order/{intent_id}"
+
+
+def replay_id(replay: str) -> str:
+    return f"replay/{replay}"
+
+
+def source_schedule_id(source_id: str) -> str:
+    return f"source/{source_id}"
+
+
+def run_stamp(instant: datetime) -> str:
+    """An instant as it stands in ids: `20140715T201500Z`."""
+    return instant.strftime("%Y%m%dT%H%M%SZ")

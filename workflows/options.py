@@ -1,0 +1,113 @@
+"""Timeouts and retry policies by stage. Which errors are final is decided in `activities/failures.py`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TypedDict
+
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType
+
+from workflows.names import Queue
+
+
+class ActivityOptions(TypedDict, total=False):
+    task_queue: str
+    start_to_close_timeout: timedelta
+    schedule_to_close_timeout: timedelta
+    heartbeat_timeout: timedelta
+    retry_policy: RetryPolicy
+    cancellation_type: ActivityCancellationType
+
+
+def _retry(attempts: int, *, first: float = 1.0, most: float = 60.0) -> RetryPolicy:
+    """Attempts of 0 mean without end."""
+    return RetryPolicy(
+        initial_interval=timedelta(seconds=first),
+        backoff_coefficient=2.0,
+        maximum_interval=timedelta(seconds=most),
+        maximum_attempts=attempts,
+    )
+
+
+FETCH: ActivityOptions = {
+    "task_queue": Queue.INGEST,
+    "start_to_close_timeout": timedelta(hours=1),
+    "heartbeat_timeout": timedelta(seconds=30),
+    "retry_policy": _retry(8, most=30.0),
+}
+"""Reads a source to its end; resumes at the last heartbeat."""
+
+RELEASE: ActivityOptions = {
+    "task_queue": Queue.INGEST,
+    "start_to_close_timeout": timedelta(minutes=30),
+    "heartbeat_timeout": timedelta(seconds=30),
+    "retry_policy": _retry(0),
+}
+
+PARSE: ActivityOptions = {
+    "task_queue": Queue.INGEST,
+    "start_to_close_timeout": timedelta(seconds=10),
+    "retry_policy": _retry(8, most=30.0),
+}
+
+EXTRACT: ActivityOptions = {
+    "task_queue": Queue.EXTRACT,
+    "start_to_close_timeout": timedelta(seconds=120),
+    "heartbeat_timeout": timedelta(seconds=30),
+    "retry_policy": _retry(8, most=30.0),
+}
+
+STORE: ActivityOptions = {
+    "task_queue": Queue.RESEARCH,
+    "start_to_close_timeout": timedelta(seconds=30),
+    "retry_policy": _retry(0),
+}
+"""Writes what is already known: repeated until the store is back."""
+
+ASSESS: ActivityOptions = {
+    "task_queue": Queue.RESEARCH,
+    "start_to_close_timeout": timedelta(seconds=30),
+    "retry_policy": _retry(0, most=30.0),
+}
+
+LEDGER: ActivityOptions = {
+    "task_queue": Queue.TRADING,
+    "start_to_close_timeout": timedelta(seconds=30),
+    "retry_policy": _retry(0, first=0.5, most=10.0),
+}
+"""Reads and writes our own book: plans, risk decisions, approvals, marks."""
+
+SUBMIT: ActivityOptions = {
+    "task_queue": Queue.TRADING,
+    "start_to_close_timeout": timedelta(seconds=15),
+    "schedule_to_close_timeout": timedelta(seconds=60),
+    "retry_policy": _retry(0, first=0.5, most=5.0),
+}
+"""Every attempt carries the same client order id. After a minute the outcome is unknown and the order is followed."""
+
+SYNC: ActivityOptions = {
+    "task_queue": Queue.TRADING,
+    "start_to_close_timeout": timedelta(seconds=15),
+    "retry_policy": _retry(0, first=0.5, most=15.0),
+}
+
+DRIVE: ActivityOptions = {
+    "task_queue": Queue.OPS,
+    "start_to_close_timeout": timedelta(minutes=30),
+    "heartbeat_timeout": timedelta(seconds=30),
+    "retry_policy": _retry(0, first=0.5, most=10.0),
+}
+"""A step of a replay: waits for other workflows, heartbeats while it does."""
+
+MARKET: ActivityOptions = {
+    "task_queue": Queue.TRADING,
+    "start_to_close_timeout": timedelta(seconds=30),
+    "retry_policy": _retry(0, first=0.5, most=10.0),
+}
+
+SCHEDULES: ActivityOptions = {
+    "task_queue": Queue.OPS,
+    "start_to_close_timeout": timedelta(seconds=60),
+    "retry_policy": _retry(10, most=30.0),
+}
