@@ -12,7 +12,7 @@ from temporalio import activity
 
 from activities.ports import Calendar, Flows, PaperMarket
 from activities.release import release_due, wait_processed
-from activities.research import EVIDENCE_DAYS, assess_all
+from activities.research import assess_all
 from domain.documents import Reject, RejectReason
 from domain.errors import ConfigurationError, InvalidInput
 from domain.ingestion import ReleaseReport, ReleaseRequest
@@ -107,7 +107,8 @@ class ReplayActivities:
     async def assess_all(self, request: AssessAllRequest) -> AssessAllReport:
         """Have every symbol with evidence or a position assessed by its own workflow."""
         async with self._database.transaction() as session:
-            symbols = set(await documents.symbols_with_evidence(session, as_of=request.as_of, days=EVIDENCE_DAYS))
+            days = (await config.current(session)).signals.lookback_days
+            symbols = set(await documents.symbols_with_evidence(session, as_of=request.as_of, days=days))
             symbols |= {holding.symbol for holding in await portfolio.holdings(session)}
         beating = asyncio.create_task(_beat())
         try:

@@ -18,12 +18,12 @@ from store import config, documents, market, portfolio, recommendations
 from store.database import Database
 from store.objects import ObjectStore, key_for
 
-EVIDENCE_DAYS = 30
-"""The longest window of the layer score."""
 MARKET_SESSIONS = 61
 """Sixty daily returns."""
-CALENDAR_DAYS = 130
+CALENDAR_DAYS_BEFORE = 130
 """Enough calendar days before `as_of` to count trading days of any age or holding that matters."""
+CALENDAR_DAYS_AFTER = 7
+"""Beyond `as_of`, so that a holiday is known to be one."""
 
 
 class ResearchActivities:
@@ -48,6 +48,7 @@ class ResearchActivities:
             session_dates=self._session_dates(request.as_of),
             market=window,
             config=settings,
+            symbol=request.symbol,
         )
         recommendation, record = recommend(
             assessment,
@@ -86,7 +87,8 @@ class ResearchActivities:
         symbol, as_of = request.symbol, request.as_of
         async with self._database.transaction() as session:
             settings = await config.current(session)
-            evidence = await documents.evidence_for(session, symbols=[symbol], as_of=as_of, days=EVIDENCE_DAYS)
+            days = settings.signals.lookback_days
+            evidence = await documents.evidence_for(session, symbols=[symbol], as_of=as_of, days=days)
             found = await market.windows(session, symbols=[symbol], as_of=as_of, sessions=MARKET_SESSIONS)
             previous = await recommendations.previous_actions(session, symbols=[symbol], before=as_of)
             held = await portfolio.position_view(
@@ -95,8 +97,9 @@ class ResearchActivities:
         return settings, evidence[symbol], found.get(symbol), previous.get(symbol, Action.NONE), held
 
     def _session_dates(self, as_of: datetime) -> list[date]:
-        first = (as_of - timedelta(days=CALENDAR_DAYS)).date()
-        return [session.date for session in self._calendar.sessions(first, as_of.date())]
+        first = (as_of - timedelta(days=CALENDAR_DAYS_BEFORE)).date()
+        last = (as_of + timedelta(days=CALENDAR_DAYS_AFTER)).date()
+        return [session.date for session in self._calendar.sessions(first, last)]
 
 
 async def assess_all(

@@ -6,12 +6,14 @@ and integer nano-units (1e-9) where persisted, so that attributions sum exactly.
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
+from domain.config import TradingConfig
 from domain.documents import Credibility
 from domain.extraction import EntityRole, EventType, ExtractorKind, Materiality
 from domain.model import Model, Utc
@@ -164,9 +166,13 @@ class DecisionRecord(Model):
     market: MarketWindow
     position: PositionView
     previous_action: Action
-    config: dict[str, object]
+    config: TradingConfig
     config_version: str
     code_version: str
+    session_dates: tuple[date, ...] = ()
+    """Sessions of the exchange that ages were counted on."""
+    macro: float = 0.0
+    competitive: float = 0.0
 
 
 class Side(StrEnum):

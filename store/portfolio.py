@@ -74,7 +74,8 @@ async def apply_actions(session: AsyncSession, *, actions: Sequence[CorporateAct
             continue
         before = _holding(row)
         dividend = apply_dividend(before, action.cash_dividend)
-        after = apply_split(before, action.split_ratio).holding
+        split = apply_split(before, action.split_ratio)
+        after = split.holding
         entry = CorporateActionEntry(
             symbol=action.symbol,
             ex_date=action.ex_date,
@@ -87,7 +88,7 @@ async def apply_actions(session: AsyncSession, *, actions: Sequence[CorporateAct
         if await insert_new(session, [entry]):
             row.quantity, row.average_price = after.quantity, after.average_price
             row.last_price = after.last_price
-            row.realized_pnl += dividend.realized_pnl
+            row.realized_pnl += dividend.realized_pnl + split.realized_pnl
             session.add(row)
             applied += 1
     return applied

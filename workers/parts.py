@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from activities.adapters.files.actions import read_actions
 from activities.adapters.files.bars import read_bars
-from activities.adapters.ollama import OllamaExtractor, OllamaSettings
 from temporalio.client import Client
 
 from activities.adapters.files.documents import read_documents
@@ -124,6 +123,8 @@ class Parts:
             raise ConfigurationError(
                 "SETTING_MISSING", "Name the model to use, for example qwen3:8b", variable="STONKS_OLLAMA_MODEL"
             )
+        from activities.adapters.ollama import OllamaExtractor, OllamaSettings
+
         model: Extractor = OllamaExtractor(
             OllamaSettings(base_url=self.settings.ollama_url, model=self.settings.ollama_model)
         )

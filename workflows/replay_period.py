@@ -76,7 +76,7 @@ class ReplayPeriod:
             IngestRequest(
                 source_id=plan.source_id,
                 run_id=self._request.replay_id,
-                as_of=plan.available_until,
+                as_of=workflow.now(),
                 available_after=plan.available_after,
                 available_until=plan.available_until,
                 release=False,

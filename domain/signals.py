@@ -1,0 +1,417 @@
+"""From evidence to a score: decay, layer scores, market confirmation, conviction and exact attributions.
+
+`assess` does one symbol and `assess_many` N of them through the same kernels (`domain.kernels`), which are
+elementwise over the symbols: N single calls give the bits of one call for N.
+Formulas: quantitative specification, section 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import numpy as np
+
+from domain.calendar_math import TradingClock, relevant_sessions
+from domain.config import ConfirmationConfig, SignalConfig, TradingConfig
+from domain.decisions import Assessment, Attribution, EvidenceItem, Layer, MarketWindow
+from domain.errors import InvalidInput
+from domain.kernels import (
+    NANO,
+    Floats,
+    composite_score,
+    confirmed_score,
+    contradiction,
+    conviction_of,
+    decayed_weight,
+    document_weight,
+    effective_documents,
+    horizon_of,
+    largest_remainder,
+    layer_score,
+    market_confirmation,
+    segment_sums,
+    signed_half_life,
+    to_nano,
+)
+from domain.novelty import novelty
+
+
+@dataclass(frozen=True)
+class SymbolInputs:
+    """What one symbol is assessed from. `macro` and `competitive` are the scores of those layers in [-1, 1]."""
+
+    symbol: str
+    evidence: Sequence[EvidenceItem]
+    market: MarketWindow | None = None
+    macro: float = 0.0
+    competitive: float = 0.0
+
+
+def assess(
+    evidence: Sequence[EvidenceItem],
+    *,
+    as_of: datetime,
+    session_dates: Sequence[date],
+    market: MarketWindow | None,
+    config: TradingConfig,
+    symbol: str = "",
+    macro: float = 0.0,
+    competitive: float = 0.0,
+) -> Assessment:
+    """Score one symbol at an instant. `symbol` is only needed where neither evidence nor market names it.
+
+    See `assess_many`, which does the work.
+    """
+    named = symbol or (market.symbol if market is not None else "") or (evidence[0].symbol if evidence else "")
+    inputs = SymbolInputs(symbol=named, evidence=evidence, market=market, macro=macro, competitive=competitive)
+    return assess_many([inputs], as_of=as_of, session_dates=session_dates, config=config)[0]
+
+
+def assess_many(
+    inputs: Sequence[SymbolInputs], *, as_of: datetime, session_dates: Sequence[date], config: TradingConfig
+) -> tuple[Assessment, ...]:
+    """Score N symbols at one instant, in the order given.
+
+    Evidence that becomes available after `as_of` has no effect, nor has what is older than the widest window (30
+    trading days); evidence up to `lookback_days` old still tells whether a story is new. The same evidence twice counts
+    once. Fewer bars than confirmation needs give a confirmation and a volatility of 0.
+
+    Args:
+        session_dates: exchange sessions, strictly ascending, from before the oldest evidence to at least `as_of`, best
+            one session further; beyond its ends every Monday to Friday is taken as a session.
+
+    Raises:
+        InvalidInput: evidence or bars of another symbol, bars that are not positive finite numbers or not of one
+            length, a layer score outside [-1, 1], or sessions that do not ascend.
+    """
+    signals = config.signals
+    clock = clock_at(as_of, session_dates, signals)
+    terms = [_terms(_checked(one), clock=clock, as_of=as_of, config=signals) for one in inputs]
+    stats = [_market_stats(one.market, signals.confirmation) for one in inputs]
+    company = _company_layer(terms, signals)
+    return _assessments(inputs, terms, stats, company, as_of=as_of, config=signals)
+
+
+def eligible_evidence(
+    evidence: Sequence[EvidenceItem], *, as_of: datetime, config: SignalConfig
+) -> tuple[EvidenceItem, ...]:
+    """Keep what may be read at an instant, each item once, in canonical order (`available_at`, doc_id, evidence_id)."""
+    oldest = as_of - timedelta(days=config.lookback_days)
+    seen: set[str] = set()
+    kept = []
+    for item in sorted(evidence, key=lambda item: (item.available_at, item.doc_id, item.evidence_id)):
+        if oldest <= item.available_at <= as_of and item.evidence_id not in seen:
+            seen.add(item.evidence_id)
+            kept.append(item)
+    return tuple(kept)
+
+
+def eligible_sessions(session_dates: Sequence[date], *, as_of: datetime, config: SignalConfig) -> tuple[date, ...]:
+    """Keep the sessions that can matter for ages at an instant."""
+    first = (as_of - timedelta(days=config.lookback_days)).date()
+    return relevant_sessions(session_dates, first=first, last=as_of.date())
+
+
+def clock_at(as_of: datetime, session_dates: Sequence[date], config: SignalConfig) -> TradingClock:
+    """Make the clock that ages at an instant are measured with."""
+    return TradingClock(
+        eligible_sessions(session_dates, as_of=as_of, config=config),
+        opens_minute=config.session_opens_minute,
+        closes_minute=config.session_closes_minute,
+    )
+
+
+# One symbol's inputs, made flat.
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """The items of one symbol that stand inside the widest window, and what the kernels need of each."""
+
+    items: tuple[EvidenceItem, ...]
+    novelty: tuple[float, ...]
+    relevance: tuple[float, ...]
+    credibility: tuple[float, ...]
+    confidence: tuple[float, ...]
+    materiality: tuple[float, ...]
+    half_life: tuple[float, ...]
+    age: tuple[float, ...]
+
+
+def _checked(one: SymbolInputs) -> SymbolInputs:
+    if not one.symbol:
+        raise InvalidInput("MISSING_SYMBOL", "Pass `symbol` where there is neither evidence nor a market window.")
+    others = [item.symbol for item in one.evidence if item.symbol != one.symbol]
+    if one.market is not None and one.market.symbol != one.symbol:
+        others.append(one.market.symbol)
+    if others:
+        raise InvalidInput("MIXED_SYMBOLS", "Assess one symbol at a time.", expected=one.symbol, found=min(others))
+    for name, value in (("macro", one.macro), ("competitive", one.competitive)):
+        if not -1.0 <= value <= 1.0:
+            raise InvalidInput("SCORE_OUT_OF_RANGE", symbol=one.symbol, field=name, found=value, allowed="[-1, 1]")
+    return one
+
+
+def _terms(one: SymbolInputs, *, clock: TradingClock, as_of: datetime, config: SignalConfig) -> _Terms:
+    eligible = eligible_evidence(one.evidence, as_of=as_of, config=config)
+    judged = novelty(eligible, config)
+    ages = [clock.age(item.available_at, as_of) for item in eligible]
+    inside = [at for at, age in enumerate(ages) if age <= config.windows[2]]
+    items = tuple(eligible[at] for at in inside)
+    return _Terms(
+        items=items,
+        novelty=tuple(judged[at][0] if judged[at][1] else 0.0 for at in inside),
+        relevance=tuple(config.relevance[item.role] for item in items),
+        credibility=tuple(config.credibility[item.credibility] for item in items),
+        confidence=tuple(item.confidence * item.quote_validity for item in items),
+        materiality=tuple(config.materiality[item.materiality] for item in items),
+        half_life=tuple(config.half_lives[item.event_type] for item in items),
+        age=tuple(ages[at] for at in inside),
+    )
+
+
+@dataclass(frozen=True)
+class _MarketStats:
+    trend: float = 0.0
+    momentum: float = 0.0
+    deviation: float = 0.0
+    burst: float = 0.0
+    volume_z: float = 0.0
+    dollar_volume: float = 0.0
+    last_close: float = 0.0
+
+
+def bars_used(market: MarketWindow, config: ConfirmationConfig) -> MarketWindow:
+    """Keep the most recent bars: those that can have an effect on an assessment."""
+    read = config.bars_read
+    return MarketWindow(
+        symbol=market.symbol,
+        sessions=market.sessions[-read:],
+        closes=market.closes[-read:],
+        volumes=market.volumes[-read:],
+    )
+
+
+def _market_stats(market: MarketWindow | None, config: ConfirmationConfig) -> _MarketStats:
+    if market is None or not market.closes:
+        return _MarketStats()
+    window = _checked_bars(market, config)
+    closes, volumes = window.closes, window.volumes
+    recent = list(zip(closes, volumes, strict=True))[-config.liquidity_sessions :]
+    dollar_volume = _mean([close * volume for close, volume in recent])
+    if len(closes) < config.bars_needed:
+        return _MarketStats(dollar_volume=dollar_volume, last_close=closes[-1])
+    logs = np.log(np.array(closes[-(config.volatility_sessions + 1) :], dtype=np.float64))
+    returns: list[float] = np.diff(logs).tolist()
+    short, long = _mean(closes[-config.short_average :]), _mean(closes[-config.long_average :])
+    usual = volumes[-(config.volume_sessions + 1) : -1]
+    spread = _deviation(usual)
+    return _MarketStats(
+        trend=float(np.log(short / long)),
+        momentum=math.fsum(returns[-config.momentum_sessions :]),
+        deviation=_deviation(returns),
+        burst=_deviation(returns[-config.burst_sessions :]),
+        volume_z=(volumes[-1] - _mean(usual)) / spread if spread > 0.0 else 0.0,
+        dollar_volume=dollar_volume,
+        last_close=closes[-1],
+    )
+
+
+def _checked_bars(market: MarketWindow, config: ConfirmationConfig) -> MarketWindow:
+    lengths = (len(market.sessions), len(market.closes), len(market.volumes))
+    if len(set(lengths)) != 1:
+        raise InvalidInput(
+            "UNEQUAL_BARS", "Pass one session, close and volume a bar.", symbol=market.symbol, found=lengths
+        )
+    window = bars_used(market, config)
+    for session, close, volume in zip(window.sessions, window.closes, window.volumes, strict=True):
+        if not (0.0 < close < math.inf and 0.0 <= volume < math.inf):
+            raise InvalidInput(
+                "INVALID_BAR",
+                "A close must be above 0 and a volume not below it, both finite.",
+                symbol=market.symbol,
+                session=session,
+                close=close,
+                volume=volume,
+            )
+    return window
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _deviation(values: Sequence[float]) -> float:
+    """Take the sample standard deviation (n - 1); exactly 0 for equal values."""
+    if min(values) == max(values):
+        return 0.0
+    mean = _mean(values)
+    return math.sqrt(math.fsum((value - mean) * (value - mean) for value in values) / (len(values) - 1))
+
+
+# From flat terms to assessments.
+
+
+@dataclass(frozen=True)
+class _Company:
+    """The company layer of N symbols. `shares` and `weights` are flat (M,); the rest is (N,)."""
+
+    offsets: tuple[int, ...]
+    windows: tuple[Floats, Floats, Floats]
+    score: Floats
+    contradiction: Floats
+    documents: Floats
+    shares: Floats
+    """Each item's part of the layer score: they sum to it."""
+    weights: Floats
+    half_life: Floats
+
+
+def _company_layer(terms: Sequence[_Terms], config: SignalConfig) -> _Company:
+    offsets = (0, *np.cumsum([len(one.items) for one in terms]).tolist())
+    counts = np.diff(np.array(offsets))
+
+    def flat(name: str) -> Floats:
+        return np.array([value for one in terms for value in getattr(one, name)], dtype=np.float64)
+
+    sentiment = np.array([item.sentiment for one in terms for item in one.items], dtype=np.float64)
+    age = flat("age")
+    half_life = signed_half_life(flat("half_life"), sentiment, config.negative_half_life)
+    start = document_weight(*(flat(n) for n in ("relevance", "credibility", "novelty", "confidence", "materiality")))
+    weight = decayed_weight(start, age, half_life)
+    signed = weight * sentiment
+    scores, shares, weights = [], np.zeros_like(weight), np.zeros_like(weight)
+    for window, part in zip(config.windows, config.window_weights, strict=True):
+        inside: Floats = (age <= window).astype(np.float64)
+        total = segment_sums(weight * inside, offsets)
+        scores.append(layer_score(segment_sums(signed * inside, offsets), total, config.kappa))
+        shares = shares + part * inside * signed / np.repeat(config.kappa + total, counts)
+        weights = weights + part * inside * weight
+    first, second, third = scores
+    parts = config.window_weights
+    signed_sum = segment_sums(signed, offsets)
+    return _Company(
+        offsets=offsets,
+        windows=(first, second, third),
+        score=parts[0] * first + parts[1] * second + parts[2] * third,
+        contradiction=contradiction(signed_sum, segment_sums(np.abs(signed), offsets)),
+        documents=effective_documents(segment_sums(weight, offsets), segment_sums(weight * weight, offsets)),
+        shares=shares,
+        weights=weights,
+        half_life=half_life,
+    )
+
+
+def layer_weights(config: SignalConfig) -> tuple[float, float, float]:
+    """Weights of the company, macro and competitive layers; 0 for a layer that is off."""
+    return (
+        config.company_weight if config.company_enabled else 0.0,
+        config.macro_weight if config.macro_enabled else 0.0,
+        config.competitive_weight if config.competitive_enabled else 0.0,
+    )
+
+
+def _assessments(
+    inputs: Sequence[SymbolInputs],
+    terms: Sequence[_Terms],
+    stats: Sequence[_MarketStats],
+    company: _Company,
+    *,
+    as_of: datetime,
+    config: SignalConfig,
+) -> tuple[Assessment, ...]:
+    def column(name: str) -> Floats:
+        return np.array([getattr(one, name) for one in stats], dtype=np.float64)
+
+    weights = layer_weights(config)
+    macro = np.array([one.macro for one in inputs], dtype=np.float64)
+    competitive = np.array([one.competitive for one in inputs], dtype=np.float64)
+    composite = composite_score(company.score, macro, competitive, weights)
+    deviation = column("deviation")
+    agreement = market_confirmation(
+        composite, column("trend"), column("momentum"), deviation, column("volume_z"), config.confirmation
+    )
+    score = confirmed_score(composite, agreement, deviation, column("burst"), config.confirmation)
+    conviction = conviction_of(score, company.contradiction, config.contradiction_discount)
+    magnitude = np.abs(company.shares)
+    horizon = horizon_of(
+        segment_sums(magnitude * company.half_life, company.offsets), segment_sums(magnitude, company.offsets), config
+    )
+    trend = company.windows[1] - company.windows[2]
+    results = []
+    for n, one in enumerate(inputs):
+        start, end = company.offsets[n], company.offsets[n + 1]
+        layers = (weights[0] * company.score[n], weights[1] * macro[n], weights[2] * competitive[n])
+        score_nano, composite_nano = to_nano(float(score[n])), to_nano(float(composite[n]))
+        results.append(
+            Assessment(
+                symbol=one.symbol,
+                as_of=as_of,
+                company=float(company.score[n]),
+                macro=one.macro,
+                competitive=one.competitive,
+                composite=float(composite[n]),
+                confirmation=float(agreement[n]),
+                score=float(score[n]),
+                contradiction=float(company.contradiction[n]),
+                effective_documents=float(company.documents[n]),
+                conviction=float(conviction[n]),
+                probability=0.5 + config.probability_slope * float(conviction[n]),
+                horizon_td=float(horizon[n]),
+                window_scores=(
+                    float(company.windows[0][n]),
+                    float(company.windows[1][n]),
+                    float(company.windows[2][n]),
+                ),
+                trend=float(trend[n]),
+                daily_volatility=stats[n].deviation,
+                average_dollar_volume=stats[n].dollar_volume,
+                last_close=stats[n].last_close,
+                score_nano=score_nano,
+                attributions=_attributions(
+                    terms[n],
+                    shares=(weights[0] * company.shares[start:end]).tolist(),
+                    weights=company.weights[start:end].tolist(),
+                    layers=[float(value) for value in layers],
+                    composite_nano=composite_nano,
+                    score_nano=score_nano,
+                ),
+                evidence_count=int(np.count_nonzero(company.weights[start:end])),
+            )
+        )
+    return tuple(results)
+
+
+def _attributions(
+    terms: _Terms,
+    *,
+    shares: Sequence[float],
+    weights: Sequence[float],
+    layers: Sequence[float],
+    composite_nano: int,
+    score_nano: int,
+) -> tuple[Attribution, ...]:
+    """Split the score into integers: layers by largest remainder, documents within theirs, the market is the rest."""
+    company, macro, competitive = largest_remainder([value * NANO for value in layers], composite_nano)
+    documents = largest_remainder([share * NANO for share in shares], company)
+    found = [
+        Attribution(
+            layer=Layer.COMPANY,
+            evidence_id=item.evidence_id,
+            doc_id=item.doc_id,
+            nano=nano,
+            weight=weight,
+            novelty=new,
+            age_td=age,
+        )
+        for item, nano, weight, new, age in zip(terms.items, documents, weights, terms.novelty, terms.age, strict=True)
+    ]
+    for layer, nano in ((Layer.MACRO, macro), (Layer.COMPETITIVE, competitive)):
+        if nano:
+            found.append(Attribution(layer=layer, nano=nano))
+    rest = score_nano - sum(term.nano for term in found)
+    found.append(Attribution(layer=Layer.MARKET, nano=rest))
+    return tuple(found)
