@@ -1,0 +1,61 @@
+"""What tests share: where real data lies, and one embedded stack for the whole session."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.migrate import migrate
+from cli.stack.supervisor import Stack
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED = REPOSITORY.parent / "shared" / "data"
+
+
+def shared_data(name: str) -> Path:
+    """A file of the shared real data; the test is skipped, and says so, where it is absent."""
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"real data not here: {name}")
+    return path
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without any `STONKS_` variable, so that tests never touch somebody's real installation."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("STONKS_")}
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole embedded stack, started once: real Temporal, PostgreSQL, S3, paper broker, workers and API."""
+    directory = tmp_path_factory.mktemp("stack")
+    with Stack(directory, mode="replay", inherited=clean_environment(), virtual_clock=True) as stack:
+        stack.start(before_application=migrate)
+        yield stack
+
+
+def stonks(*arguments: str, timeout: float = 300.0) -> subprocess.CompletedProcess[str]:
+    """Run the real command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments],
+        cwd=REPOSITORY,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def stonks_json(*arguments: str, timeout: float = 300.0) -> Any:
+    """Run a command with `--json` and return what it printed; the test fails with its messages otherwise."""
+    done = stonks(*arguments, "--json", timeout=timeout)
+    assert done.returncode == 0, f"{arguments} exited with {done.returncode}:\n{done.stderr[-4000:]}"
+    return json.loads(done.stdout)
