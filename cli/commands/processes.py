@@ -1,0 +1,94 @@
+"""The processes of the platform, one command each: what containers and the supervisor start."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from domain.errors import InvalidInput
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(worker)
+    app.command()(api)
+    app.command(name="paper-broker")(paper_broker)
+
+
+def worker(
+    queue: Annotated[
+        list[str] | None, typer.Option(help="ingest, extract, research, trading or ops; all when not given")
+    ] = None,
+) -> None:
+    """Serve task queues until told to stop."""
+    from workers import telemetry
+    from workers.main import run_worker
+    from workers.settings import load
+    from workflows.names import Queue
+
+    names = [each.value for each in Queue]
+    for name in queue or []:
+        if name not in names:
+            raise InvalidInput("QUEUE_UNKNOWN", f"Use one of: {', '.join(names)}", queue=name)
+    settings = load()
+    telemetry.configure(settings.log_format)
+    asyncio.run(run_worker(settings, [Queue(name) for name in queue] if queue else list(Queue)))
+
+
+def api() -> None:
+    """Serve the HTTP API."""
+    from api.dependencies import Dependencies
+    from api.server import serve
+
+    from workers import telemetry
+    from workers.parts import Parts
+    from workers.settings import load
+
+    settings = load()
+    telemetry.configure(settings.log_format)
+
+    async def run() -> None:
+        parts = await Parts.connect(settings)
+        try:
+            dependencies = Dependencies(
+                database=parts.database,
+                objects=parts.objects,
+                client=parts.client,
+                ui_url=settings.temporal_ui_url,
+                mode=settings.mode.value,
+                bootstrap_key=settings.api_key,
+            )
+            await serve(dependencies, settings.api_host, settings.api_port)
+        finally:
+            await parts.close()
+
+    asyncio.run(run())
+
+
+def paper_broker() -> None:
+    """Serve the paper broker: Alpaca's protocol on a local book."""
+    from cli.paper_broker.server import serve
+    from cli.paper_broker.settings import BrokerSettings, ClockMode
+    from workers import telemetry
+    from workers.settings import load
+
+    settings = load()
+    telemetry.configure(settings.log_format)
+    port = settings.broker_port or urlsplit(settings.broker_url).port
+    if port is None:
+        raise InvalidInput(
+            "SETTING_MISSING", "Set the port to listen on, or STONKS_BROKER_URL", variable="STONKS_BROKER_PORT"
+        )
+    serve(
+        BrokerSettings(
+            host=settings.broker_host,
+            port=port,
+            book=settings.broker_book,
+            clock=ClockMode(settings.broker_clock),
+            key_id=settings.broker_key_id,
+            secret_key=settings.broker_secret_key,
+            control_key=settings.broker_control_key,
+        )
+    )

@@ -1,0 +1,28 @@
+"""What commands print: answers on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+
+from domain.errors import StonksError
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def print_json(body: Any) -> None:
+    """Print one JSON value, keys sorted, and nothing else on standard output."""
+    sys.stdout.write(json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False, default=str) + "\n")
+
+
+def report_error(error: StonksError) -> None:
+    """One line that says what, which and found against allowed; a second with what to do."""
+    details = ", ".join(f"{name}={value}" for name, value in error.fields.items())
+    err.print(f"[bold red]{error.code}[/]{': ' if details else ''}", end="")
+    err.print(details, markup=False)
+    if error.hint:
+        err.print(f"  {error.hint}", markup=False)
