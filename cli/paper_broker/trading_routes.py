@@ -1,0 +1,109 @@
+"""The vendor's trading endpoints under /v2."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
+
+from cli.paper_broker.broker import PaperBroker
+from cli.paper_broker.faults import FaultKind
+from cli.paper_broker.gate import FAULT
+from cli.paper_broker.listing import ActivityQuery, AssetQuery, CalendarQuery, OrderQuery
+from cli.paper_broker.refusals import Refusal, invalid
+
+
+def trading_routes(broker: PaperBroker) -> APIRouter:
+    """Make the routes; what they do is the broker's."""
+    routes = APIRouter(prefix="/v2")
+
+    @routes.post("/orders")
+    async def submit_order(request: Request) -> Response:
+        body = _read(await request.body())
+        fault = request.scope.get(FAULT)
+        answer = await run_in_threadpool(
+            broker.submit,
+            body,
+            reject_later=fault is FaultKind.REJECT_AFTER_200,
+            fill_partly=fault is FaultKind.PARTIAL_FILL,
+        )
+        return JSONResponse(answer)
+
+    @routes.get("/orders")
+    def list_orders(request: Request) -> Response:
+        return JSONResponse(broker.orders(OrderQuery.read(request.query_params)))
+
+    @routes.delete("/orders")
+    def cancel_all_orders() -> Response:
+        return JSONResponse(broker.cancel_all(), status_code=207)
+
+    @routes.get("/orders:by_client_order_id")
+    def get_order_by_client_id(request: Request) -> Response:
+        client_order_id = request.query_params.get("client_order_id")
+        if not client_order_id:
+            raise invalid("client_order_id is missing")
+        return JSONResponse(broker.order_by_client_id(client_order_id))
+
+    @routes.get("/orders/{order_id}")
+    def get_order(order_id: str) -> Response:
+        return JSONResponse(broker.order(order_id))
+
+    @routes.delete("/orders/{order_id}")
+    def cancel_order(order_id: str) -> Response:
+        broker.cancel(order_id)
+        return Response(status_code=204)
+
+    @routes.get("/account")
+    def get_account() -> Response:
+        return JSONResponse(broker.account())
+
+    @routes.get("/account/activities")
+    def list_activities(request: Request) -> Response:
+        kinds = request.query_params.get("activity_types", "")
+        return JSONResponse(broker.activities(ActivityQuery.read(request.query_params, kinds)))
+
+    @routes.get("/account/activities/{kind}")
+    def list_activities_of_kind(kind: str, request: Request) -> Response:
+        return JSONResponse(broker.activities(ActivityQuery.read(request.query_params, kind)))
+
+    @routes.get("/positions")
+    def list_positions() -> Response:
+        return JSONResponse(broker.positions())
+
+    @routes.get("/positions/{symbol_or_asset_id:path}")
+    def get_position(symbol_or_asset_id: str) -> Response:
+        return JSONResponse(broker.position(symbol_or_asset_id))
+
+    @routes.get("/clock")
+    def get_clock() -> Response:
+        return JSONResponse(broker.clock())
+
+    @routes.get("/calendar")
+    def get_calendar(request: Request) -> Response:
+        return JSONResponse(broker.calendar(CalendarQuery.read(request.query_params)))
+
+    @routes.get("/assets")
+    def list_assets(request: Request) -> Response:
+        return JSONResponse(broker.assets(AssetQuery.read(request.query_params)))
+
+    @routes.get("/assets/{symbol_or_asset_id:path}")
+    def get_asset(symbol_or_asset_id: str) -> Response:
+        return JSONResponse(broker.asset(symbol_or_asset_id))
+
+    return routes
+
+
+def _read(body: bytes) -> Any:
+    """Read JSON with exact numbers; no float ever carries a price."""
+    try:
+        return json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise Refusal(400, 40010000, "request body format is invalid") from None
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a number")
