@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from datetime import UTC, datetime
 
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from activities.ports import Flows
@@ -32,7 +34,11 @@ from domain.validation import validate_extraction
 from store import documents, registry
 from store.database import Database
 from store.objects import ObjectStore, key_for
+from store.registry import SymbolMaster
 from store.tables.ingestion import Document, EventRow, EvidenceRow, ExtractionRow
+
+REGISTRY_SECONDS = 5.0
+"""How long a change of the registry may take to be seen by the parser."""
 
 MAXIMUM_CHARACTERS = 200_000
 """Longer texts are cut: no news story is longer, and a filing has its own parser."""
@@ -45,6 +51,8 @@ class DocumentActivities:
         self._database = database
         self._objects = objects
         self._flows = flows
+        self._known: SymbolMaster | None = None
+        self._known_since = 0.0
 
     @activity.defn
     async def parse(self, request: DocumentRequest) -> ParsedDocument:
@@ -52,7 +60,7 @@ class DocumentActivities:
         async with self._database.transaction() as session:
             document = await documents.require(session, request.doc_id)
             labelled = await documents.symbols_of(session, request.doc_id)
-            master = await registry.load_master(session)
+            master = await self._master(session)
         raw = json.loads(await self._objects.get(document.raw_key))
         text = strip_invisible(document_text(raw["title"], raw["text"]))[:MAXIMUM_CHARACTERS]
         source = ExtractionInput(
@@ -72,6 +80,12 @@ class DocumentActivities:
         return ParsedDocument(
             doc_id=request.doc_id, text_key=key, characters=len(text), candidates=len(source.candidates)
         )
+
+    async def _master(self, session: AsyncSession) -> SymbolMaster:
+        """The registry, read again every few seconds: it changes by hand, documents come in bursts."""
+        if self._known is None or time.monotonic() - self._known_since > REGISTRY_SECONDS:
+            self._known, self._known_since = await registry.load_master(session), time.monotonic()
+        return self._known
 
     @activity.defn
     async def save_evidence(self, reference: ExtractionReference) -> DocumentOutcome:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from temporalio import activity
 
 from activities.ports import Extractor
-from domain.errors import ModelOutputInvalid, VendorRejected
+from domain.errors import ConfigurationError, ModelOutputInvalid, VendorRejected, VendorUnavailable
 from domain.extraction import Extraction, ExtractionInput
 from domain.ids import digest
 from domain.ingestion import ExtractionReference, ParsedDocument
@@ -17,10 +17,12 @@ from store.objects import ObjectStore, key_for
 from store.tables.ingestion import AgentPerformance
 
 AGENT = "document-extractor"
+ATTEMPTS_BEFORE_RULES = 3
+"""A model that cannot be reached this often in a row is away: the rules read the document meanwhile."""
 
 
 class ExtractionActivities:
-    """Ask the extractor; where a model's answer is unusable, `fallback` (the rules) reads the document instead."""
+    """Ask the extractor; where a model is away, missing or unusable, `fallback` (the rules) reads the document."""
 
     def __init__(
         self, database: Database, objects: ObjectStore, extractor: Extractor, fallback: Extractor | None = None
@@ -38,8 +40,9 @@ class ExtractionActivities:
         problem = ""
         try:
             answer = await self._extractor.extract(source)
-        except (ModelOutputInvalid, VendorRejected) as error:
-            if self._fallback is None:
+        except (ModelOutputInvalid, VendorRejected, ConfigurationError, VendorUnavailable) as error:
+            away = isinstance(error, VendorUnavailable)
+            if self._fallback is None or (away and activity.info().attempt < ATTEMPTS_BEFORE_RULES):
                 raise
             problem = str(error)
             answer = await self._fallback.extract(source)

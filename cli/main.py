@@ -6,8 +6,8 @@ import sys
 
 import typer
 
-from cli.commands import data, demo, processes, replay, stack
-from cli.output import report_error
+from cli.commands import data, demo, operate, processes, replay, stack
+from cli.output import quiet_libraries, report_error
 from domain.errors import StonksError
 
 app = typer.Typer(
@@ -18,12 +18,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (stack, demo, replay, data, processes):
+for module in (stack, demo, replay, operate, data, processes):
     module.register(app)
 
 
 def run() -> None:
     """Run a command; an error of ours is one clear line and exit code 1, never a traceback."""
+    quiet_libraries()
     try:
         app()
     except StonksError as error:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from typing import Any
 
+import structlog
 from rich.console import Console
 
 from domain.errors import StonksError
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+
+
+def quiet_libraries() -> None:
+    """Show warnings only: a command talks to a person. Processes of the platform set their own logging up."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
 def print_json(body: Any) -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -13,7 +14,8 @@ from cli.output import out
 from cli.replaying import Finished
 
 ORDERS_SHOWN = 14
-DECISIONS_SHOWN = 6
+DECISIONS_SHOWN = 5
+THESIS_SHOWN = 320
 
 
 def print_summary(finished: Finished) -> None:
@@ -52,7 +54,7 @@ def _headline(body: dict[str, Any]) -> None:
 
 def _decisions(body: dict[str, Any]) -> None:
     """The decisions that asked for a trade, strongest first, with their first reasons."""
-    wanted = [each for each in body["decisions"] if each["action"] in ("buy", "sell")]
+    wanted = [each for each in body["decisions"] if each["action"] in ("buy", "sell") and each["previous"] != "hold"]
     if not wanted:
         return
     out.print("\n[bold]Strongest decisions, and why[/]")
@@ -63,7 +65,7 @@ def _decisions(body: dict[str, Any]) -> None:
             f"  {each['as_of'][:10]}  [{colour}]{each['action']:<4}[/] [bold]{each['symbol']:<5}[/] "
             f"score {float(each['score']):+.3f}  conviction {float(each['conviction']):.2f}"
         )
-        out.print(Text(f"    {each['thesis']}"), overflow="fold")
+        out.print(Padding(Text(_shortened(each["thesis"])), (0, 0, 0, 4)))
 
 
 def _orders(body: dict[str, Any]) -> None:
@@ -124,6 +126,10 @@ def _where(finished: Finished) -> None:
     if not finished.kept:
         out.print(f"  Open it again: stonks up --state {finished.state_dir}", markup=False)
     out.print(f"  Then: stonks inbox --state {finished.state_dir}", markup=False)
+
+
+def _shortened(thesis: str) -> str:
+    return thesis if len(thesis) <= THESIS_SHOWN else thesis[: THESIS_SHOWN - 1].rsplit(" ", 1)[0] + " …"
 
 
 def _signed(number: str) -> str:

@@ -7,6 +7,8 @@ quotation marks.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from domain.config import RecommendationConfig
 from domain.decisions import Action, Assessment, Attribution, EvidenceItem, Layer
@@ -14,6 +16,7 @@ from domain.decisions import Action, Assessment, Attribution, EvidenceItem, Laye
 MAX_TITLE = 160
 MAX_QUOTE = 240
 NANO = 1e-9
+_NEW_YORK = ZoneInfo("America/New_York")
 
 
 def number(value: float) -> str:
@@ -81,9 +84,14 @@ def _citation(term: Attribution, item: EvidenceItem, total: int) -> str:
     quote = f': "{_clean(item.quote, MAX_QUOTE)}"' if item.quote else ""
     publisher = f"{_clean(item.publisher, MAX_TITLE)}, " if item.publisher else ""
     return (
-        f'"{_clean(item.title, MAX_TITLE)}" ({publisher}{item.available_at.date().isoformat()}) '
+        f'"{_clean(item.title, MAX_TITLE)}" ({publisher}{_day(item)}) '
         f"carries {term.nano * NANO:+.4f}, {share:.1f} % of all terms{quote}."
     )
+
+
+def _day(item: EvidenceItem) -> str:
+    """The day in New York on which the document was published; one that names only its day ends with it."""
+    return (item.published_at - timedelta(seconds=1)).astimezone(_NEW_YORK).date().isoformat()
 
 
 def _clean(text: str, limit: int) -> str:

@@ -18,7 +18,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.failures import FailureInterceptor
 from workers.health import serve_health
-from workers.parts import Parts
+from workers.parts import CODE_VERSION, Parts
 from workers.registry import duties
 from workers.schedules import ensure_hourly_reconciliation
 from workers.settings import Settings
@@ -72,6 +72,7 @@ def build_worker(queue: Queue, parts: Parts) -> Worker:
         activities=list(work.activities),
         workflow_runner=UnsandboxedWorkflowRunner(),
         interceptors=[FailureInterceptor()],
+        build_id=CODE_VERSION,
         max_concurrent_activities=work.concurrent_activities,
         max_concurrent_workflow_tasks=work.concurrent_workflow_tasks if work.workflows else None,
         max_cached_workflows=work.cached_workflows if work.workflows else 0,

@@ -8,10 +8,10 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from activities.adapters.files.actions import read_actions
-from activities.adapters.files.bars import read_bars
 from temporalio.client import Client
 
+from activities.adapters.files.actions import read_actions
+from activities.adapters.files.bars import read_bars
 from activities.adapters.files.documents import read_documents
 from activities.adapters.files.fingerprint import fingerprint
 from activities.adapters.paper import PaperControl

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from cli.migrate import migrate
 from cli.output import err, out, print_json
-from cli.stack.control import DownOutcome
-from cli.stack.control import down as stop_stack
-from cli.stack.doctor import diagnose
 from cli.stack.names import PartName
-from cli.stack.state import read_state
-from cli.stack.supervisor import Stack, StackReport, stop_on_signals
+
+if TYPE_CHECKING:
+    from cli.stack.supervisor import Stack, StackReport
 
 State = Annotated[Path, typer.Option(help="State directory: data, logs, ports, credentials")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object")]
@@ -34,6 +31,10 @@ def up(
     mode: Annotated[str | None, typer.Option(help="paper, live or replay; remembered, paper at first")] = None,
 ) -> None:
     """Start everything and keep it running until Ctrl-C."""
+    from cli.migrate import migrate
+    from cli.stack.state import read_state
+    from cli.stack.supervisor import Stack, stop_on_signals
+
     before = read_state(state)
     chosen = mode or (before.mode if before else "paper")
     stack = Stack(state, mode=chosen, inherited=os.environ, virtual_clock=chosen == "replay")
@@ -47,6 +48,9 @@ def up(
 
 def down(state: State = DEFAULT_STATE) -> None:
     """Stop the stack of a state directory."""
+    from cli.stack.control import DownOutcome
+    from cli.stack.control import down as stop_stack
+
     outcome = stop_stack(state)
     err.print(
         {
@@ -59,6 +63,8 @@ def down(state: State = DEFAULT_STATE) -> None:
 
 def doctor(state: State = DEFAULT_STATE, json: Json = False) -> None:
     """Check every part by using it, and say how to fix what is broken."""
+    from cli.stack.doctor import diagnose
+
     findings = diagnose(state, os.environ)
     if json:
         print_json([{"part": f.part, "ok": f.ok, "what": f.what, "fix": f.fix} for f in findings])

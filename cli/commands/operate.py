@@ -1,0 +1,285 @@
+"""What an operator does with a running platform: look, pause, decide, explain, clear dead letters."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from pydantic import BaseModel
+
+from cli.commands.stack import DEFAULT_STATE, Json, State
+from cli.output import err, print_json
+from domain.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from api.operations.links import TemporalLinks
+    from api.operations.trading import CommandReport
+    from workers.parts import Parts
+
+T = TypeVar("T")
+
+ReasonArgument = Annotated[str, typer.Argument(help="Why; it stands in the audit log")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it stands in the audit log")]
+ApprovalId = Annotated[str, typer.Argument(metavar="ID", help="The approval, or the unique beginning of its id")]
+TypeOption = Annotated[
+    str | None, typer.Option("--type", help="ProcessDocument, IngestSource, ExecuteOrder or ReplayPeriod")
+]
+StageOption = Annotated[str | None, typer.Option("--stage", help="For example parse, extract, fetch, follow")]
+ErrorOption = Annotated[str | None, typer.Option("--error", help="The error's code, as the list shows it")]
+
+
+def register(app: typer.Typer) -> None:
+    for command in (status, pause, resume, halt, inbox, approve, decline, explain):
+        app.command()(command)
+    letters = typer.Typer(help="Failed work: list, retry from the failed step, discard.", no_args_is_help=True)
+    letters.command(name="list")(list_dead_letters)
+    letters.command(name="retry")(retry_dead_letters)
+    letters.command(name="discard")(discard_dead_letter)
+    app.add_typer(letters, name="dead-letters")
+
+
+def status(state: State = DEFAULT_STATE, json: Json = False) -> None:
+    """Show the trading state, the account, open work and the newest recommendations."""
+    from api.operations import trading
+    from api.operations.overview import overview
+    from cli import operator_views as views
+
+    async def ask(parts: Parts) -> tuple[Any, Any]:
+        mode = parts.settings.mode.value
+        return (
+            await overview(parts.database, mode=mode),
+            await trading.status(parts.database, parts.client, mode=mode),
+        )
+
+    seen, engine = _run(state, ask)
+    if json:
+        print_json({**_plain(seen), "engine": _plain(engine)["engine"]})
+    else:
+        views.show_status(seen, engine)
+
+
+def pause(reason: ReasonArgument, state: State = DEFAULT_STATE, json: Json = False) -> None:
+    """Open nothing from now on; positions may still be reduced."""
+    from api.operations import trading
+
+    _command(trading.pause, reason, state, json)
+
+
+def resume(reason: ReasonArgument, state: State = DEFAULT_STATE, json: Json = False) -> None:
+    """Trade again."""
+    from api.operations import trading
+
+    _command(trading.resume, reason, state, json)
+
+
+def halt(reason: ReasonArgument, state: State = DEFAULT_STATE, json: Json = False) -> None:
+    """Send nothing from now on and cancel what is open."""
+    from api.operations import trading
+
+    _command(trading.halt, reason, state, json)
+
+
+def inbox(state: State = DEFAULT_STATE, json: Json = False) -> None:
+    """List the orders that wait for your approval."""
+    from api.operations import approvals
+    from cli import operator_views as views
+
+    waiting = _run(state, lambda parts: approvals.inbox(parts.database, _links(parts)))
+    if json:
+        print_json({"data": [_plain(each) for each in waiting]})
+    else:
+        views.show_inbox(waiting)
+
+
+def approve(approval: ApprovalId, reason: ReasonOption, state: State = DEFAULT_STATE, json: Json = False) -> None:
+    """Approve an order that waits, as the inbox shows it."""
+    _review(approval, True, reason, state, json)
+
+
+def decline(approval: ApprovalId, reason: ReasonOption, state: State = DEFAULT_STATE, json: Json = False) -> None:
+    """Decline an order that waits."""
+    _review(approval, False, reason, state, json)
+
+
+def explain(
+    wanted: Annotated[str, typer.Argument(metavar="ID_OR_SYMBOL", help="A recommendation, or a symbol: its newest")],
+    state: State = DEFAULT_STATE,
+    json: Json = False,
+) -> None:
+    """Explain a recommendation: evidence, layers, score, gates, size, risk, approval, order."""
+    from api.operations import explanation
+    from cli import operator_views as views
+
+    found = _run(state, lambda parts: explanation.explain(parts.database, parts.objects, _links(parts), wanted.strip()))
+    if json:
+        print_json(_plain(found))
+    else:
+        views.show_explanation(found)
+
+
+def list_dead_letters(
+    type: TypeOption = None,
+    stage: StageOption = None,
+    error: ErrorOption = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many at most")] = 50,
+    state: State = DEFAULT_STATE,
+    json: Json = False,
+) -> None:
+    """List failed work, the newest first."""
+    from api.operations import dead_letters
+    from cli import operator_views as views
+
+    wanted = _filter(type, stage, error)
+
+    async def ask(parts: Parts) -> tuple[list[dead_letters.DeadLetter], bool]:
+        found: list[dead_letters.DeadLetter] = []
+        token, more = b"", True
+        while more and len(found) < limit:
+            page, token = await dead_letters.list_page(
+                parts.client, parts.database, _links(parts), wanted=wanted, limit=limit, token=token
+            )
+            found += page
+            more = bool(token)
+        return found[:limit], more or len(found) > limit
+
+    letters, more = _run(state, ask)
+    if json:
+        print_json({"data": [_plain(each) for each in letters], "has_more": more})
+    else:
+        views.show_dead_letters(letters, more=more)
+
+
+def retry_dead_letters(
+    workflow: Annotated[str | None, typer.Argument(metavar="ID", help="The workflow, as the list shows it")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that match --type, --stage and --error")] = False,
+    type: TypeOption = None,
+    stage: StageOption = None,
+    error: ErrorOption = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the audit log")] = "",
+    state: State = DEFAULT_STATE,
+    json: Json = False,
+) -> None:
+    """Start failed work again at the step that failed; what was done before it is kept."""
+    from api.operations import dead_letters
+    from cli import operator_views as views
+
+    filtered = any((type, stage, error))
+    if (workflow is None) == (not (every or filtered)):
+        raise typer.BadParameter("Give one workflow's ID, or --all, or a filter: --type, --stage, --error")
+    wanted = _filter(type, stage, error)
+
+    async def act(parts: Parts) -> dead_letters.BulkReport:
+        if workflow is None:
+            return await dead_letters.retry_all(
+                parts.client, parts.database, _links(parts), wanted=wanted, actor=_actor(), reason=reason
+            )
+        one = await dead_letters.retry(
+            parts.client, parts.database, _links(parts), workflow_id=workflow, actor=_actor(), reason=reason
+        )
+        return dead_letters.BulkReport(retried=[one], not_retried=[])
+
+    report = _run(state, act)
+    if json:
+        print_json(_plain(report))
+    else:
+        views.show_retries(report)
+    if report.not_retried:
+        raise typer.Exit(1)
+
+
+def discard_dead_letter(
+    workflow: Annotated[str, typer.Argument(metavar="ID", help="The workflow, as the list shows it")],
+    reason: ReasonOption,
+    state: State = DEFAULT_STATE,
+    json: Json = False,
+) -> None:
+    """Take failed work off the list for good. Its history stays in Temporal."""
+    from api.operations import dead_letters
+
+    done = _run(
+        state,
+        lambda parts: dead_letters.discard(
+            parts.client, parts.database, workflow_id=workflow, actor=_actor(), reason=reason
+        ),
+    )
+    if json:
+        print_json(_plain(done))
+    else:
+        err.print(f"Discarded {done.workflow_id}." if done.new else f"{done.workflow_id} was discarded before.")
+
+
+def _command(action: Callable[..., Awaitable[CommandReport]], reason: str, state: Path, json: bool) -> None:
+    from cli import operator_views as views
+
+    def act(parts: Parts) -> Awaitable[CommandReport]:
+        return action(parts.database, parts.client, mode=parts.settings.mode.value, reason=reason, actor=_actor())
+
+    report = _run(state, act)
+    if json:
+        print_json(_plain(report))
+    else:
+        views.show_command(report)
+
+
+def _review(given: str, granted: bool, reason: str, state: Path, json: bool) -> None:
+    from api.operations import approvals
+    from cli import operator_views as views
+
+    async def act(parts: Parts) -> approvals.ApprovalView:
+        return await approvals.review(
+            parts.database,
+            parts.client,
+            _links(parts),
+            approval_id=await approvals.resolve(parts.database, given),
+            approve=granted,
+            reason=reason,
+            actor=_actor(),
+        )
+
+    done = _run(state, act)
+    if json:
+        print_json(_plain(done))
+    else:
+        views.show_review(done)
+
+
+def _run(state: Path, ask: Callable[[Parts], Awaitable[T]]) -> T:
+    """Connect, ask, close."""
+    from cli.connection import connected
+
+    async def work() -> T:
+        async with connected(state) as parts:
+            return await ask(parts)
+
+    return asyncio.run(work())
+
+
+def _links(parts: Parts) -> TemporalLinks:
+    from api.operations.links import TemporalLinks
+
+    return TemporalLinks(parts.settings.temporal_ui_url, parts.client.namespace)
+
+
+def _filter(type: str | None, stage: str | None, error: str | None) -> Any:
+    from api.operations.dead_letters import TYPES, Filter
+
+    if type is not None and type not in TYPES:
+        raise InvalidInput("CHOICE_INVALID", f"Use one of: {', '.join(TYPES)}", option="--type", found=type)
+    return Filter(workflow_type=type, stage=stage, error_type=error)
+
+
+def _actor() -> str:
+    """How the audit log names who sits at this terminal."""
+    try:
+        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:  # a user without an entry, as in a container
+        return f"cli:{os.getuid()}"
+
+
+def _plain(model: BaseModel) -> dict[str, Any]:
+    return model.model_dump(mode="json")

@@ -1,0 +1,58 @@
+"""How a command reaches a running platform: the stack of a state directory, or the one that the environment names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from api.failures import as_stonks_error, temporal_away
+from domain.errors import StonksError
+
+if TYPE_CHECKING:
+    from workers.parts import Parts
+    from workers.settings import Settings
+
+
+@asynccontextmanager
+async def connected(state_dir: Path) -> AsyncIterator[Parts]:
+    """Give the parts of a running platform and close them afterwards.
+
+    Errors of Temporal, of the database and of the network come out as errors of ours.
+
+    Raises:
+        NotFound: no stack runs in the directory, and the environment names none.
+        VendorUnavailable: a server does not answer.
+    """
+    from workers.parts import Parts
+
+    settings = _settings(state_dir)
+    try:
+        parts = await Parts.connect(settings)
+    except RuntimeError as error:  # what the Temporal client raises where nobody listens
+        raise temporal_away() from error
+    try:
+        yield parts
+    except StonksError:
+        raise
+    except Exception as error:
+        known = as_stonks_error(error)
+        if known is None:
+            raise
+        raise known from error
+    finally:
+        await parts.close()
+
+
+def _settings(state_dir: Path) -> Settings:
+    """The environment's where it names Temporal and the database, else the running stack's."""
+    from cli.stack.control import client_environment
+    from workers.settings import load
+
+    settings = load()
+    if settings.temporal_address and settings.db_host:
+        return settings
+    # Secrets of external parts are not kept by the stack: they come from the caller's own environment.
+    return load({**os.environ, **client_environment(state_dir)})

@@ -1,0 +1,233 @@
+"""Documents per second of ProcessDocument against a no-op workflow of the same shape, on the same server, in one run.
+
+The no-op has the same three activities on the same number of queues with the same worker options, and its last activity
+signals the same number of entities; it touches no database and no object store. Rounds alternate; medians are compared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from temporalio import activity, workflow
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from cli.migrate import migrate
+from cli.stack.names import PartName
+from cli.stack.supervisor import Stack
+from domain.documents import DatePrecision, SourceDocument
+from domain.ids import digest
+from domain.ingestion import DocumentRequest
+from domain.model import Model
+from domain.sources import FileSourceConfig
+from store import documents, sources
+from store.objects import key_for
+from store.tables.ingestion import Document, DocumentSymbol
+from tests.benchmarks.figure import Figure
+from tests.conftest import clean_environment
+from workers.main import build_worker, register_search_attributes
+from workers.parts import Parts
+from workers.settings import load
+from workflows.names import Queue
+
+ROUNDS = 3
+DOCUMENTS = 200
+PARALLEL = 32
+SYMBOLS = ("AAPL", "INTC", "MSFT", "JPM", "GS", "CAT", "BA", "MCD", "GM", "IBM")
+NOW = datetime(2014, 7, 15, 20, tzinfo=UTC)
+GOAL = 0.8
+
+
+class Note(Model):
+    name: str
+    text: str = ""
+
+
+@activity.defn
+async def noop_parse(note: Note) -> Note:
+    return note
+
+
+@activity.defn
+async def noop_extract(note: Note) -> Note:
+    return note
+
+
+class NoopTell:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @activity.defn
+    async def noop_tell(self, note: Note) -> Note:
+        await self._client.start_workflow(
+            NoopEntity.run,
+            id=f"noop-entity/{note.text}",
+            task_queue="noop-research",
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal="note",
+            start_signal_args=[note],
+        )
+        return note
+
+
+@workflow.defn
+class NoopEntity:
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: workflow.info().is_continue_as_new_suggested())
+        workflow.continue_as_new()
+
+    @workflow.signal
+    def note(self, note: Note) -> None:
+        return
+
+
+@workflow.defn
+class NoopDocument:
+    @workflow.run
+    async def run(self, note: Note) -> Note:
+        short = timedelta(seconds=30)
+        parsed = await workflow.execute_activity(
+            noop_parse, note, task_queue="noop-ingest", start_to_close_timeout=short, summary="parse"
+        )
+        read = await workflow.execute_activity(
+            noop_extract, parsed, task_queue="noop-extract", start_to_close_timeout=short, summary="extract"
+        )
+        return await workflow.execute_activity_method(
+            NoopTell.noop_tell, read, task_queue="noop-research", start_to_close_timeout=short, summary="tell"
+        )
+
+
+def document_throughput() -> Iterable[Figure]:
+    services = (PartName.POSTGRES, PartName.TEMPORAL, PartName.OBJECTS)
+    with (
+        tempfile.TemporaryDirectory(prefix="stonks-bench-") as directory,
+        Stack(Path(directory), mode="replay", inherited=clean_environment(), parts=services) as stack,
+    ):
+        stack.start()
+        migrate(stack.environment())
+        real, noop = asyncio.run(_measure(stack))
+    how = (
+        f"{ROUNDS} alternating rounds of {DOCUMENTS} workflows, {PARALLEL} starts at a time, workers in one process, "
+        "file-backed server; medians"
+    )
+    yield Figure("documents.process_document", real, "documents/s", how)
+    yield Figure("documents.noop_same_shape", noop, "workflows/s", how)
+    yield Figure("documents.ratio", real / noop, "ratio", how, at_least=GOAL)
+
+
+async def _measure(stack: Stack) -> tuple[float, float]:
+    parts = await Parts.connect(load(stack.environment()))
+    real, noop = [], []
+    try:
+        await register_search_attributes(parts.client)
+        await parts.objects.ensure_bucket()
+        async with AsyncExitStack() as running:
+            for queue in (Queue.INGEST, Queue.EXTRACT, Queue.RESEARCH):
+                await running.enter_async_context(build_worker(queue, parts))
+            for worker in _noop_workers(parts.client):
+                await running.enter_async_context(worker)
+            await _real_round(parts, "warm-up", 20)
+            await _noop_round(parts.client, "warm-up", 20)
+            for number in range(ROUNDS):
+                noop.append(await _noop_round(parts.client, str(number), DOCUMENTS))
+                real.append(await _real_round(parts, str(number), DOCUMENTS))
+    finally:
+        await parts.close()
+    return statistics.median(real), statistics.median(noop)
+
+
+def _noop_workers(client: Client) -> list[Worker]:
+    runner = UnsandboxedWorkflowRunner()
+    tell = NoopTell(client)
+    return [
+        Worker(
+            client,
+            task_queue="noop-ingest",
+            workflows=[NoopDocument],
+            activities=[noop_parse],
+            workflow_runner=runner,
+            max_concurrent_activities=16,
+        ),
+        Worker(client, task_queue="noop-extract", activities=[noop_extract], max_concurrent_activities=8),
+        Worker(
+            client,
+            task_queue="noop-research",
+            workflows=[NoopEntity],
+            activities=[tell.noop_tell],
+            workflow_runner=runner,
+            max_concurrent_activities=16,
+        ),
+    ]
+
+
+async def _noop_round(client: Client, label: str, count: int) -> float:
+    limit = asyncio.Semaphore(PARALLEL)
+
+    async def one(number: int) -> None:
+        async with limit:
+            note = Note(name=f"{label}-{number}", text=SYMBOLS[number % len(SYMBOLS)])
+            await client.execute_workflow(NoopDocument.run, note, id=f"noop/{label}/{number}", task_queue="noop-ingest")
+
+    started = time.perf_counter()
+    await asyncio.gather(*(one(number) for number in range(count)))
+    return count / (time.perf_counter() - started)
+
+
+async def _real_round(parts: Parts, label: str, count: int) -> float:
+    requests = await _register(parts, label, count)
+    limit = asyncio.Semaphore(PARALLEL)
+
+    async def one(request: DocumentRequest) -> None:
+        async with limit:
+            await parts.flows.start_document(request)
+            await parts.client.get_workflow_handle(f"document/{request.doc_id}").result()
+
+    started = time.perf_counter()
+    await asyncio.gather(*(one(request) for request in requests))
+    return count / (time.perf_counter() - started)
+
+
+async def _register(parts: Parts, label: str, count: int) -> list[DocumentRequest]:
+    """Put documents into the store as ingestion does; that is not what is measured."""
+    source_id = "bench"
+    rows, links, raw = [], [], []
+    for number in range(count):
+        symbol = SYMBOLS[number % len(SYMBOLS)]
+        document = SourceDocument(
+            title=f"{symbol} profit rose {number % 90 + 1} percent, beating expectations",
+            text=f"{symbol} said second-quarter profit rose to ${number + 1} million and raised its forecast. {label}",
+            published_at=NOW + timedelta(seconds=number),
+            precision=DatePrecision.INSTANT,
+            location=f"bench:{number}",
+        )
+        key = key_for("raw", document.content_hash())
+        raw.append((key, document.canonical_bytes()))
+        rows.append(
+            Document(
+                doc_id=document.doc_id(),
+                content_hash=document.content_hash(),
+                source_id=source_id,
+                run_id=digest("bench", label),
+                title=document.title,
+                published_at=document.published_at,
+                precision=document.precision.value,
+                available_at=document.published_at,
+                recorded_at=NOW,
+                raw_key=key,
+            )
+        )
+        links.append(DocumentSymbol(doc_id=document.doc_id(), symbol=symbol, label=symbol))
+    await parts.objects.put_many(raw, "application/json")
+    async with parts.database.transaction() as session:
+        await sources.save(session, source_id=source_id, config=FileSourceConfig(path="bench"), created_at=NOW)
+        await documents.register(session, documents=rows, symbols=links)
+    return [DocumentRequest(doc_id=row.doc_id, source_id=source_id) for row in rows]
