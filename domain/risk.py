@@ -143,7 +143,12 @@ def _approval_reason(case: RiskCase, allowed: Decimal) -> str:
     notional = product(allowed, case.intent.reference_price)
     if not case.opening or notional <= limit:
         return ""
-    return f"NOTIONAL_ABOVE_THRESHOLD: notional={notional}, limit={limit}"
+    return f"NOTIONAL_ABOVE_THRESHOLD: notional={_plain(notional)}, limit={_plain(limit)}"
+
+
+def _plain(amount: Decimal) -> str:
+    """Dollars to the cent, as people read them."""
+    return f"{amount:.2f}"
 
 
 def order_is_valid(case: RiskCase, quantity: Decimal) -> tuple[RiskCheck, Decimal]:

@@ -7,10 +7,11 @@ import json
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import desc, text
+from sqlalchemy import desc
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from store.database import lock
 from store.tables.platform import AuditEntry
 
 _GENESIS = "0" * 64
@@ -28,7 +29,7 @@ async def append(
     recorded_at: datetime,
 ) -> bool:
     """Add an entry to the chain. The same `key` is written once; returns False when it stood there already."""
-    await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CHAIN_LOCK})
+    await lock(session, _CHAIN_LOCK)
     known = await session.exec(select(AuditEntry.sequence).where(AuditEntry.entry_key == key))
     if known.first() is not None:
         return False

@@ -15,7 +15,7 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.decisions import TradingState
-from store.database import Database, insert_new
+from store.database import Database, insert_new, lock
 from store.tables.trading import TradingControl
 
 _GATE = 7_203_114_903
@@ -47,7 +47,7 @@ async def change(
     session: AsyncSession, *, wanted: TradingState, reason: str, actor: str, at: datetime
 ) -> TradingControl:
     """Write a new state after every order in flight has arrived."""
-    await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _GATE})
+    await lock(session, _GATE)
     await insert_new(session, [TradingControl(changed_at=at)])
     row = (await session.exec(select(TradingControl).with_for_update())).one()
     row.state, row.reason, row.changed_by, row.changed_at = wanted.value, reason, actor, at

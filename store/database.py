@@ -88,8 +88,8 @@ async def insert_new(session: AsyncSession, rows: Sequence[SQLModel]) -> int:
         return 0
     table = type(rows[0])
     statement = insert(table).values([_values(row) for row in rows]).on_conflict_do_nothing()
-    result = await session.execute(statement)
-    return int(result.rowcount)  # type: ignore[attr-defined]
+    result = await session.exec(statement)
+    return int(result.rowcount)
 
 
 async def upsert(session: AsyncSession, rows: Sequence[SQLModel]) -> None:
@@ -101,7 +101,13 @@ async def upsert(session: AsyncSession, rows: Sequence[SQLModel]) -> None:
     keys = [column.name for column in mapped.primary_key]
     statement = insert(table).values([_values(row) for row in rows])
     changed = {name: statement.excluded[name] for name in rows[0].model_dump() if name not in keys}
-    await session.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed))
+    await session.exec(statement.on_conflict_do_update(index_elements=keys, set_=changed))
+
+
+async def lock(session: AsyncSession, key: int) -> None:
+    """Hold an advisory lock until the transaction ends; wait for whoever holds it."""
+    connection = await session.connection()
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
 
 def _values(row: SQLModel) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, func, update
+from sqlalchemy import func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -102,15 +102,15 @@ async def set_status(
     statement = update(Document).where(col(Document.doc_id).in_(list(doc_ids)))
     if only is not None:
         statement = statement.where(col(Document.status) == only.value)
-    await session.execute(statement.values(status=status.value, error=error))
+    await session.exec(statement.values(status=status.value, error=error))
 
 
 async def count_by_status(session: AsyncSession, *, until: datetime | None = None) -> dict[str, int]:
-    statement: Select[tuple[str, int]] = select(Document.status, func.count()).group_by(Document.status)  # type: ignore[assignment]
+    statement = select(Document.status, func.count()).group_by(Document.status)
     if until is not None:
         statement = statement.where(col(Document.available_at) <= until)
-    rows = await session.execute(statement)
-    return dict(rows.tuples().all())
+    rows = await session.exec(statement)
+    return dict(rows.all())
 
 
 async def save_extraction(

@@ -53,7 +53,7 @@ async def windows(
         .where(col(BarRow.symbol).in_(symbols), BarRow.available_at <= as_of)
         .subquery()
     )
-    rows = await session.execute(
+    rows = await session.exec(
         select(ranked.c.symbol, ranked.c.session, ranked.c.close, ranked.c.volume)
         .where(ranked.c.age <= sessions)
         .order_by(ranked.c.symbol, ranked.c.session)

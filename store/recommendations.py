@@ -62,7 +62,7 @@ async def save(
 
 async def previous_actions(session: AsyncSession, *, symbols: Sequence[str], before: datetime) -> dict[str, Action]:
     """The newest action of each symbol strictly before an instant; symbols never recommended are absent."""
-    rows = await session.execute(
+    rows = await session.exec(
         select(RecommendationRow.symbol, RecommendationRow.action)
         .distinct(col(RecommendationRow.symbol))
         .where(col(RecommendationRow.symbol).in_(symbols), RecommendationRow.as_of < before)

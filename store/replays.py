@@ -237,15 +237,15 @@ async def _benchmark(session: AsyncSession, plan: ReplayPlan) -> dict[str, str] 
 
 async def _shared_stories(session: AsyncSession) -> int:
     shared = select(DocumentSymbol.doc_id).group_by(DocumentSymbol.doc_id).having(func.count() > 1).subquery()
-    return int((await session.execute(select(func.count()).select_from(shared))).scalar_one())
+    return int((await session.exec(select(func.count()).select_from(shared))).one())
 
 
 async def _count(session: AsyncSession, table: type[SQLModel]) -> int:
-    return int((await session.execute(select(func.count()).select_from(table))).scalar_one())
+    return int((await session.exec(select(func.count()).select_from(table))).one())
 
 
 async def _count_by(session: AsyncSession, column: Any) -> dict[str, int]:
-    rows = await session.execute(select(column, func.count()).group_by(column).order_by(column))
+    rows = await session.exec(select(column, func.count()).group_by(column).order_by(column))
     return {str(value): count for value, count in rows.all()}
 
 

@@ -100,10 +100,10 @@ async def list_rejects(session: AsyncSession, *, run_id: str, limit: int) -> lis
 
 
 async def count_rejects(session: AsyncSession, *, run_id: str) -> dict[str, int]:
-    rows = await session.execute(
+    rows = await session.exec(
         select(Reject.reason, func.count())
         .where(Reject.run_id == run_id)
         .group_by(Reject.reason)
         .order_by(Reject.reason)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar
@@ -32,6 +32,8 @@ T = TypeVar("T")
 TIMEOUT_SECONDS = (3.05, 10.0)
 """To connect, and to wait for an answer."""
 PAGE = 100
+INSTANT = timedelta(seconds=1)
+"""The activity list's `after` leaves out the instant itself, in which an order may be accepted and filled."""
 DUPLICATE_ID = 40010001
 """The vendor's code for a client order id it has seen; also used for other bad requests, hence the message."""
 
@@ -130,7 +132,7 @@ class AlpacaBroker:
         found: list[BrokerFill] = []
         token = ""
         while True:
-            params: dict[str, Any] = {"direction": "asc", "page_size": PAGE, "after": since.isoformat()}
+            params: dict[str, Any] = {"direction": "asc", "page_size": PAGE, "after": (since - INSTANT).isoformat()}
             if token:
                 params["page_token"] = token
             page: Any = await self._call(partial(self._client.get, "/account/activities/FILL", params))

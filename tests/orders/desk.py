@@ -15,7 +15,7 @@ from temporalio.client import WorkflowHandle
 
 from cli.stack.supervisor import Stack
 from domain.config import TradingConfig
-from domain.decisions import Action, PositionView, Side, SizedIntent
+from domain.decisions import Action, MarketWindow, PositionView, Side, SizedIntent
 from domain.ids import client_order_id, digest
 from domain.market import Bar, Session
 from domain.recommendation import recommend
@@ -60,7 +60,7 @@ class Desk:
     async def intend(self, quantity: str = "10", *, side: Side = Side.BUY, price: str = "50") -> str:
         """Write a recommendation and an intent on it; returns the intent's id."""
         evidence = [item(f"{self.symbol}{n}", symbol=self.symbol, available_at=self.now) for n in range(3)]
-        bars = window(symbol=self.symbol, last=self.now.date() - timedelta(days=1))
+        bars = self._bars_before()
         settings = TradingConfig()
         dates = [self.now.date() - timedelta(days=n) for n in range(90, 0, -1)]
         assessment = assess(evidence, as_of=self.now, session_dates=dates, market=bars, config=settings)
@@ -99,6 +99,10 @@ class Desk:
             ExecuteOrder.run, request, id=names.order_id(intent_id), task_queue=names.Queue.TRADING
         )
 
+    async def finish(self, handle: WorkflowHandle[Any, OrderOutcome]) -> OrderOutcome:
+        """Wait for an order's end, but never for ever."""
+        return await asyncio.wait_for(handle.result(), timeout=45)
+
     async def broker_orders(self, intent_id: str) -> list[dict[str, Any]]:
         """What the broker itself holds under the intent's id, asked past our own code."""
         settings = self.parts.settings
@@ -115,6 +119,14 @@ class Desk:
         async with self.parts.database.transaction() as session:
             return await orders.order_of(session, intent_id)
 
+    async def booked(self, intent_id: str, *, seconds: float = 20.0) -> Decimal:
+        """Wait for the first executions to be booked; returns the shares."""
+        deadline = time.monotonic() + seconds
+        while (order := await self.our_order(intent_id)) is None or not order.filled_quantity:
+            assert time.monotonic() < deadline, "nothing was booked"
+            await asyncio.sleep(0.05)
+        return order.filled_quantity
+
     async def state_of(self, intent_id: str, wanted: str, *, seconds: float = 20.0) -> None:
         """Wait until the workflow stands where it should."""
         handle = self.parts.client.get_workflow_handle(names.order_id(intent_id))
@@ -122,6 +134,12 @@ class Desk:
         while (found := (await handle.query(ExecuteOrder.status)).state.value) != wanted:
             assert time.monotonic() < deadline, f"the order is {found}, not {wanted}"
             await asyncio.sleep(0.05)
+
+    def _bars_before(self) -> MarketWindow:
+        """Eighty calm sessions that end with yesterday."""
+        calm = window(symbol=self.symbol)
+        days = [self.now.date() - timedelta(days=n) for n in range(len(calm.closes), 0, -1)]
+        return calm.model_copy(update={"sessions": tuple(day.isoformat() for day in days)})
 
     def _next_session(self) -> Session:
         opens_at = FIRST_OPEN + timedelta(days=next(DAYS))

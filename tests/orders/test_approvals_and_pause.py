@@ -37,7 +37,7 @@ async def test_order_above_the_threshold_when_approved_then_it_is_placed(stack: 
         assert await table.broker_orders(intent) == []
         answer = await handle.execute_update(ExecuteOrder.decide, _decision(True, await _pending_hash(table, intent)))
         assert answer == "approved"
-        assert (await handle.result()).status == "filled"
+        assert (await table.finish(handle)).status == "filled"
         async with table.parts.database.transaction() as session:
             assert await audit.first_broken(session) is None
 
@@ -45,7 +45,7 @@ async def test_order_above_the_threshold_when_approved_then_it_is_placed(stack: 
 async def test_order_at_the_threshold_when_executed_then_nobody_is_asked(stack: Stack) -> None:
     async with desk(stack, "ATLIMIT", approval_above="500") as table:
         intent = await table.intend()
-        assert (await (await table.execute(intent)).result()).status == "filled"
+        assert (await table.finish(await table.execute(intent))).status == "filled"
 
 
 async def test_order_when_declined_by_plain_signal_then_it_never_reaches_the_broker(stack: Stack) -> None:
@@ -54,7 +54,7 @@ async def test_order_when_declined_by_plain_signal_then_it_never_reaches_the_bro
         handle = await table.execute(intent)
         await table.state_of(intent, "awaiting_approval")
         await handle.signal("decline", "too close to earnings")
-        outcome = await handle.result()
+        outcome = await table.finish(handle)
         assert (outcome.status, outcome.reason) == ("declined", "too close to earnings")
         assert await table.broker_orders(intent) == []
 
@@ -69,7 +69,7 @@ async def test_decision_when_the_order_hash_differs_then_it_is_refused_and_the_o
         assert "ORDER_HASH_MISMATCH" in str(refused.value.cause)
         await table.state_of(intent, "awaiting_approval")
         await handle.signal("decline", "done with the test")
-        await handle.result()
+        await table.finish(handle)
 
 
 async def test_driven_order_when_nobody_decides_in_time_then_it_expires(stack: Stack) -> None:
@@ -80,7 +80,7 @@ async def test_driven_order_when_nobody_decides_in_time_then_it_expires(stack: S
         async with table.parts.database.transaction() as session:
             expires = next(r.expires_at for r in await orders.list_approvals(session) if r.intent_id == intent)
         await handle.execute_update(ExecuteOrder.refresh, RefreshRequest(as_of=expires))
-        assert (await handle.result()).status == "expired"
+        assert (await table.finish(handle)).status == "expired"
         assert await table.broker_orders(intent) == []
 
 
@@ -95,7 +95,7 @@ async def test_pause_when_acknowledged_then_no_buy_reaches_the_broker_until_resu
         assert report.state is TradingState.REDUCING
         try:
             await handle.execute_update(ExecuteOrder.decide, _decision(True, await _pending_hash(table, waiting)))
-            outcome = await handle.result()
+            outcome = await table.finish(handle)
             assert (outcome.status, outcome.reason.split(":")[0]) == ("denied", "TRADING_PAUSED")
             assert await table.broker_orders(waiting) == []
         finally:
@@ -128,8 +128,12 @@ async def test_partial_fills_when_reported_twice_then_each_is_booked_once(stack:
     async with desk(stack, "PARTIAL") as table:
         intent = await table.intend("7")
         await table.fault("partial_fill")
-        outcome = await (await table.execute(intent)).result()
-        assert Decimal(outcome.filled_quantity) == Decimal(7)
+        handle = await table.execute(intent)
+        first = await table.booked(intent)
+        assert Decimal(0) < first < Decimal(7)
+        await table.close_market()
+        outcome = await table.finish(handle)
+        assert (outcome.status, Decimal(outcome.filled_quantity)) == ("filled", Decimal(7))
         order = await table.our_order(intent)
         assert order is not None
         async with table.parts.database.transaction() as session:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.stack
 async def test_order_when_nothing_goes_wrong_then_it_is_filled_and_booked(stack: Stack) -> None:
     async with desk(stack, "PLAIN") as table:
         intent = await table.intend()
-        outcome = await (await table.execute(intent)).result()
+        outcome = await table.finish(await table.execute(intent))
         assert (outcome.status, Decimal(outcome.filled_quantity)) == ("filled", Decimal(10))
         order = await table.our_order(intent)
         assert order is not None
@@ -31,7 +31,7 @@ async def test_order_when_the_answer_is_lost_then_the_broker_holds_exactly_one(s
     async with desk(stack, kind.upper().replace("_", "")[:10]) as table:
         intent = await table.intend()
         await table.fault(kind)
-        outcome = await (await table.execute(intent)).result()
+        outcome = await table.finish(await table.execute(intent))
         assert outcome.status == "filled"
         found = await table.broker_orders(intent)
         assert [(order["status"], order["filled_qty"]) for order in found] == [("filled", "10")]
@@ -41,7 +41,7 @@ async def test_order_when_the_broker_rejects_after_accepting_then_nothing_is_boo
     async with desk(stack, "LATENO") as table:
         intent = await table.intend()
         await table.fault("reject_after_200")
-        outcome = await (await table.execute(intent)).result()
+        outcome = await table.finish(await table.execute(intent))
         assert outcome.status == "rejected"
         order = await table.our_order(intent)
         assert order is not None
@@ -57,7 +57,7 @@ async def test_order_when_the_worker_dies_while_it_is_sent_then_there_is_one_ord
         await table.state_of(intent, "submitting")
         stack.kill(PartName.WORKER)
         stack.restart(PartName.WORKER)
-        outcome = await handle.result()
+        outcome = await table.finish(handle)
         assert outcome.status == "filled"
         assert len(await table.broker_orders(intent)) == 1
 
@@ -67,7 +67,7 @@ async def test_order_when_selling_more_than_is_held_then_risk_denies_it(stack: S
 
     async with desk(stack, "OVERSELL") as table:
         intent = await table.intend(side=Side.SELL)
-        outcome = await (await table.execute(intent)).result()
+        outcome = await table.finish(await table.execute(intent))
         assert outcome.status == "denied"
         assert "limit=" in outcome.reason
         assert await table.broker_orders(intent) == []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from activities.adapters.files.dates import ALLOWED_TIMES, parse_published
+from activities.adapters.files.dates import ALLOWED_TIMES, is_future, parse_published
 from activities.adapters.files.rejects import Refused, printable, shown
 from activities.adapters.files.tickers import clean_tickers, split_tickers
 from activities.adapters.files.titles import first_sentence
@@ -98,7 +98,7 @@ class DocumentBuilder:
         except ValueError as error:
             detail = f"{shown(value)} found, allowed is {ALLOWED_TIMES}"
             raise Refused(RejectReason.INVALID_DATE, detail, column) from error
-        if published_at > self._not_after:
+        if is_future(published_at, precision, self._not_after):
             found = f"{shown(value)} is known from {published_at.isoformat()}"
             detail = f"{found}, allowed is at most {self._not_after.isoformat()}"
             raise Refused(RejectReason.DATE_IN_FUTURE, detail, column)

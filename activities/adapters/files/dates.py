@@ -46,6 +46,12 @@ def end_of_day(day: date) -> datetime:
     return datetime(following.year, following.month, following.day, tzinfo=_NEW_YORK).astimezone(UTC)
 
 
+def is_future(published_at: datetime, precision: DatePrecision, present: datetime) -> bool:
+    """Whether a document names a time that has not come: for one that names only its day, a day that has not begun."""
+    begins = published_at - timedelta(days=1) if precision is DatePrecision.DAY else published_at
+    return begins > present
+
+
 def parse_published(value: str | float) -> tuple[datetime, DatePrecision]:
     """Read a time of publication, as text or as an epoch number.
 

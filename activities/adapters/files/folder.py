@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
-from activities.adapters.files.dates import end_of_day
+from activities.adapters.files.dates import end_of_day, is_future
 from activities.adapters.files.rejects import Refused, printable, reject, shown
 from activities.adapters.files.tickers import split_tickers
 from activities.adapters.files.titles import MAX_DERIVED_TITLE, first_sentence, page_text
@@ -78,7 +78,7 @@ def _read_document(
     if not title:
         raise Refused(RejectReason.EMPTY_DOCUMENT, "no visible text found, allowed is at least a title")
     named = _read_name(path)
-    if named.published_at > not_after:
+    if is_future(named.published_at, named.precision, not_after):
         found = f"{shown(path.name)} is known from {named.published_at.isoformat()}"
         detail = f"{found}, allowed is at most {not_after.isoformat()}"
         raise Refused(RejectReason.DATE_IN_FUTURE, detail, FILE_NAME)
