@@ -80,6 +80,8 @@ class ReplayActivities:
                 first=request.first,
                 last=request.last,
             )
+        async with self._database.transaction() as session:
+            await replays.require_own_book(session, request.replay_id, source_id=SOURCE_ID)
         beating = asyncio.create_task(_beat())
         try:
             spans = await self._load_bars(request)
@@ -218,20 +220,17 @@ class ReplayActivities:
     async def _load_actions(self, request: ReplayRequest) -> None:
         if not request.actions:
             return
-        found: dict[tuple[str, date], CorporateActionRow] = {}
+        found: dict[tuple[str, date], CorporateAction] = {}
         rejects: list[Reject] = []
         for record in await asyncio.to_thread(lambda: list(self._read_actions(Path(request.actions)))):
             if isinstance(record, Reject):
                 rejects.append(record)
             elif request.first - WARM_UP <= record.ex_date <= request.last:
-                found[record.symbol, record.ex_date] = CorporateActionRow(
-                    symbol=record.symbol,
-                    ex_date=record.ex_date,
-                    cash_dividend=record.cash_dividend,
-                    split_ratio=record.split_ratio,
-                )
+                known = found.get((record.symbol, record.ex_date))
+                found[record.symbol, record.ex_date] = record if known is None else known.with_also(record)
+        rows = [CorporateActionRow(**action.model_dump()) for action in found.values()]
         async with self._database.transaction() as session:
-            await insert_new(session, list(found.values()))
+            await insert_new(session, rows)
             await sources.save_rejects(
                 session, run_id=request.replay_id, rejects=rejects, recorded_at=datetime.now(UTC)
             )

@@ -147,7 +147,7 @@ def show_dead_letters(letters: Sequence[DeadLetter], *, more: bool) -> None:
         tries = "" if letter.attempts is None else f", {letter.attempts} {_plural('attempt', letter.attempts)}"
         facts.add_row("failed at", _plain(f"{step}{tries}, {letter.status.replace('_', ' ')}"))
         facts.add_row("error", Text(letter.error_type, style="red"))
-        facts.add_row("", _plain(letter.message))
+        facts.add_row("", _plain(letter.message.removeprefix(f"{letter.error_type}: ")))
         closed = _when(letter.closed_at) if letter.closed_at else "?"
         facts.add_row("ran", f"{_when(letter.started_at)} to {closed}")
         out.print(facts, width=WIDTH)
@@ -312,7 +312,13 @@ def _table(*, header: bool = True) -> Table:
 
 def _paragraph(text: str) -> None:
     """Running text, indented; what documents say is never read as markup."""
-    wrapped = textwrap.wrap(" ".join(text.split()), WIDTH - 4, initial_indent="    ", subsequent_indent="    ")
+    wrapped = textwrap.wrap(
+        " ".join(_printable(text).split()),
+        WIDTH - 4,
+        initial_indent="    ",
+        subsequent_indent="    ",
+        break_on_hyphens=False,
+    )
     out.print(Text("\n".join(wrapped)))
 
 
@@ -331,7 +337,12 @@ def _action(action: str) -> Text:
 
 
 def _plain(text: str) -> Text:
-    return Text(text, overflow="fold")
+    return Text(_printable(text), overflow="fold")
+
+
+def _printable(text: str) -> str:
+    """Without control characters: a document or an error must not be able to steer the terminal."""
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _when(instant: datetime) -> str:

@@ -46,6 +46,15 @@ class CorporateAction(Model):
     cash_dividend: Annotated[Decimal, Field(ge=0)] = Decimal(0)
     split_ratio: Annotated[Decimal, Field(gt=0)] = Decimal(1)
 
+    def with_also(self, other: CorporateAction) -> CorporateAction:
+        """Join another action of the same symbol and day: a regular and a special dividend, or a dividend and a split."""
+        return self.model_copy(
+            update={
+                "cash_dividend": self.cash_dividend + other.cash_dividend,
+                "split_ratio": self.split_ratio * other.split_ratio,
+            }
+        )
+
 
 class Session(Model):
     """One trading session of the exchange."""

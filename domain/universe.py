@@ -54,8 +54,8 @@ def describe_universe(spans: Sequence[SymbolSpan], *, first: date, last: date) -
         )
     else:
         verdict = (
-            f"The file ends on {file_last}, too soon after the period to tell whether companies that disappear later are "
-            "in it. Its symbols were chosen by whoever made it, with whatever hindsight they had."
+            f"The file ends on {file_last}, too soon after the period to tell whether companies that disappear later "
+            "are in it. Its symbols were chosen by whoever made it, with whatever hindsight they had."
         )
     return UniverseReport(
         symbols=len(spans),

@@ -15,13 +15,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.decisions import Side
 from domain.documents import DocumentStatus
-from domain.errors import NotFound
+from domain.errors import Conflict, NotFound
 from domain.replay import ReplayPlan, ReplayRequest, ReplayResult, ReplayState
 from domain.universe import UniverseReport
 from store import documents, portfolio, sources
 from store.database import insert_new
 from store.tables.decisions import Approval, OrderIntentRow, RecommendationRow, RiskDecisionRow, SignalSnapshot
-from store.tables.ingestion import DocumentSymbol, EvidenceRow
+from store.tables.ingestion import Document, DocumentSymbol, EvidenceRow
 from store.tables.market import BarRow
 from store.tables.trading import Backtest, CorporateActionEntry, FillRow, Order
 
@@ -63,6 +63,26 @@ async def require(session: AsyncSession, replay_id: str) -> Backtest:
     if row is None:
         raise NotFound("REPLAY_NOT_FOUND", "It was never started on this stack", replay_id=replay_id)
     return row
+
+
+async def require_own_book(session: AsyncSession, replay_id: str, *, source_id: str) -> None:
+    """Refuse to replay into a book that holds anything else.
+
+    Raises:
+        Conflict: the database has documents of another source, or another replay.
+    """
+    others = select(func.count()).select_from(Document).where(Document.source_id != source_id)
+    replays = (
+        select(func.count()).select_from(Backtest).where(Backtest.kind == "replay", Backtest.backtest_id != replay_id)
+    )
+    documents_found, replays_found = (await session.exec(others)).one(), (await session.exec(replays)).one()
+    if documents_found or replays_found:
+        raise Conflict(
+            "REPLAY_NEEDS_AN_EMPTY_BOOK",
+            "Give the replay a database, a namespace and a bucket of its own",
+            other_documents=documents_found,
+            other_replays=replays_found,
+        )
 
 
 async def report(session: AsyncSession, state: ReplayState) -> tuple[bytes, ReplayResult]:

@@ -47,6 +47,7 @@ class ExecuteOrder:
         self._decision: ApprovalDecision | None = None
         self._now = request.as_of
         self._looks = 0
+        self._answered = False
 
     @workflow.run
     async def run(self, request: OrderRequest) -> OrderOutcome:
@@ -72,11 +73,12 @@ class ExecuteOrder:
 
     @decide.validator
     def _decidable(self, decision: ApprovalDecision) -> None:
-        if self._ticket is None or self._state is not OrderState.AWAITING_APPROVAL or self._decision is not None:
+        if not self._open_to_decision():
             raise ValueError(f"APPROVAL_NOT_PENDING: intent={self._request.intent_id}, state={self._state}")
-        if decision.order_hash != self._ticket.order_hash:
+        pending = self._ticket.order_hash if self._ticket else ""
+        if decision.order_hash != pending:
             raise ValueError(
-                f"ORDER_HASH_MISMATCH: shown={decision.order_hash or 'nothing'}, pending={self._ticket.order_hash}. "
+                f"ORDER_HASH_MISMATCH: shown={decision.order_hash or 'nothing'}, pending={pending}. "
                 "The order changed since it was shown: look at it again"
             )
 
@@ -108,6 +110,10 @@ class ExecuteOrder:
     def status(self) -> RefreshReport:
         return RefreshReport(state=self._state, status=self._progress.status)
 
+    def _open_to_decision(self) -> bool:
+        """Whether a decision still counts: the order waits, nobody decided, and its time is not up."""
+        return self._state is OrderState.AWAITING_APPROVAL and self._decision is None and not self._answered
+
     def _present(self) -> datetime:
         """The order's present: the replay's instant when driven, the workflow's clock otherwise."""
         return self._now if self._request.driven else workflow.now()
@@ -118,7 +124,7 @@ class ExecuteOrder:
         workflow.set_current_details(f"{self._request.side} {self._request.symbol}: {state.value}")
 
     def _decide_by_signal(self, *, approved: bool, reason: str) -> None:
-        if self._state is OrderState.AWAITING_APPROVAL and self._decision is None:
+        if self._open_to_decision():
             self._decision = ApprovalDecision(
                 approved=approved, actor="temporal-cli", reason=reason or "no reason given"
             )
@@ -142,6 +148,7 @@ class ExecuteOrder:
         self._ticket = ticket
         self._enter(OrderState.AWAITING_APPROVAL)
         outcome = await self._answer(ticket)
+        self._answered = True
         await workflow.execute_activity_method(
             OrderActivities.record_approval,
             ApprovalRecord(

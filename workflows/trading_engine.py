@@ -52,6 +52,7 @@ class TradingEngine:
         self._closed_session = state.closed_session
         self._notices = 0
         self._changes = 0
+        self._settled = 0
         self._busy = False
 
     @workflow.run
@@ -193,26 +194,33 @@ class TradingEngine:
             workflow.logger.info("order was started before", extra={"intent_id": planned.intent_id})
 
     async def _change(self, state: TradingState, command: Command) -> ControlReport:
-        """Take effect here at once, then in the database, which the submitting activity reads."""
+        """Take effect here at once, then in the database, which the submitting activity reads.
+
+        Commands are written in the order they came in, so that a slow resume never undoes a pause given after it.
+        """
         self._state = state
         self._reason = command.reason
         self._changes += 1
-        info = workflow.info()
-        report = await workflow.execute_activity_method(
-            EngineActivities.change_control,
-            ControlChange(
-                state=state,
-                reason=command.reason,
-                actor=command.actor,
-                change_key=f"{info.workflow_id}/{info.run_id}/{self._changes}",
-                as_of=workflow.now(),
-                cancel_open_orders=state is TradingState.HALTED,
-            ),
-            summary=f"{state.value}: {command.reason[:80]}",
-            **options.LEDGER,
-        )
-        self._describe(f"{state.value}: {command.reason}")
-        return report
+        turn = self._changes
+        await workflow.wait_condition(lambda: self._settled == turn - 1)
+        try:
+            info = workflow.info()
+            return await workflow.execute_activity_method(
+                EngineActivities.change_control,
+                ControlChange(
+                    state=state,
+                    reason=command.reason,
+                    actor=command.actor,
+                    change_key=f"{info.workflow_id}/{info.run_id}/{turn}",
+                    as_of=workflow.now(),
+                    cancel_open_orders=state is TradingState.HALTED,
+                ),
+                summary=f"{state.value}: {command.reason[:80]}",
+                **options.LEDGER,
+            )
+        finally:
+            self._settled = turn
+            self._describe(f"{state.value}: {command.reason}")
 
     async def _next_session(self) -> Session:
         return await workflow.execute_activity_method(

@@ -121,6 +121,8 @@ async def _a_document(client: Client) -> str:
 
 
 async def _save(client: Client, name: str, workflow_id: str) -> None:
+    if name.startswith("reconcile"):
+        await client.get_workflow_handle(workflow_id).result()
     history = await client.get_workflow_handle(workflow_id).fetch_history()
     body = json.loads(history.to_json())
     HISTORIES.mkdir(exist_ok=True)

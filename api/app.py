@@ -1,0 +1,46 @@
+"""The HTTP API, put together from what it is given."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from api import errors
+from api.dependencies import Dependencies
+from api.routes import (
+    api_keys,
+    approvals,
+    dead_letters,
+    documents,
+    health,
+    orders,
+    overview,
+    recommendations,
+    trading,
+)
+
+DESCRIPTION = """
+Lists answer `{data, has_more, next_cursor}`, with `limit` and an opaque `cursor`. Money, quantities and scores are
+decimal text, instants are UTC. Every error is `application/problem+json` with a stable `code` and a `request_id`.
+
+Send an API key as `Authorization: Bearer sk_...`; the scope that a route needs stands at the route.
+"""
+
+
+def create_app(dependencies: Dependencies) -> FastAPI:
+    """Build the application. It opens nothing and closes nothing: whoever made the dependencies does."""
+    app = FastAPI(title="Stonks Oracle", version="1", description=DESCRIPTION, redoc_url=None)
+    app.state.dependencies = dependencies
+    errors.install(app)
+    for module in (
+        health,
+        overview,
+        documents,
+        recommendations,
+        orders,
+        approvals,
+        trading,
+        dead_letters,
+        api_keys,
+    ):
+        app.include_router(module.router)
+    return app

@@ -1,0 +1,35 @@
+"""What the API is given: built once by the composition root, handed to routes by FastAPI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+from pydantic import SecretStr
+from temporalio.client import Client
+
+from store.database import Database
+from store.objects import ObjectStore
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """The book, the object store and Temporal. The API holds no broker keys."""
+
+    database: Database
+    objects: ObjectStore
+    client: Client
+    ui_url: str
+    """Address of the Temporal UI for links; empty where there is none."""
+    mode: str
+    """replay, paper or live."""
+    bootstrap_key: SecretStr
+    """A key with every scope, for making the first real one; empty: there is none."""
+
+
+def provided(request: Request) -> Dependencies:
+    return cast(Dependencies, request.app.state.dependencies)
+
+
+Provided = Annotated[Dependencies, Depends(provided)]

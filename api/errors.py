@@ -1,0 +1,262 @@
+"""Every error as `application/problem+json` (RFC 9457), with the domain's stable code and a request id."""
+
+from __future__ import annotations
+
+import re
+import traceback
+import uuid
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.failures import as_stonks_error
+from domain.errors import (
+    ConfigurationError,
+    Conflict,
+    InvalidInput,
+    ModelOutputInvalid,
+    NotFound,
+    StonksError,
+    VendorRejected,
+    VendorThrottled,
+    VendorUnavailable,
+)
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+MAXIMUM_BODY_BYTES = 256 * 1024
+"""No request of this API needs more; a longer body is refused before it is read."""
+
+_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class Unauthenticated(StonksError):
+    """No key, or one that is not known, revoked or expired."""
+
+
+class Forbidden(StonksError):
+    """The key is good, but not for this."""
+
+
+_STATUS: tuple[tuple[type[StonksError], HTTPStatus], ...] = (
+    (Unauthenticated, HTTPStatus.UNAUTHORIZED),
+    (Forbidden, HTTPStatus.FORBIDDEN),
+    (NotFound, HTTPStatus.NOT_FOUND),
+    (Conflict, HTTPStatus.CONFLICT),
+    (InvalidInput, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (VendorThrottled, HTTPStatus.SERVICE_UNAVAILABLE),
+    (VendorUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
+    (VendorRejected, HTTPStatus.BAD_GATEWAY),
+    (ModelOutputInvalid, HTTPStatus.BAD_GATEWAY),
+    (ConfigurationError, HTTPStatus.INTERNAL_SERVER_ERROR),
+)
+
+
+class FieldError(BaseModel):
+    field: str
+    """Where it stands: `body.reason`, `query.limit`."""
+    message: str
+
+
+class Problem(BaseModel):
+    """What went wrong, with a stable code and what to do about it."""
+
+    type: str = Field(examples=["urn:stonks:error:APPROVAL_DECIDED"])
+    title: str
+    status: int
+    detail: str
+    code: str = Field(examples=["APPROVAL_DECIDED"])
+    request_id: str
+    hint: str | None = None
+    fields: dict[str, str] | None = None
+    errors: list[FieldError] | None = None
+    """One entry a field, where the request itself is invalid."""
+    dependencies: dict[str, Any] | None = None
+    """State of every dependency, on `/readyz` only."""
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route that may answer with these; a key's own 401 and 403 always among them."""
+    return {
+        status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in sorted({401, 403, *statuses})
+    }
+
+
+def problem(
+    request: Request,
+    status: HTTPStatus,
+    code: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **members: Any,
+) -> JSONResponse:
+    body = Problem(
+        type=f"urn:stonks:error:{code}",
+        title=status.phrase,
+        status=status.value,
+        detail=detail,
+        code=code,
+        request_id=str(getattr(request.state, "request_id", "")),
+        **members,
+    )
+    return JSONResponse(
+        jsonable_encoder(body, exclude_none=True),
+        status_code=status.value,
+        headers=dict(headers or {}),
+        media_type=MEDIA_TYPE,
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers, the envelope around every request, and the media type in the OpenAPI document."""
+    app.add_exception_handler(StonksError, _of_stonks_error)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_middleware(RequestEnvelope)
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = plain()
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                for status, answer in operation["responses"].items():
+                    content = answer.get("content", {})
+                    if status >= "400" and "application/json" in content:
+                        content[MEDIA_TYPE] = content.pop("application/json")
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def from_stonks_error(request: Request, error: StonksError) -> JSONResponse:
+    status = next((found for kind, found in _STATUS if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+    headers = {}
+    if isinstance(error, VendorThrottled):
+        headers["Retry-After"] = str(max(1, round(error.retry_after_seconds)))
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="stonks"' + (
+            "" if error.code == "KEY_MISSING" else ', error="invalid_token"'
+        )
+    fields = {name: str(value) for name, value in error.fields.items()}
+    return problem(
+        request,
+        status,
+        error.code,
+        ", ".join(f"{name}={value}" for name, value in fields.items()) or error.hint or status.phrase,
+        headers=headers,
+        hint=error.hint or None,
+        fields=fields or None,
+    )
+
+
+async def _of_stonks_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, StonksError)
+    return from_stonks_error(request, error)
+
+
+async def _of_validation(request: Request, error: Exception) -> JSONResponse:
+    """Name each field and what is allowed. What was sent is never echoed: it may hold a secret."""
+    assert isinstance(error, RequestValidationError)
+    found = [
+        FieldError(field=".".join(str(part) for part in each["loc"]), message=str(each["msg"]))
+        for each in error.errors()
+    ]
+    return problem(
+        request,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "REQUEST_INVALID",
+        "; ".join(f"{each.field}: {each.message}" for each in found),
+        errors=found,
+    )
+
+
+async def _of_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    detail = {
+        HTTPStatus.NOT_FOUND: "Nothing lives at this address; /docs lists what there is",
+        HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method; the header Allow says which",
+    }.get(status, str(error.detail))
+    return problem(request, status, status.name, detail, headers=error.headers)
+
+
+class RequestEnvelope:
+    """Give every request an id, cap its body, and turn whatever is left into a problem without details."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = _request_id(headers)
+        scope.setdefault("state", {})["request_id"] = request_id
+        answered = False
+        left = MAXIMUM_BODY_BYTES
+
+        async def receive_capped() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large())
+            return message
+
+        async def send_marked(message: Message) -> None:
+            nonlocal answered
+            if message["type"] == "http.response.start":
+                answered = True
+                marked = MutableHeaders(scope=message)
+                marked["X-Request-Id"] = request_id
+                marked["X-Content-Type-Options"] = "nosniff"
+                marked.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        request = Request(scope)
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive_capped, send_marked)
+            except Exception as error:
+                response = self._unexpected(request, error)
+                if answered:
+                    raise
+                await response(scope, receive, send_marked)
+
+    def _unexpected(self, request: Request, error: Exception) -> JSONResponse:
+        known = as_stonks_error(error)
+        if known is not None:
+            log.warning("request_failed", path=request.url.path, code=known.code, error=str(known))
+            return from_stonks_error(request, known)
+        # As text: a renderer that is given the exception itself may print local variables, and keys with them.
+        trace = "".join(traceback.format_exception(error))
+        log.error("request_crashed", path=request.url.path, method=request.method, trace=trace)
+        return problem(
+            request,
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "INTERNAL_ERROR",
+            "Something failed that should not. The log has the details under this request id",
+        )
+
+
+def _request_id(headers: Headers) -> str:
+    """The caller's own id where it is short and plain, a new one otherwise."""
+    given = headers.get("x-request-id", "")
+    return given if _SANE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _too_large() -> str:
+    return f"A request body may have {MAXIMUM_BODY_BYTES} bytes at most"

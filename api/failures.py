@@ -1,0 +1,74 @@
+"""Errors of Temporal, of the database and of the network, told as errors of ours: one code, one next step."""
+
+from __future__ import annotations
+
+from sqlalchemy import exc
+from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.errors import ConfigurationError, Conflict, NotFound, StonksError, VendorUnavailable
+
+_AWAY = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED})
+_CONNECTION_AWAY = (OSError, exc.TimeoutError)
+"""A refused or timed-out connection, or none free in the pool; nothing else here opens sockets or files."""
+_SCHEMA = "42P01"
+"""SQLSTATE of a table that does not exist."""
+_REFUSES = ("28", "3D000")
+"""SQLSTATE classes and codes: wrong user or password, no such database."""
+_AWAY_STATES = ("08", "53300", "57P")
+"""SQLSTATE: connection lost, too many connections, starting up or shutting down."""
+
+
+def as_stonks_error(error: BaseException) -> StonksError | None:
+    """Translate what can be expected to happen; None for what cannot, which is a bug and is shown as one."""
+    if isinstance(error, StonksError):
+        return error
+    if isinstance(error, WorkflowUpdateFailedError):
+        return refused(error)
+    if isinstance(error, WorkflowUpdateRPCTimeoutOrCancelledError):
+        return temporal_away()
+    if isinstance(error, RPCError):
+        return _rpc(error)
+    if isinstance(error, _CONNECTION_AWAY):
+        return _database_away()
+    if isinstance(error, exc.DBAPIError):
+        return _database(error)
+    return None
+
+
+def refused(error: WorkflowUpdateFailedError) -> Conflict:
+    """A workflow said no to an update. Its message starts with the code: `CODE: what was found`."""
+    message = str(error.cause)
+    code, _, rest = message.partition(": ")
+    if rest and code.isascii() and code.replace("_", "").isupper():
+        return Conflict(code, rest)
+    return Conflict("COMMAND_REFUSED", message)
+
+
+def temporal_away() -> VendorUnavailable:
+    return VendorUnavailable("TEMPORAL_UNAVAILABLE", "Is it running? `stonks doctor` tells")
+
+
+def _database(error: exc.DBAPIError) -> StonksError | None:
+    # A failed statement carries the state itself, a failed connection in the driver's own error behind it.
+    causes = (error.orig, getattr(error.orig, "__cause__", None))
+    state = next((str(found) for cause in causes if (found := getattr(cause, "sqlstate", None))), "")
+    if state.startswith(_REFUSES):
+        return ConfigurationError("DATABASE_REFUSES", "Check STONKS_DB_USER, STONKS_DB_PASSWORD and STONKS_DB_NAME")
+    if state == _SCHEMA:
+        return ConfigurationError("SCHEMA_MISSING", "Run `stonks db upgrade`")
+    if error.connection_invalidated or state.startswith(_AWAY_STATES) or isinstance(error, exc.InterfaceError):
+        return _database_away()
+    return None
+
+
+def _database_away() -> VendorUnavailable:
+    return VendorUnavailable("DATABASE_UNAVAILABLE", "Is it running? `stonks doctor` tells")
+
+
+def _rpc(error: RPCError) -> StonksError:
+    if error.status in _AWAY:
+        return temporal_away()
+    if error.status is RPCStatusCode.NOT_FOUND:
+        return NotFound("WORKFLOW_NOT_FOUND", "It was never started, has ended, or its retention is over")
+    return StonksError("TEMPORAL_ERROR", "See Temporal's log", status=error.status.name, reply=error.message[:300])

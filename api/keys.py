@@ -1,0 +1,144 @@
+"""API keys: `sk_<key id>_<secret>`. The secret has 256 random bits, so a plain sha256 of it is safe to store."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pydantic import SecretStr
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from domain.errors import NotFound
+from store import audit
+from store.tables.platform import ApiKey
+
+PREFIX = "sk"
+SECRET_BYTES = 32
+USE_NOTED_EVERY = timedelta(minutes=1)
+"""The time of last use is written this often at most, so that reading does not become writing."""
+
+
+class Scope(StrEnum):
+    """What a key may do. Every route needs exactly one."""
+
+    READ = "read"
+    REGISTRY_WRITE = "registry:write"
+    OPS_WRITE = "ops:write"
+    TRADE_CONTROL = "trade:control"
+    APPROVE = "approve"
+    AGENTS_WRITE = "agents:write"
+    ADMIN = "admin"
+
+
+def parse(key: str) -> tuple[str, str] | None:
+    """Split a key into its id and its secret; None where it does not have the form of one."""
+    prefix, _, rest = key.partition("_")
+    key_id, _, secret = rest.partition("_")
+    return (key_id, secret) if prefix == PREFIX and key_id and secret else None
+
+
+def matches(secret: str, key_hash: str) -> bool:
+    """Compare in constant time."""
+    return hmac.compare_digest(_hash(secret), key_hash)
+
+
+def same(one: str, other: str) -> bool:
+    """Compare two secrets in constant time, whatever their lengths."""
+    return hmac.compare_digest(_hash(one), _hash(other))
+
+
+def scopes_of(key: ApiKey) -> frozenset[Scope]:
+    """Scopes this code knows; one that a later version wrote gives no right here."""
+    known = {scope.value: scope for scope in Scope}
+    return frozenset(known[name] for name in key.scopes.get("scopes", ()) if name in known)
+
+
+def usable(key: ApiKey, now: datetime) -> bool:
+    return key.revoked_at is None and (key.expires_at is None or now < key.expires_at)
+
+
+async def issue(
+    session: AsyncSession,
+    *,
+    name: str,
+    scopes: Sequence[Scope],
+    expires_at: datetime | None,
+    actor: str,
+    now: datetime,
+) -> tuple[ApiKey, SecretStr]:
+    """Make a key. The key itself is returned once and cannot be read again."""
+    key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(SECRET_BYTES)
+    row = ApiKey(
+        key_id=key_id,
+        name=name,
+        key_hash=_hash(secret),
+        scopes={"scopes": sorted({scope.value for scope in scopes})},
+        created_at=now,
+        expires_at=expires_at,
+    )
+    session.add(row)
+    await session.flush()
+    await audit.append(
+        session,
+        key=f"api-key/{key_id}/created",
+        actor=actor,
+        action="api_key_created",
+        subject=key_id,
+        body={"name": name, "scopes": row.scopes["scopes"]},
+        recorded_at=now,
+    )
+    return row, SecretStr(f"{PREFIX}_{key_id}_{secret}")
+
+
+async def find(session: AsyncSession, key_id: str) -> ApiKey | None:
+    return await session.get(ApiKey, key_id)
+
+
+async def list_all(
+    session: AsyncSession, *, limit: int, before: tuple[datetime, str] | None = None
+) -> Sequence[ApiKey]:
+    """Keys, newest first, the revoked ones too."""
+    statement = select(ApiKey)
+    if before is not None:
+        at, key_id = before
+        statement = statement.where(
+            (col(ApiKey.created_at) < at) | ((col(ApiKey.created_at) == at) & (col(ApiKey.key_id) < key_id))
+        )
+    statement = statement.order_by(col(ApiKey.created_at).desc(), col(ApiKey.key_id).desc()).limit(limit)
+    return (await session.exec(statement)).all()
+
+
+async def revoke(session: AsyncSession, *, key_id: str, actor: str, now: datetime) -> None:
+    """End a key for good; a second time changes nothing."""
+    row = await session.get(ApiKey, key_id, with_for_update=True)
+    if row is None:
+        raise NotFound("API_KEY_NOT_FOUND", "/v1/api-keys lists them", key_id=key_id)
+    if row.revoked_at is not None:
+        return
+    row.revoked_at = now
+    session.add(row)
+    await audit.append(
+        session,
+        key=f"api-key/{key_id}/revoked",
+        actor=actor,
+        action="api_key_revoked",
+        subject=key_id,
+        body={"name": row.name},
+        recorded_at=now,
+    )
+
+
+async def note_use(session: AsyncSession, *, key_id: str, now: datetime) -> None:
+    row = await session.get(ApiKey, key_id)
+    if row is not None:
+        row.last_used_at = now
+        session.add(row)
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

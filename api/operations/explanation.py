@@ -1,0 +1,379 @@
+"""Explain a recommendation to the billionth: evidence -> layers -> market -> score -> gates -> size -> risk -> order.
+
+Everything is read from what was stored: the recommendation, and the decision record that it was computed from. The
+record is computed again on the way, so that an explanation says itself whether it still follows from its inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from api.numbers import Money, Shares, from_nano
+from api.operations.links import TemporalLinks
+from domain.decisions import (
+    Attribution,
+    DecisionRecord,
+    EvidenceItem,
+    Gate,
+    Layer,
+    Recommendation,
+    RiskCheck,
+)
+from domain.errors import NotFound, StonksError
+from domain.recommendation import record_hash, replay
+from domain.signals import layer_weights
+from store import orders, recommendations
+from store.database import Database
+from store.objects import ObjectStore
+from store.tables.decisions import Approval, OrderIntentRow, RecommendationRow, RiskDecisionRow
+from store.tables.ingestion import Document, ExtractionRow
+from store.tables.trading import FillRow, Order
+from workflows import names
+
+
+class EvidenceShare(BaseModel):
+    """What one statement of one document added to the score."""
+
+    evidence_id: str
+    doc_id: str
+    title: str
+    publisher: str
+    url: str
+    published_at: datetime
+    available_at: datetime
+    event_type: str
+    role: str
+    sentiment: float
+    quote: str
+    nano: int
+    share: str
+    """`nano` as decimal text. All shares and the market's sum to the score exactly."""
+    weight: float
+    novelty: float
+    age_td: float
+    """Age in trading days."""
+    extractor: str
+    extractor_version: str
+
+
+class LayerShare(BaseModel):
+    layer: Layer
+    score: float
+    """The layer's own score in [-1, 1]."""
+    weight: float
+    """What the layer counts in the composite."""
+    nano: int
+    share: str
+    evidence: list[EvidenceShare]
+
+
+class MarketShare(BaseModel):
+    """What prices and volume added to the news, or took from it."""
+
+    confirmation: float
+    trend: float
+    daily_volatility: float
+    last_close: float
+    nano: int
+    share: str
+
+
+class Score(BaseModel):
+    nano: int
+    value: str
+    window_scores: tuple[float, float, float]
+    contradiction: float
+    effective_documents: float
+    conviction: float
+    probability: float
+    horizon_td: float
+    edge_bp: float
+    cost_bp: float
+
+
+class RiskView(BaseModel):
+    decision_id: str
+    outcome: str
+    allowed_quantity: Shares
+    checks: list[RiskCheck]
+    needs_approval: bool
+    approval_reason: str
+
+
+class ApprovalStep(BaseModel):
+    approval_id: str
+    status: str
+    reason: str
+    requested_at: datetime
+    expires_at: datetime
+    decided_at: datetime | None
+    decided_by: str
+    decision_reason: str
+
+
+class FillStep(BaseModel):
+    fill_id: str
+    quantity: Shares
+    price: Money
+    fee: Money
+    filled_at: datetime
+
+
+class OrderStep(BaseModel):
+    order_id: str
+    client_order_id: str
+    status: str
+    quantity: Shares
+    filled_quantity: Shares
+    filled_average_price: Money | None
+    reason: str
+    submitted_at: datetime | None
+    closed_at: datetime | None
+    fills: list[FillStep]
+
+
+class IntentStep(BaseModel):
+    """The sized wish that followed, and what became of it."""
+
+    intent_id: str
+    side: str
+    quantity: Shares
+    reference_price: Money
+    notional: Money
+    target_weight: float
+    reason: str
+    state: str
+    clamps: list[Gate]
+    """Every bound that was looked at; `passed` false where it cut the size."""
+    risk: RiskView | None
+    approval: ApprovalStep | None
+    order: OrderStep | None
+    temporal_url: str
+
+
+class Versions(BaseModel):
+    config: str
+    code: str
+    extractors: list[str]
+
+
+class Explanation(BaseModel):
+    recommendation_id: str
+    symbol: str
+    as_of: datetime
+    action: str
+    previous_action: str
+    thesis: str
+    reasons: list[str]
+    invalidation: list[str]
+    layers: list[LayerShare]
+    market: MarketShare
+    score: Score
+    gates: list[Gate]
+    intents: list[IntentStep]
+    versions: Versions
+    record_hash: str
+    record_key: str
+    reproduced: bool = Field(description="computing the stored record again gave this same recommendation")
+    temporal_url: str
+
+
+async def explain(database: Database, objects: ObjectStore, links: TemporalLinks, wanted: str) -> Explanation:
+    """Explain a recommendation by its id, or the newest one of a symbol.
+
+    Raises:
+        NotFound: neither an id nor a symbol with a recommendation.
+    """
+    async with database.transaction() as session:
+        recommendation = await _find(session, wanted)
+        key = await recommendations.record_key(session, recommendation.recommendation_id)
+    record = DecisionRecord.model_validate_json(await objects.get(key))
+    async with database.transaction() as session:
+        sources = await _sources(session, record.evidence)
+        intents = await _intents(session, recommendation.recommendation_id, links)
+    return Explanation(
+        recommendation_id=recommendation.recommendation_id,
+        symbol=recommendation.symbol,
+        as_of=recommendation.as_of,
+        action=recommendation.action.value,
+        previous_action=recommendation.previous_action.value,
+        thesis=recommendation.thesis,
+        reasons=list(recommendation.reasons),
+        invalidation=list(recommendation.invalidation),
+        layers=_layers(recommendation, record, sources),
+        market=_market(recommendation),
+        score=_score(recommendation),
+        gates=list(recommendation.gates),
+        intents=intents,
+        versions=Versions(
+            config=recommendation.config_version,
+            code=record.code_version,
+            extractors=sorted({version for _, version in sources.values() if version}),
+        ),
+        record_hash=recommendation.record_hash,
+        record_key=key,
+        reproduced=_reproduced(recommendation, record),
+        temporal_url=links.workflow(names.symbol_id(recommendation.symbol)),
+    )
+
+
+async def _find(session: AsyncSession, wanted: str) -> Recommendation:
+    row = await session.get(RecommendationRow, wanted)
+    if row is None:
+        newest = await recommendations.list_recent(session, limit=1, symbol=wanted.upper())
+        row = newest[0] if newest else None
+    if row is None:
+        raise NotFound(
+            "RECOMMENDATION_NOT_FOUND",
+            "Give a recommendation's id, or a symbol that was recommended; /v1/recommendations lists them",
+            wanted=wanted[:100],
+        )
+    return Recommendation.model_validate(row.body)
+
+
+async def _sources(session: AsyncSession, evidence: Iterable[EvidenceItem]) -> dict[str, tuple[str, str]]:
+    """Address and extractor version by evidence id: what the record does not carry itself."""
+    items = list(evidence)
+    addresses = await session.exec(
+        select(Document.doc_id, Document.url).where(col(Document.doc_id).in_({item.doc_id for item in items}))
+    )
+    versions = await session.exec(
+        select(ExtractionRow.extraction_id, ExtractionRow.extractor_version).where(
+            col(ExtractionRow.extraction_id).in_({item.extraction_id for item in items})
+        )
+    )
+    url, version = dict(addresses.all()), dict(versions.all())
+    return {item.evidence_id: (url.get(item.doc_id, ""), version.get(item.extraction_id, "")) for item in items}
+
+
+def _layers(
+    recommendation: Recommendation, record: DecisionRecord, sources: dict[str, tuple[str, str]]
+) -> list[LayerShare]:
+    assessment = recommendation.assessment
+    items = {item.evidence_id: item for item in record.evidence}
+    scores = (assessment.company, assessment.macro, assessment.competitive)
+    weights = layer_weights(record.config.signals)
+    layers = []
+    for layer, score, weight in zip((Layer.COMPANY, Layer.MACRO, Layer.COMPETITIVE), scores, weights, strict=True):
+        terms = [term for term in assessment.attributions if term.layer is layer]
+        nano = sum(term.nano for term in terms)
+        shares = [
+            _evidence(term, items[term.evidence_id], *sources[term.evidence_id]) for term in terms if term.evidence_id
+        ]
+        shares.sort(key=lambda share: (-abs(share.nano), share.evidence_id))
+        layers.append(
+            LayerShare(layer=layer, score=score, weight=weight, nano=nano, share=from_nano(nano), evidence=shares)
+        )
+    return layers
+
+
+def _evidence(term: Attribution, item: EvidenceItem, url: str, extractor_version: str) -> EvidenceShare:
+    return EvidenceShare(
+        evidence_id=item.evidence_id,
+        doc_id=item.doc_id,
+        title=item.title,
+        publisher=item.publisher,
+        url=url,
+        published_at=item.published_at,
+        available_at=item.available_at,
+        event_type=item.event_type.value,
+        role=item.role.value,
+        sentiment=item.sentiment,
+        quote=item.quote,
+        nano=term.nano,
+        share=from_nano(term.nano),
+        weight=term.weight,
+        novelty=term.novelty,
+        age_td=term.age_td,
+        extractor=item.extractor.value,
+        extractor_version=extractor_version,
+    )
+
+
+def _market(recommendation: Recommendation) -> MarketShare:
+    assessment = recommendation.assessment
+    nano = sum(term.nano for term in assessment.attributions if term.layer is Layer.MARKET)
+    return MarketShare(
+        confirmation=assessment.confirmation,
+        trend=assessment.trend,
+        daily_volatility=assessment.daily_volatility,
+        last_close=assessment.last_close,
+        nano=nano,
+        share=from_nano(nano),
+    )
+
+
+def _score(recommendation: Recommendation) -> Score:
+    assessment = recommendation.assessment
+    return Score(
+        nano=assessment.score_nano,
+        value=from_nano(assessment.score_nano),
+        window_scores=assessment.window_scores,
+        contradiction=assessment.contradiction,
+        effective_documents=assessment.effective_documents,
+        conviction=assessment.conviction,
+        probability=assessment.probability,
+        horizon_td=assessment.horizon_td,
+        edge_bp=recommendation.edge_bp,
+        cost_bp=recommendation.cost_bp,
+    )
+
+
+def _reproduced(recommendation: Recommendation, record: DecisionRecord) -> bool:
+    """Whether record and recommendation still belong together, under the code that runs now."""
+    try:
+        return record_hash(record) == recommendation.record_hash and replay(record) == recommendation
+    except (StonksError, ValueError):  # a record that this code cannot compute any more
+        return False
+
+
+async def _intents(session: AsyncSession, recommendation_id: str, links: TemporalLinks) -> list[IntentStep]:
+    rows = await session.exec(
+        select(OrderIntentRow)
+        .where(OrderIntentRow.recommendation_id == recommendation_id)
+        .order_by(col(OrderIntentRow.as_of), col(OrderIntentRow.intent_id))
+    )
+    return [await _intent(session, row, links) for row in rows.all()]
+
+
+async def _intent(session: AsyncSession, intent: OrderIntentRow, links: TemporalLinks) -> IntentStep:
+    decision = await orders.risk_decision_of(session, intent.intent_id)
+    approvals = await session.exec(
+        select(Approval).where(Approval.intent_id == intent.intent_id).order_by(col(Approval.requested_at).desc())
+    )
+    approval = approvals.first()
+    order = await orders.order_of(session, intent.intent_id)
+    return IntentStep(
+        **intent.model_dump(include=set(IntentStep.model_fields) - {"clamps"}),
+        clamps=[Gate.model_validate(clamp) for clamp in intent.clamps],
+        risk=_risk(decision) if decision else None,
+        approval=ApprovalStep(**approval.model_dump(include=set(ApprovalStep.model_fields))) if approval else None,
+        order=await _order(session, order) if order else None,
+        temporal_url=links.workflow(names.order_id(intent.intent_id)),
+    )
+
+
+def _risk(decision: RiskDecisionRow) -> RiskView:
+    return RiskView(
+        decision_id=decision.decision_id,
+        outcome=decision.outcome,
+        allowed_quantity=decision.allowed_quantity,
+        checks=[RiskCheck.model_validate(check) for check in decision.checks],
+        needs_approval=decision.needs_approval,
+        approval_reason=decision.approval_reason,
+    )
+
+
+async def _order(session: AsyncSession, order: Order) -> OrderStep:
+    fills = await session.exec(
+        select(FillRow).where(FillRow.order_id == order.order_id).order_by(col(FillRow.filled_at), col(FillRow.fill_id))
+    )
+    return OrderStep(
+        **order.model_dump(include=set(OrderStep.model_fields)),
+        fills=[FillStep(**fill.model_dump(include=set(FillStep.model_fields))) for fill in fills.all()],
+    )

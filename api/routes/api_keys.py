@@ -1,0 +1,83 @@
+"""`/v1/api-keys`: make, list and revoke keys."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import keys
+from api.auth import Principal, require
+from api.dependencies import Provided
+from api.errors import problems
+from api.keys import Scope
+from api.paging import Page, PageQuery, page, position
+from store.tables.platform import ApiKey
+
+KIND = "api-keys"
+
+router = APIRouter(prefix="/v1/api-keys", tags=["API keys"])
+
+Administrator = Annotated[Principal, require(Scope.ADMIN)]
+
+
+class NewKey(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[\w .:@-]+$")]
+    scopes: Annotated[list[Scope], Field(min_length=1)]
+    expires_in_days: Annotated[int | None, Field(ge=1, le=3650, description="null: never")] = 365
+
+
+class KeyView(BaseModel):
+    key_id: str
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class KeyCreated(KeyView):
+    key: str
+    """Shown this once; only its hash is kept."""
+
+
+@router.get("", dependencies=[require(Scope.ADMIN)], responses=problems(422, 503))
+async def list_keys(dependencies: Provided, query: Annotated[PageQuery, Query()]) -> Page[KeyView]:
+    """Keys, newest first, the revoked ones too."""
+    async with dependencies.database.transaction() as session:
+        rows = await keys.list_all(session, limit=query.limit + 1, before=position(KIND, query.cursor))
+    return page(KIND, rows, query.limit, at=lambda row: (row.created_at, row.key_id), view=_view)
+
+
+@router.post("", status_code=HTTPStatus.CREATED, responses=problems(422, 503))
+async def create_key(dependencies: Provided, principal: Administrator, body: NewKey) -> KeyCreated:
+    """Make a key. It is shown once, here."""
+    now = datetime.now(UTC)
+    async with dependencies.database.transaction() as session:
+        row, secret = await keys.issue(
+            session,
+            name=body.name,
+            scopes=body.scopes,
+            expires_at=now + timedelta(days=body.expires_in_days) if body.expires_in_days else None,
+            actor=principal.actor,
+            now=now,
+        )
+    return KeyCreated(**_view(row).model_dump(), key=secret.get_secret_value())
+
+
+@router.delete("/{key_id}", status_code=HTTPStatus.NO_CONTENT, responses=problems(404, 422, 503))
+async def revoke_key(dependencies: Provided, principal: Administrator, key_id: str) -> None:
+    """End a key for good, from the next request on."""
+    async with dependencies.database.transaction() as session:
+        await keys.revoke(session, key_id=key_id, actor=principal.actor, now=datetime.now(UTC))
+
+
+def _view(row: ApiKey) -> KeyView:
+    kept = set(KeyView.model_fields) - {"scopes"}
+    return KeyView(**row.model_dump(include=kept), scopes=row.scopes.get("scopes", []))

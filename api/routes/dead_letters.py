@@ -1,0 +1,121 @@
+"""`/v1/dead-letters`: failed workflows. An id contains slashes (`document/8f03...`) and stands in the path as it is."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.auth import Principal, require
+from api.dependencies import Dependencies, Provided
+from api.errors import problems
+from api.keys import Scope
+from api.operations import dead_letters
+from api.operations.dead_letters import BulkReport, DeadLetter, Discarded, Filter, Retried
+from api.operations.links import TemporalLinks
+from api.paging import Page, PageQuery, decode, encode
+from domain.errors import InvalidInput
+from domain.trading import MAX_REASON, Reason
+
+KIND = "dead-letters"
+
+router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
+
+Operator = Annotated[Principal, require(Scope.OPS_WRITE)]
+
+
+class DeadLetterQuery(PageQuery, Filter):
+    pass
+
+
+class RetryBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[str, Field(max_length=MAX_REASON)] = ""
+
+
+class RetryAllBody(Filter):
+    reason: Annotated[str, Field(max_length=MAX_REASON)] = ""
+
+
+class DiscardBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Reason
+
+
+@router.get("", dependencies=[require(Scope.READ)], responses=problems(422, 503))
+async def list_dead_letters(dependencies: Provided, query: Annotated[DeadLetterQuery, Query()]) -> Page[DeadLetter]:
+    """Failed workflows that nobody has retried, started again or discarded, newest first.
+
+    A page may be shorter than `limit` although there are more: `has_more` decides.
+    """
+    letters, token = await dead_letters.list_page(
+        dependencies.client,
+        dependencies.database,
+        _links(dependencies),
+        wanted=Filter(workflow_type=query.workflow_type, stage=query.stage, error_type=query.error_type),
+        limit=query.limit,
+        token=_token(query.cursor),
+    )
+    cursor = encode(KIND, base64.b64encode(token).decode()) if token else None
+    return Page(data=letters, has_more=bool(token), next_cursor=cursor)
+
+
+@router.post("/actions/retry", status_code=HTTPStatus.ACCEPTED, responses=problems(422, 503))
+async def retry_dead_letters(dependencies: Provided, principal: Operator, body: RetryAllBody) -> BulkReport:
+    """Retry all that match, at most 200 at a time; call again for the rest."""
+    return await dead_letters.retry_all(
+        dependencies.client,
+        dependencies.database,
+        _links(dependencies),
+        wanted=Filter(workflow_type=body.workflow_type, stage=body.stage, error_type=body.error_type),
+        actor=principal.actor,
+        reason=body.reason,
+    )
+
+
+@router.post("/{workflow_id:path}/retry", status_code=HTTPStatus.ACCEPTED, responses=problems(404, 409, 422, 503))
+async def retry_dead_letter(
+    dependencies: Provided, principal: Operator, workflow_id: str, body: RetryBody | None = None
+) -> Retried:
+    """Start again at the step that failed; what was done before it is kept."""
+    return await dead_letters.retry(
+        dependencies.client,
+        dependencies.database,
+        _links(dependencies),
+        workflow_id=workflow_id,
+        actor=principal.actor,
+        reason=body.reason if body else "",
+    )
+
+
+@router.post("/{workflow_id:path}/discard", responses=problems(404, 409, 422, 503))
+async def discard_dead_letter(
+    dependencies: Provided, principal: Operator, workflow_id: str, body: DiscardBody
+) -> Discarded:
+    """Take it off the list, with a reason. Its history stays."""
+    return await dead_letters.discard(
+        dependencies.client,
+        dependencies.database,
+        workflow_id=workflow_id,
+        actor=principal.actor,
+        reason=body.reason,
+    )
+
+
+def _links(dependencies: Dependencies) -> TemporalLinks:
+    return TemporalLinks(dependencies.ui_url, dependencies.client.namespace)
+
+
+def _token(cursor: str | None) -> bytes:
+    if cursor is None:
+        return b""
+    try:
+        return base64.b64decode(str(decode(KIND, cursor)), validate=True)
+    except binascii.Error:
+        raise InvalidInput("CURSOR_INVALID", "Pass `next_cursor` of the page before, unchanged") from None

@@ -1,0 +1,78 @@
+"""The API as a process: served until it is told to stop, then every open request is finished."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+
+import structlog
+import uvicorn
+
+from api.app import create_app
+from api.dependencies import Dependencies
+from domain.errors import ConfigurationError
+
+log = structlog.get_logger(__name__)
+
+GRACE_SECONDS = 8
+BACKLOG = 512
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: `serve` handles them, and returns so that its caller can close what it opened."""
+        yield
+
+
+async def serve(dependencies: Dependencies, host: str, port: int) -> None:
+    """Answer requests until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigurationError: the address cannot be listened on.
+    """
+    server = _Server(
+        uvicorn.Config(
+            create_app(dependencies),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        server.force_exit = server.should_exit  # asked a second time: at once
+        server.should_exit = True
+
+    with _listen(host, port) as listening:
+        for number in _STOPPING:
+            loop.add_signal_handler(number, stop)
+        try:
+            log.info("api_started", host=host, port=listening.getsockname()[1], mode=dependencies.mode)
+            await server.serve(sockets=[listening])
+        finally:
+            for number in _STOPPING:
+                loop.remove_signal_handler(number)
+    log.info("api_stopped")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ConfigurationError(
+            "ADDRESS_NOT_AVAILABLE",
+            "Another process listens there, or the address is not this machine's: "
+            "change STONKS_API_HOST or STONKS_API_PORT",
+            host=host,
+            port=port,
+            error=error.strerror,
+        ) from error

@@ -1,0 +1,77 @@
+"""The same servers and workers as the tests of the API have, and the `stonks` command on them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from cli import main
+from cli.stack.supervisor import Stack
+from tests.api.conftest import api, platform, servers
+from tests.conftest import clean_environment
+
+__all__ = ["Done", "Stonks", "api", "cli", "platform", "servers"]
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+class Stonks:
+    """Runs the real command in a thread of this process, while the workers in it go on."""
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+
+    async def __call__(
+        self, *arguments: str, state: Path | None = None, environment: dict[str, str] | None = None
+    ) -> Done:
+        words = ["stonks", *arguments, "--state", str(state or self._state)]
+        return await asyncio.to_thread(self._run, words, environment or {})
+
+    async def json(self, *arguments: str) -> Any:
+        """Run with `--json`: standard output is one object and nothing else."""
+        done = await self(*arguments, "--json")
+        assert done.code == 0, done
+        return json.loads(done.out)
+
+    async def text(self, *arguments: str) -> str:
+        """Run for people: nothing is wider than a terminal of 80 columns, addresses apart."""
+        done = await self(*arguments)
+        assert done.code == 0, done
+        for line in done.out.splitlines():
+            assert len(line) <= 80 or "http" in line, line
+        return done.out
+
+    def _run(self, words: list[str], environment: dict[str, str]) -> Done:
+        out, err = io.StringIO(), io.StringIO()
+        code = 0
+        with (
+            mock.patch.object(sys, "argv", words),
+            mock.patch.dict(os.environ, {**clean_environment(), "COLUMNS": "80", **environment}, clear=True),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            try:
+                main.run()
+            except SystemExit as stop:
+                code = int(stop.code or 0)
+        return Done(code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="session")
+def cli(servers: Stack) -> Stonks:
+    return Stonks(servers.directory.root)
