@@ -47,7 +47,7 @@ class CorporateAction(Model):
     split_ratio: Annotated[Decimal, Field(gt=0)] = Decimal(1)
 
     def with_also(self, other: CorporateAction) -> CorporateAction:
-        """Join another action of the same symbol and day: a regular and a special dividend, or a dividend and a split."""
+        """Join another action of the same symbol and day, for example a regular and a special dividend."""
         return self.model_copy(
             update={
                 "cash_dividend": self.cash_dividend + other.cash_dividend,
