@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
@@ -163,14 +163,13 @@ async def _finish(
         )
     handle = parts.client.get_workflow_handle(workflow_id, result_type=ReplayResult)
     asking = asyncio.create_task(_show_progress(handle, progress, task))
-    result = asyncio.ensure_future(handle.result())
+    result = asyncio.create_task(_result(handle))
     try:
         await asyncio.wait({result, keeper}, return_when=asyncio.FIRST_COMPLETED)
         if keeper.done() and not result.done():
             keeper.result()
             raise StonksError("REPLAY_INTERRUPTED", "Run the same command again: it goes on where it stopped")
-        done: ReplayResult = await result
-        return done
+        return await result
     except WorkflowFailureError as error:
         cause: BaseException = error
         while cause.__cause__ is not None:
@@ -181,6 +180,15 @@ async def _finish(
     finally:
         asking.cancel()
         result.cancel()
+
+
+async def _result(handle: WorkflowHandle[Any, ReplayResult]) -> ReplayResult:
+    """Wait for the result, however often the server dies and is started again meanwhile."""
+    while True:
+        try:
+            return await handle.result()
+        except RPCError:
+            await asyncio.sleep(ASK_SECONDS)
 
 
 async def _keep_alive(stack: Stack) -> None:

@@ -232,3 +232,4 @@ async def test_pause_when_a_resume_before_it_is_slow_then_the_pause_stays_in_for
         assert (await say(api, "pause", "second"))["state"] == "reducing"
         await resuming
         assert (await api.get("/v1/trading/status"))["state"] == "reducing"
+        await say(api, "resume", "the test is over")

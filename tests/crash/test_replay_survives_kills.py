@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
 from temporalio.service import RPCError
 
 from cli.demo_data import actions_path, bars_path, documents_path
@@ -26,7 +27,7 @@ from tests.conftest import REPOSITORY, clean_environment
 from workflows.client import connect
 from workflows.replay_period import ReplayPeriod
 
-FIRST, LAST = "2014-07-15", "2014-07-18"
+FIRST, LAST = "2014-07-15", "2014-07-23"
 LIMIT_SECONDS = 180.0
 VICTIMS = (PartName.WORKER, PartName.TEMPORAL, PartName.POSTGRES)
 
@@ -46,7 +47,7 @@ def _start(state: Path, report: Path) -> subprocess.Popen[bytes]:
         cwd=REPOSITORY,
         env=clean_environment(),
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stderr=report.with_suffix(".log").open("ab"),
     )
 
 
@@ -56,6 +57,7 @@ class Disturbance:
 
     state: Path
     killed: list[str] = field(default_factory=list)
+    _client: Client | None = None
 
     def replay_state_dir(self) -> Path | None:
         return next(iter(self.state.glob("replays/*")), None)
@@ -66,14 +68,23 @@ class Disturbance:
         if directory is None:
             return None
         try:
-            environment = client_environment(directory)
-            client = await connect(environment["STONKS_TEMPORAL_ADDRESS"], environment["STONKS_TEMPORAL_NAMESPACE"])
+            client = await self._connected(directory)
             async for each in client.list_workflows('WorkflowType="ReplayPeriod"'):
-                progress = await client.get_workflow_handle(each.id).query(ReplayPeriod.progress, rpc_timeout=None)
+                ask = client.get_workflow_handle(each.id).query(ReplayPeriod.progress)
+                progress = await asyncio.wait_for(ask, timeout=2)
                 return progress.documents_released if progress.plan else None
-        except (RPCError, StonksError, RuntimeError, OSError):
+        except (RPCError, StonksError, RuntimeError, OSError):  # TimeoutError is an OSError
             return None
         return None
+
+    async def _connected(self, directory: Path) -> Client:
+        """One client for the whole run: it finds a server that was started again by itself."""
+        if self._client is None:
+            environment = client_environment(directory)
+            self._client = await connect(
+                environment["STONKS_TEMPORAL_ADDRESS"], environment["STONKS_TEMPORAL_NAMESPACE"]
+            )
+        return self._client
 
     def kill(self, part: PartName) -> None:
         directory = self.replay_state_dir()
@@ -104,23 +115,28 @@ async def _disturb(process: subprocess.Popen[bytes], disturbance: Disturbance) -
         await asyncio.sleep(0.2)
 
 
-def _finish(process: subprocess.Popen[bytes]) -> None:
-    _, messages = process.communicate(timeout=LIMIT_SECONDS)
-    assert process.returncode == 0, messages.decode()[-4000:]
+def _finish(process: subprocess.Popen[bytes], report: Path) -> None:
+    process.wait(timeout=LIMIT_SECONDS)
+    assert process.returncode == 0, _messages(report)
+
+
+def _messages(report: Path) -> str:
+    """What the command told the person."""
+    return report.with_suffix(".log").read_text(encoding="utf-8", errors="replace")[-4000:]
 
 
 @pytest.mark.crash
 async def test_replay_when_every_server_is_killed_then_orders_fills_and_cash_are_the_same(tmp_path: Path) -> None:
     calm, shaken = tmp_path / "calm.json", tmp_path / "shaken.json"
-    await asyncio.to_thread(_finish, _start(tmp_path / "calm", calm))
+    await asyncio.to_thread(_finish, _start(tmp_path / "calm", calm), calm)
 
     disturbance = Disturbance(tmp_path / "shaken")
     process = _start(disturbance.state, shaken)
     try:
         await _disturb(process, disturbance)
-        assert disturbance.killed == ["worker", "temporal", "postgres", "supervisor"]
+        assert disturbance.killed == ["worker", "temporal", "postgres", "supervisor"], _messages(shaken)
         process = _start(disturbance.state, shaken)
-        await asyncio.to_thread(_finish, process)
+        await asyncio.to_thread(_finish, process, shaken)
     finally:
         if process.poll() is None:
             process.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ BAD_LINES = (
     b"AAPL,2014-06-04\n",
     b"AAPL,2014-06-04," + b"x" * 3_000_000 + b",one line of three megabytes\n",
     b"AAPL,2014-06-04,\xff\xfe\xfa not text,text\n",
-    b"AAPL,2014-06-04,Apple profit rises 40 percent and beats estimates,Apple raised its forecast after record sales.\n",
+    b"AAPL,2014-06-04,Apple profit rises 40 percent and beats estimates,Apple raised its forecast.\n",
 )
 BAD_BARS = (
     "AAPL,2014-06-02,630.0,620.0,640.0,625.0,100\n",  # high below low
@@ -116,7 +117,7 @@ def test_replay_when_a_position_is_split_then_its_value_stays(report: Any) -> No
     assert Decimal(held["quantity"]) == 7 * Decimal(bought["quantity"])
     assert Decimal(held["average_price"]) == (Decimal(bought["fills"][0]["price"]) / 7).quantize(Decimal("0.01"))
     equity = [Decimal(point["equity"]) for point in report["account"]["curve"]]
-    assert all(abs(after / before - 1) < Decimal("0.01") for before, after in zip(equity, equity[1:], strict=False))
+    assert all(abs(after / before - 1) < Decimal("0.01") for before, after in pairwise(equity))
     assert report["account"]["books_balance"] is True
 
 
@@ -145,9 +146,12 @@ def test_replay_when_real_headlines_are_given_then_one_story_on_several_tickers_
         (("--documents", "nowhere.csv", "--from", "2014-06-05", "--to", "2014-06-10"), "FILE_NOT_FOUND"),
         (("--documents", str(bars_path()), "--from", "2014-06-05", "--to", "yesterday"), "DATE_INVALID"),
         (("--documents", str(bars_path()), "--from", "2014-06-10", "--to", "2014-06-05"), "PERIOD_INVALID"),
-        (("--documents", str(bars_path()), "--from", "2014-06-05", "--to", "2014-06-10", "--tier", "bold"), "CHOICE_INVALID"),
+        (
+            ("--documents", str(bars_path()), "--from", "2014-06-05", "--to", "2014-06-10", "--tier", "bold"),
+            "CHOICE_INVALID",
+        ),
     ],
-)  # fmt: skip
+)
 def test_replay_when_an_option_is_wrong_then_one_clear_line_says_so(
     tmp_path: Path, arguments: tuple[str, ...], code: str
 ) -> None:
