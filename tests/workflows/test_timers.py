@@ -1,0 +1,287 @@
+"""What waits for the clock, on the time-skipping server and inside the sandbox: quiet windows, expiry, sessions."""
+
+from __future__ import annotations
+
+import sysconfig
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio import activity
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from domain.decisions import Action, RiskOutcome, TradingState
+from domain.market import Session
+from domain.research import AssessRequest, EvidenceNotice, RecommendationNotice, SymbolState
+from domain.trading import (
+    ApprovalDecision,
+    ApprovalRecord,
+    ApprovalRequest,
+    ApprovalTicket,
+    ApprovalVerdict,
+    CloseRequest,
+    Command,
+    ControlChange,
+    ControlReport,
+    EngineState,
+    MarkReport,
+    MarkRequest,
+    OrderProgress,
+    OrderRequest,
+    RiskRequest,
+    RiskVerdict,
+    SessionQuery,
+    SubmitRequest,
+    SyncRequest,
+    TickPhase,
+    TickReport,
+    TickRequest,
+)
+from workflows import names
+from workflows.execute_order import ExecuteOrder
+from workflows.names import Queue
+from workflows.research_symbol import ResearchSymbol
+from workflows.trading_engine import TradingEngine
+
+EXPIRES_AFTER = timedelta(hours=4)
+SERVER = Path(sysconfig.get_path("scripts")) / "temporal-test-server"
+
+
+class Desk:
+    """Activities that remember what they were asked; the workflows are the real ones."""
+
+    def __init__(self) -> None:
+        self.assessed: list[datetime] = []
+        self.told: list[RecommendationNotice] = []
+        self.recorded: list[ApprovalRecord] = []
+        self.closed: list[CloseRequest] = []
+        self.submitted: list[SubmitRequest] = []
+        self.ticks: list[TickRequest] = []
+        self.marks: list[MarkRequest] = []
+        self.states: list[TradingState] = []
+        self.sessions: list[Session] = []
+
+    @activity.defn
+    async def assess(self, request: AssessRequest) -> RecommendationNotice:
+        self.assessed.append(request.as_of)
+        return RecommendationNotice(
+            recommendation_id="r",
+            symbol=request.symbol,
+            as_of=request.as_of,
+            action=Action.BUY,
+            previous_action=Action.NONE,
+            score=0.3,
+            conviction=0.3,
+        )
+
+    @activity.defn
+    async def tell_engine(self, notice: RecommendationNotice) -> None:
+        self.told.append(notice)
+
+    @activity.defn
+    async def decide_risk(self, request: RiskRequest) -> RiskVerdict:
+        return RiskVerdict(
+            decision_id="d",
+            outcome=RiskOutcome.ALLOW,
+            allowed_quantity="10",
+            needs_approval=True,
+            approval_reason="NOTIONAL_ABOVE_THRESHOLD",
+        )
+
+    @activity.defn
+    async def request_approval(self, request: ApprovalRequest) -> ApprovalTicket:
+        return ApprovalTicket(approval_id="a", order_hash="h", expires_at=request.as_of + EXPIRES_AFTER)
+
+    @activity.defn
+    async def record_approval(self, record: ApprovalRecord) -> None:
+        self.recorded.append(record)
+
+    @activity.defn
+    async def submit(self, request: SubmitRequest) -> OrderProgress:
+        self.submitted.append(request)
+        return OrderProgress(status="accepted")
+
+    @activity.defn
+    async def sync(self, request: SyncRequest) -> OrderProgress:
+        return OrderProgress(status="filled", filled_quantity="10", closed=True)
+
+    @activity.defn
+    async def close_intent(self, request: CloseRequest) -> None:
+        self.closed.append(request)
+
+    @activity.defn
+    async def next_session(self, query: SessionQuery) -> Session:
+        opens_at = query.as_of.replace(hour=14, minute=30, second=0, microsecond=0) + timedelta(days=1)
+        session = Session(date=opens_at.date(), opens_at=opens_at, closes_at=opens_at + timedelta(hours=6, minutes=30))
+        self.sessions.append(session)
+        return session
+
+    @activity.defn
+    async def plan(self, request: TickRequest) -> TickReport:
+        self.ticks.append(request)
+        return TickReport(as_of=request.as_of, phase=request.phase)
+
+    @activity.defn
+    async def mark(self, request: MarkRequest) -> MarkReport:
+        self.marks.append(request)
+        return MarkReport(equity="100000", cash="100000", positions=0)
+
+    @activity.defn
+    async def change_control(self, change: ControlChange) -> ControlReport:
+        self.states.append(change.state)
+        return ControlReport(state=change.state, epoch=len(self.states))
+
+
+@pytest.fixture(scope="module")
+async def environment() -> AsyncIterator[WorkflowEnvironment]:
+    async with await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=str(SERVER), data_converter=pydantic_data_converter
+    ) as made:
+        await made.client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(
+                namespace=made.client.namespace,
+                search_attributes={
+                    key.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD for key in names.SEARCH_ATTRIBUTES
+                },
+            )
+        )
+        yield made
+
+
+@pytest.fixture
+async def desk(environment: WorkflowEnvironment) -> AsyncIterator[Desk]:
+    made = Desk()
+    trading: list[Any] = [
+        made.decide_risk,
+        made.request_approval,
+        made.record_approval,
+        made.submit,
+        made.sync,
+        made.close_intent,
+        made.next_session,
+        made.plan,
+        made.mark,
+        made.change_control,
+    ]
+    async with AsyncExitStack() as running:
+        for queue, flows, activities in (
+            (Queue.RESEARCH, [ResearchSymbol], [made.assess, made.tell_engine]),
+            (Queue.TRADING, [TradingEngine, ExecuteOrder], trading),
+        ):
+            worker = Worker(environment.client, task_queue=queue, workflows=flows, activities=activities)
+            await running.enter_async_context(worker)
+        yield made
+
+
+async def _now(environment: WorkflowEnvironment) -> datetime:
+    return (await environment.get_current_time()).astimezone(UTC)
+
+
+async def test_symbol_when_evidence_stops_arriving_then_it_is_assessed_once_after_the_quiet_window(
+    environment: WorkflowEnvironment, desk: Desk
+) -> None:
+    state = SymbolState(symbol="QUIET", quiet_seconds=20, maximum_wait_seconds=120)
+    handle = await environment.client.start_workflow(
+        ResearchSymbol.run, state, id="symbol/QUIET", task_queue=Queue.RESEARCH
+    )
+    last = await _now(environment)
+    for number in range(3):
+        last = await _now(environment)
+        await handle.signal(
+            ResearchSymbol.evidence, EvidenceNotice(symbol="QUIET", doc_id=str(number), available_at=last)
+        )
+        await environment.sleep(10)
+    await environment.sleep(60)
+    assert len(desk.assessed) == 1
+    waited = (desk.assessed[0] - last).total_seconds()
+    assert 19 <= waited <= 31
+    assert [notice.symbol for notice in desk.told] == ["QUIET"]
+    await handle.terminate()
+
+
+async def test_symbol_when_evidence_keeps_arriving_then_it_waits_no_longer_than_the_maximum(
+    environment: WorkflowEnvironment, desk: Desk
+) -> None:
+    state = SymbolState(symbol="BUSY", quiet_seconds=20, maximum_wait_seconds=60)
+    handle = await environment.client.start_workflow(
+        ResearchSymbol.run, state, id="symbol/BUSY", task_queue=Queue.RESEARCH
+    )
+    first = await _now(environment)
+    for number in range(12):
+        notice = EvidenceNotice(symbol="BUSY", doc_id=str(number), available_at=await _now(environment))
+        await handle.signal(ResearchSymbol.evidence, notice)
+        await environment.sleep(10)
+    assert desk.assessed
+    assert (desk.assessed[0] - first).total_seconds() <= 75
+    await handle.terminate()
+
+
+async def _start_order(environment: WorkflowEnvironment, intent: str) -> Any:
+    request = OrderRequest(intent_id=intent, symbol="ACME", side="buy", as_of=await _now(environment))
+    return await environment.client.start_workflow(
+        ExecuteOrder.run, request, id=names.order_id(intent), task_queue=Queue.TRADING
+    )
+
+
+async def test_order_when_nobody_decides_then_it_expires_and_is_never_sent(
+    environment: WorkflowEnvironment, desk: Desk
+) -> None:
+    begun = await _now(environment)
+    handle = await _start_order(environment, "expires")
+    outcome = await handle.result()
+    assert outcome.status == "expired"
+    assert desk.submitted == []
+    assert [record.verdict for record in desk.recorded] == [ApprovalVerdict.EXPIRED]
+    assert timedelta(0) <= desk.recorded[0].as_of - (begun + EXPIRES_AFTER) < timedelta(minutes=1)
+
+
+async def test_order_when_approved_a_minute_before_it_expires_then_it_is_sent(
+    environment: WorkflowEnvironment, desk: Desk
+) -> None:
+    handle = await _start_order(environment, "just-in-time")
+    await environment.sleep(EXPIRES_AFTER - timedelta(minutes=1))
+    decision = ApprovalDecision(approved=True, actor="tester", reason="in time", order_hash="h")
+    assert await handle.execute_update(ExecuteOrder.decide, decision) == "approved"
+    assert (await handle.result()).status == "filled"
+    assert len(desk.submitted) == 1
+
+
+async def test_engine_when_a_session_comes_then_it_plans_before_the_open_and_marks_at_the_close(
+    environment: WorkflowEnvironment, desk: Desk
+) -> None:
+    handle = await environment.client.start_workflow(
+        TradingEngine.run, EngineState(tick_seconds=1_800), id="engine-day", task_queue=Queue.TRADING
+    )
+    await environment.sleep(timedelta(hours=60))
+    session = desk.sessions[0]
+    ours = [tick for tick in desk.ticks if tick.session == session]
+    assert ours[0].phase is TickPhase.PRE_OPEN
+    assert timedelta(0) <= ours[0].as_of - (session.opens_at - timedelta(minutes=5)) < timedelta(minutes=1)
+    assert {tick.phase for tick in ours[1:]} == {TickPhase.INTRADAY}
+    assert all(tick.as_of <= session.closes_at for tick in ours)
+    assert timedelta(0) <= desk.marks[0].as_of - session.closes_at < timedelta(minutes=1)
+    assert len(desk.sessions) >= 2, "after the close it continues as new with the next session"
+    await handle.terminate()
+
+
+async def test_engine_when_paused_before_its_first_session_then_the_pause_outlives_continuing_as_new(
+    environment: WorkflowEnvironment, desk: Desk
+) -> None:
+    handle = await environment.client.start_workflow(
+        TradingEngine.run, EngineState(tick_seconds=3_600), id="engine-paused", task_queue=Queue.TRADING
+    )
+    await handle.execute_update(TradingEngine.pause, Command(reason="holiday", actor="tester"))
+    await environment.sleep(timedelta(hours=60))
+    assert len(desk.sessions) >= 2
+    newest = environment.client.get_workflow_handle("engine-paused")
+    status = await newest.query(TradingEngine.status)
+    assert (status.state, status.reason) == (TradingState.REDUCING, "holiday")
+    assert desk.states == [TradingState.REDUCING]
+    await newest.terminate()
