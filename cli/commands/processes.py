@@ -41,7 +41,6 @@ def api() -> None:
     """Serve the HTTP API."""
     from api.dependencies import Dependencies
     from api.server import serve
-
     from workers import telemetry
     from workers.parts import Parts
     from workers.settings import load
