@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from cli.migrate import migrate
 from cli.stack.supervisor import Stack
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+LONGEST_TEST_SECONDS = 400
 SHARED = REPOSITORY.parent / "shared" / "data"
 
 
@@ -39,6 +41,22 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with Stack(directory, mode="replay", inherited=clean_environment(), virtual_clock=True) as stack:
         stack.start(before_application=migrate)
         yield stack
+
+
+@pytest.fixture(autouse=True)
+def _no_test_waits_for_ever() -> Iterator[None]:
+    """Fail a test that hangs, instead of the whole run."""
+
+    def fail(number: int, frame: object) -> None:
+        raise TimeoutError(f"the test took longer than {LONGEST_TEST_SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(LONGEST_TEST_SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def stonks(*arguments: str, timeout: float = 300.0) -> subprocess.CompletedProcess[str]:

@@ -344,7 +344,7 @@ class Stack:
         urls: dict[str, str] = {}
         if PartName.API in self._runners:
             api = api_address(self._environment)
-            urls |= {"dashboard": f"{api}/", "api_docs": f"{api}/docs"}
+            urls["api_docs"] = f"{api}/docs"
         if ui := self._environment.get("STONKS_TEMPORAL_UI_URL"):
             urls["temporal"] = ui
         return urls

@@ -269,7 +269,7 @@ def test_approval_when_notional_is_around_the_threshold_then_more_needs_a_person
     config = TradingConfig.model_validate({"approval": {"notional_above": limit}})
     decision = judge(config=config)
     assert decision.needs_approval is asks
-    assert decision.approval_reason == (f"NOTIONAL_ABOVE_THRESHOLD: notional=5000, limit={limit}" if asks else "")
+    assert decision.approval_reason == (f"NOTIONAL_ABOVE_THRESHOLD: notional=5000.00, limit={limit}" if asks else "")
     account = portfolio("0", (holding(quantity="100"),))
     assert not judge(intent(SELL), account, config=config).needs_approval
 

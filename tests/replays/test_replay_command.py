@@ -36,7 +36,7 @@ BAD_LINES = (
     b"AAPL,2014-06-04\n",
     b"AAPL,2014-06-04," + b"x" * 3_000_000 + b",one line of three megabytes\n",
     b"AAPL,2014-06-04,\xff\xfe\xfa not text,text\n",
-    b"AAPL,2014-06-04,Apple profit rises 40 percent and beats estimates,Apple raised its forecast.\n",
+    ",".join(("AAPL", *STORIES[0])).encode() + b"\n",
 )
 BAD_BARS = (
     "AAPL,2014-06-02,630.0,620.0,640.0,625.0,100\n",  # high below low
