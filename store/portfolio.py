@@ -48,7 +48,7 @@ async def position_view(
 async def book_fills(session: AsyncSession, *, order_id: str, fills: Sequence[Fill], booked_at: datetime) -> int:
     """Book executions not booked yet: the fill, the position, the realized profit. Returns how many were new."""
     new = 0
-    for fill in sorted(fills, key=lambda f: (f.filled_at, f.fill_id)):
+    for fill in sorted(fills, key=lambda f: (f.filled_at, -f.quantity, f.price, f.fill_id)):
         row = FillRow(
             fill_id=fill.fill_id,
             order_id=order_id,

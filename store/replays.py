@@ -201,7 +201,7 @@ async def _orders(session: AsyncSession) -> list[dict[str, Any]]:
                 for fill in await session.exec(
                     select(FillRow)
                     .where(FillRow.order_id == order.order_id)
-                    .order_by(col(FillRow.filled_at), col(FillRow.fill_id))
+                    .order_by(col(FillRow.filled_at), col(FillRow.quantity).desc(), col(FillRow.price))
                 )
             ]
         found.append(entry)

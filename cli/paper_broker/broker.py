@@ -107,7 +107,7 @@ class PaperBroker:
         split = Split.NONE
         if fill_partly:
             split = Split.LATER
-        elif ticket.type is OrderType.MARKET and splits_in_phase(order_id, self._settings.partial_fill_share):
+        elif ticket.type is OrderType.MARKET and splits_in_phase(client_order_id, self._settings.partial_fill_share):
             split = Split.SAME_PHASE
         return Order(
             id=order_id,

@@ -193,9 +193,9 @@ def moved(position: Position, quantity: int, value: int) -> Position:
     return replace(position, quantity=after, cost=rest, day_cost=rest)
 
 
-def splits_in_phase(order_id: str, share: Decimal) -> bool:
-    """Choose a share of orders by their id alone, so that a repeated run chooses the same."""
-    return int(sha256(order_id.encode()).hexdigest()[:8], 16) < share * 2**32
+def splits_in_phase(client_order_id: str, share: Decimal) -> bool:
+    """Choose a share of orders by the client's id alone, so that a repeated run on another account chooses the same."""
+    return int(sha256(client_order_id.encode()).hexdigest()[:8], 16) < share * 2**32
 
 
 def _first_part(order: Order, quantity: int) -> int:

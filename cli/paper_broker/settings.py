@@ -36,7 +36,7 @@ class BrokerSettings(Model):
 
     `rate_limit` counts requests a minute; None means the vendor's limit on the wall clock and none on the virtual one,
     0 means none. `partial_fill_share` is the share of market orders that execute in two parts, chosen by a hash of the
-    order id.
+    client order id.
     """
 
     host: str = "127.0.0.1"
