@@ -73,10 +73,7 @@ class DocumentActivities:
         body = source.model_dump_json().encode()
         key = await self._objects.put(key_for("parsed", digest(body.decode(), length=64)), body, "application/json")
         async with self._database.transaction() as session:
-            stored = await documents.require(session, request.doc_id)
-            stored.text_key = key
-            stored.shingles = list(shingles(text))
-            session.add(stored)
+            await documents.save_text(session, request.doc_id, text_key=key, shingles=list(shingles(text)))
         return ParsedDocument(
             doc_id=request.doc_id, text_key=key, characters=len(text), candidates=len(source.candidates)
         )

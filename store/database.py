@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr
-from sqlalchemy import URL, inspect, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import URL, event, inspect, text
+from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
+
+PING_AFTER_SECONDS = 1.0
 
 
 class DatabaseSettings(BaseModel):
@@ -46,10 +51,10 @@ class Database:
             settings.url(),
             pool_size=settings.pool_size,
             max_overflow=settings.pool_size,
-            pool_pre_ping=True,
             pool_timeout=10,
             connect_args={"timeout": 5, "command_timeout": 60, "server_settings": {"application_name": "stonks"}},
         )
+        _ping_after_rest(self.engine)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -82,13 +87,34 @@ class Database:
         await self.engine.dispose()
 
 
+def _ping_after_rest(engine: AsyncEngine) -> None:
+    """Ask a connection whether it still lives when it rested a while; in a burst that would double the round trips.
+
+    A connection that died within the second fails its transaction once, which the activity's retry repairs.
+    """
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def note(_connection: Any, record: Any) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def check(connection: Any, record: Any, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("rests_since", math.inf) < PING_AFTER_SECONDS:
+            return
+        dialect = engine.sync_engine.dialect
+        try:
+            dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error  # the pool takes a new one
+
+
 async def insert_new(session: AsyncSession, rows: Sequence[SQLModel]) -> int:
     """Insert rows whose primary or unique key is new; rows that exist stay untouched. Returns how many were new."""
     if not rows:
         return 0
-    table = type(rows[0])
-    statement = insert(table).values([_values(row) for row in rows]).on_conflict_do_nothing()
-    result = await session.exec(statement)
+    await session.flush()
+    connection = await session.connection()
+    result = await connection.execute(_insert(rows).on_conflict_do_nothing())
     return int(result.rowcount)
 
 
@@ -96,18 +122,26 @@ async def upsert(session: AsyncSession, rows: Sequence[SQLModel]) -> None:
     """Insert rows, or replace the rows that carry the same primary key."""
     if not rows:
         return
-    table = type(rows[0])
-    mapped: Any = inspect(table)
+    mapped: Any = inspect(type(rows[0]))
     keys = [column.name for column in mapped.primary_key]
-    statement = insert(table).values([_values(row) for row in rows])
+    statement = _insert(rows)
     changed = {name: statement.excluded[name] for name in rows[0].model_dump() if name not in keys}
-    await session.exec(statement.on_conflict_do_update(index_elements=keys, set_=changed))
+    await session.flush()
+    connection = await session.connection()
+    await connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed))
 
 
 async def lock(session: AsyncSession, key: int) -> None:
     """Hold an advisory lock until the transaction ends; wait for whoever holds it."""
     connection = await session.connection()
     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+
+def _insert(rows: Sequence[SQLModel]) -> Insert:
+    """An INSERT of the rows. The statement of a single row is compiled once and found again; that of several is not."""
+    table: Any = type(rows[0])
+    values = [_values(row) for row in rows]
+    return insert(table.__table__).values(values[0] if len(values) == 1 else values)
 
 
 def _values(row: SQLModel) -> dict[str, Any]:

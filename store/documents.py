@@ -65,6 +65,12 @@ async def require(session: AsyncSession, doc_id: str) -> Document:
     return document
 
 
+async def save_text(session: AsyncSession, doc_id: str, *, text_key: str, shingles: list[int]) -> None:
+    """Note where the document's parsed text is, and the shingles that later documents are compared with."""
+    changed = {"text_key": text_key, "shingles": shingles}
+    await session.exec(update(Document).where(col(Document.doc_id) == doc_id).values(**changed))
+
+
 async def symbols_of(session: AsyncSession, doc_id: str) -> list[str]:
     """Symbols that the source attached, sorted."""
     rows = await session.exec(select(DocumentSymbol.symbol).where(DocumentSymbol.doc_id == doc_id))

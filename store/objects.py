@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -33,10 +34,15 @@ class ObjectSettings(BaseModel):
 
 
 class ObjectStore:
-    """A bucket. Keys read `raw/ab/abcdef...`, the second level being the first two digits of the hash."""
+    """A bucket. Keys read `raw/ab/abcdef...`, the second level being the first two digits of the hash.
 
-    def __init__(self, settings: ObjectSettings) -> None:
+    `keep_bytes` is how much of what was last written or read stays in memory: an object under the hash of its content
+    never changes, and the next step of a document mostly runs in the process that wrote it.
+    """
+
+    def __init__(self, settings: ObjectSettings, *, keep_bytes: int = 0) -> None:
         self.settings = settings
+        self._kept = _Kept(keep_bytes)
         parts = urlsplit(settings.endpoint)
         self._client = Minio(
             parts.netloc,
@@ -58,6 +64,7 @@ class ObjectStore:
     async def put(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> str:
         """Store bytes and return their key."""
         await self._call(self._put, key, body, content_type)
+        self._kept.add(key, body)
         return key
 
     async def put_many(self, items: Sequence[tuple[str, bytes]], content_type: str) -> None:
@@ -66,7 +73,11 @@ class ObjectStore:
 
     async def get(self, key: str) -> bytes:
         """Read an object; `NotFound` where there is none."""
-        return await self._call(self._get, key)
+        body = self._kept.get(key)
+        if body is None:
+            body = await self._call(self._get, key)
+            self._kept.add(key, body)
+        return body
 
     async def exists(self, key: str) -> bool:
         try:
@@ -118,6 +129,30 @@ class ObjectStore:
             raise VendorUnavailable(
                 "OBJECT_STORE_UNREACHABLE", "Is it running? `stonks doctor` tells", endpoint=self.settings.endpoint
             ) from error
+
+
+class _Kept:
+    """Objects in memory, the least recently used of them leaving first."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._size = 0
+        self._bodies: OrderedDict[str, bytes] = OrderedDict()
+
+    def get(self, key: str) -> bytes | None:
+        body = self._bodies.get(key)
+        if body is not None:
+            self._bodies.move_to_end(key)
+        return body
+
+    def add(self, key: str, body: bytes) -> None:
+        if key in self._bodies or len(body) > self._most:
+            return
+        self._bodies[key] = body
+        self._size += len(body)
+        while self._size > self._most:
+            _, oldest = self._bodies.popitem(last=False)
+            self._size -= len(oldest)
 
 
 def key_for(kind: str, content_hash: str) -> str:

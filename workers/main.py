@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 GRACE = timedelta(seconds=8)
 """How long running activities may finish when the process is told to stop."""
 
+KEEP_OBJECTS = 16 * 1024 * 1024
+
 
 async def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
     """Serve `queues` until SIGTERM or SIGINT."""
@@ -38,7 +40,7 @@ async def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    parts = await Parts.connect(settings)
+    parts = await Parts.connect(settings, keep_objects=KEEP_OBJECTS)
     try:
         await register_search_attributes(parts.client)
         if Queue.INGEST in queues:

@@ -45,19 +45,24 @@ CODE_VERSION = version("stonks-oracle")
 class Parts:
     """What workers, the API and the CLI are put together from. Close it to release connections."""
 
-    def __init__(self, settings: Settings, client: Client) -> None:
+    def __init__(self, settings: Settings, client: Client, *, keep_objects: int = 0) -> None:
         self.settings = settings
         self.client = client
+        self._keep_objects = keep_objects
         self._exit = AsyncExitStack()
 
     @classmethod
-    async def connect(cls, settings: Settings) -> Parts:
-        """Connect to Temporal; everything else connects when it is first used."""
+    async def connect(cls, settings: Settings, *, keep_objects: int = 0) -> Parts:
+        """Connect to Temporal; everything else connects when it is first used.
+
+        `keep_objects` is how many bytes of objects stay in memory: for workers. Whoever audits reads the store itself.
+        """
         if not settings.temporal_address:
             raise ConfigurationError(
                 "SETTING_MISSING", "Set it, or use `stonks up`", variable="STONKS_TEMPORAL_ADDRESS"
             )
-        return cls(settings, await connect(settings.temporal_address, settings.temporal_namespace))
+        client = await connect(settings.temporal_address, settings.temporal_namespace)
+        return cls(settings, client, keep_objects=keep_objects)
 
     async def close(self) -> None:
         await self._exit.aclose()
@@ -70,7 +75,7 @@ class Parts:
 
     @cached_property
     def objects(self) -> ObjectStore:
-        objects = ObjectStore(self.settings.objects())
+        objects = ObjectStore(self.settings.objects(), keep_bytes=self._keep_objects)
         self._exit.callback(objects.close)
         return objects
 

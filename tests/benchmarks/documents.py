@@ -1,7 +1,8 @@
 """Documents per second of ProcessDocument against a no-op workflow of the same shape, on the same server, in one run.
 
 The no-op has the same three activities on the same number of queues with the same worker options, and its last activity
-signals the same number of entities; it touches no database and no object store. Rounds alternate; medians are compared.
+signals the same number of entities,
+with the same summaries and search attributes; it touches no database and no object store. Rounds alternate; medians are compared.
 """
 
 from __future__ import annotations
@@ -17,7 +18,12 @@ from pathlib import Path
 
 from temporalio import activity, workflow
 from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+)
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from cli.migrate import migrate
@@ -33,9 +39,10 @@ from store.objects import key_for
 from store.tables.ingestion import Document, DocumentSymbol
 from tests.benchmarks.figure import Figure
 from tests.conftest import clean_environment
-from workers.main import build_worker, register_search_attributes
+from workers.main import KEEP_OBJECTS, build_worker, register_search_attributes
 from workers.parts import Parts
 from workers.settings import load
+from workflows import names
 from workflows.names import Queue
 
 ROUNDS = 3
@@ -74,6 +81,8 @@ class NoopTell:
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             start_signal="note",
             start_signal_args=[note],
+            search_attributes=_attributes("symbol", names.SYMBOL, note.text),
+            static_summary=note.text,
         )
         return note
 
@@ -106,6 +115,10 @@ class NoopDocument:
         )
 
 
+def _attributes(stage: str, key: SearchAttributeKey[str], value: str) -> TypedSearchAttributes:
+    return TypedSearchAttributes([SearchAttributePair(names.STAGE, stage), SearchAttributePair(key, value)])
+
+
 def document_throughput() -> Iterable[Figure]:
     services = (PartName.POSTGRES, PartName.TEMPORAL, PartName.OBJECTS)
     with (
@@ -125,7 +138,7 @@ def document_throughput() -> Iterable[Figure]:
 
 
 async def _measure(stack: Stack) -> tuple[float, float]:
-    parts = await Parts.connect(load(stack.environment()))
+    parts = await Parts.connect(load(stack.environment()), keep_objects=KEEP_OBJECTS)
     real, noop = [], []
     try:
         await register_search_attributes(parts.client)
@@ -175,7 +188,14 @@ async def _noop_round(client: Client, label: str, count: int) -> float:
     async def one(number: int) -> None:
         async with limit:
             note = Note(name=f"{label}-{number}", text=SYMBOLS[number % len(SYMBOLS)])
-            await client.execute_workflow(NoopDocument.run, note, id=f"noop/{label}/{number}", task_queue="noop-ingest")
+            await client.execute_workflow(
+                NoopDocument.run,
+                note,
+                id=f"noop/{label}/{number}",
+                task_queue="noop-ingest",
+                search_attributes=_attributes("document", names.SOURCE, "bench"),
+                static_summary="document of bench",
+            )
 
     started = time.perf_counter()
     await asyncio.gather(*(one(number) for number in range(count)))
