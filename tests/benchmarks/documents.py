@@ -1,8 +1,8 @@
 """Documents per second of ProcessDocument against a no-op workflow of the same shape, on the same server, in one run.
 
-The no-op has the same three activities on the same number of queues with the same worker options, and its last activity
-signals the same number of entities,
-with the same summaries and search attributes; it touches no database and no object store. Rounds alternate; medians are compared.
+The no-op has the same three activities on the same number of queues with the same worker options, summaries and search
+attributes, and its last activity signals the same number of entities; it touches no database and no object store.
+Rounds alternate; medians are compared.
 """
 
 from __future__ import annotations

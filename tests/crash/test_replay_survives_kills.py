@@ -27,7 +27,7 @@ from tests.conftest import REPOSITORY, clean_environment
 from workflows.client import connect
 from workflows.replay_period import ReplayPeriod
 
-FIRST, LAST = "2014-07-15", "2014-07-23"
+FIRST, LAST = "2014-07-15", "2014-07-18"
 LIMIT_SECONDS = 180.0
 VICTIMS = (PartName.WORKER, PartName.TEMPORAL, PartName.POSTGRES)
 
