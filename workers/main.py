@@ -63,7 +63,7 @@ async def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
 def build_worker(queue: Queue, parts: Parts) -> Worker:
     """Make the worker of one queue.
 
-    Workflows run outside the import sandbox, which costs half of the throughput; the tests and the replay gate run the
+    Workflows run outside the import sandbox, which would cost much of the throughput; the tests and the replay gate run the
     same workflows inside it, so that nondeterminism is still caught.
     """
     work = duties(queue, parts)
