@@ -63,8 +63,8 @@ async def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
 def build_worker(queue: Queue, parts: Parts) -> Worker:
     """Make the worker of one queue.
 
-    Workflows run outside the import sandbox, which would cost much of the throughput; the tests and the replay gate run the
-    same workflows inside it, so that nondeterminism is still caught.
+    Workflows run outside the import sandbox, which would cost much of the throughput; the tests and the replay gate run
+    the same workflows inside it, so that nondeterminism is still caught.
     """
     work = duties(queue, parts)
     return Worker(
