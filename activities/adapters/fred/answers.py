@@ -1,0 +1,7 @@
+"""How FRED answers."""
+
+from __future__ import annotations
+
+from activities.adapters.json_answers import JsonAnswers
+
+ANSWERS = JsonAnswers("fred", words=("error_message",))

@@ -1,0 +1,187 @@
+"""What FRED published on a day, as documents composed from the figures alone.
+
+A fetch reads series after series: all vintages from the last day that was read on. What was known on that day is the
+base that previous figures and revisions are told against; every later day on which a figure changed is a document.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from pydantic import Field
+
+from activities.adapters.fred.answers import ANSWERS
+from activities.adapters.fred.config import FredConfig, FredSeries
+from activities.adapters.fred.observations import (
+    EARLIEST,
+    PAGE,
+    Observation,
+    observations_request,
+    read_observations,
+)
+from activities.adapters.json_answers import NEW_YORK
+from domain.documents import DatePrecision, RejectReason, SourceDocument
+from domain.errors import InvalidInput
+from domain.fetching import HttpAnswer, HttpRequest, SourcePage
+from domain.model import Model
+
+_LINES = 24
+"""Figures told of one day, the latest periods; a benchmark revision changes hundreds."""
+
+
+class _Cursor(Model):
+    """Which series is next, and per series the last day that was read."""
+
+    next: int = 0
+    read_to: dict[str, date] = Field(default_factory=dict)
+
+
+def first_request(config: FredConfig, cursor: str) -> HttpRequest:
+    """Ask for the series that the cursor stands at, from the last day that was read on."""
+    place = _read_cursor(cursor)
+    series = config.series[place.next % len(config.series)]
+    return observations_request(config, series.id, _known_to(config, place, series))
+
+
+def read(config: FredConfig, cursor: str, answer: HttpAnswer, now: datetime) -> SourcePage:
+    """Read one series' figures as documents, one for each day on which any changed.
+
+    Raises:
+        VendorError, NotFound: the vendor refused.
+        SourceFormatError: the answer as a whole is unusable, or holds more figures than an answer can.
+        InvalidInput: the cursor is none of ours.
+    """
+    place = _read_cursor(cursor)
+    series = config.series[place.next % len(config.series)]
+    read_to_before = _known_to(config, place, series)
+    found = read_observations(answer)
+    if found.count > PAGE or found.offset:
+        raise ANSWERS.unusable(
+            f"series={series.id}, figures={found.count}, from={found.offset}",
+            f"at most {PAGE} figures in one answer; set a later `observations_from` or `since`",
+        )
+    today = now.astimezone(NEW_YORK).date()
+    known = [each for each in found.observations if each.known_from <= today]
+    rejects = list(found.rejects)
+    for number, each in enumerate(found.observations, start=1):
+        if each.known_from > today:
+            detail = f"{each.known_from} found, allowed is a day that has begun"
+            rejects.append(
+                ANSWERS.refused("observations", number, "realtime_start", RejectReason.DATE_IN_FUTURE, detail)
+            )
+    documents = release_documents(series, known, after=max(found.known_from, read_to_before))
+    last = max((each.known_from for each in known), default=read_to_before)
+    last = max(last, read_to_before)
+    following = (place.next + 1) % len(config.series)
+    kept = {each.id for each in config.series}
+    read_to = {name: day for name, day in place.read_to.items() if name in kept} | {series.id: last}
+    after = _Cursor(next=following, read_to=read_to).model_dump_json()
+    return SourcePage(
+        documents=documents,
+        rejects=tuple(rejects),
+        cursor=after,
+        next=first_request(config, after) if following else None,
+    )
+
+
+def release_documents(
+    series: FredSeries, observations: Iterable[Observation], *, after: date
+) -> tuple[SourceDocument, ...]:
+    """Tell what each day after `after` published, oldest first.
+
+    Args:
+        observations: all vintages from `after` on; those that begin on it or earlier are what was known before.
+    """
+    by_day: dict[date, list[Observation]] = defaultdict(list)
+    known: dict[date, Decimal] = {}
+    for each in sorted(observations, key=lambda each: (each.known_from, each.period)):
+        if each.known_from > after:
+            by_day[each.known_from].append(each)
+        elif each.value is None:
+            known.pop(each.period, None)
+        else:
+            known[each.period] = each.value
+    documents: list[SourceDocument] = []
+    for day, published in sorted(by_day.items()):
+        before = dict(known)
+        for each in published:
+            if each.value is None:
+                known.pop(each.period, None)
+            else:
+                known[each.period] = each.value
+        changed = [each for each in published if each.value is not None and before.get(each.period) != each.value]
+        if changed:
+            documents.append(_document(series, day, changed, before, known))
+    return tuple(documents)
+
+
+def _document(
+    series: FredSeries,
+    day: date,
+    changed: list[Observation],
+    before: dict[date, Decimal],
+    after: dict[date, Decimal],
+) -> SourceDocument:
+    name = f"{series.title} ({series.id})" if series.title else series.id
+    units = f" {series.units}" if series.units else ""
+    newest_first = sorted(changed, key=lambda each: each.period, reverse=True)
+    periods = sorted(after)
+    previous = dict(zip(periods[1:], periods, strict=False))
+    lines = [_line(each, units, before, after, previous) for each in newest_first[:_LINES]]
+    if len(newest_first) > _LINES:
+        lines.append(f"{len(newest_first) - _LINES} earlier periods changed as well.")
+    head = newest_first[0]
+    return SourceDocument(
+        title=f"{name}: {lines[0]}"[:2_000],
+        text="\n".join([f"{name}, published {day}.", *lines]),
+        published_at=_end_of_day(day),
+        precision=DatePrecision.DAY,
+        url=f"https://fred.stlouisfed.org/series/{series.id}",
+        publisher="FRED",
+        location=f"fred {series.id} {day} ({head.period})",
+    )
+
+
+def _line(
+    observation: Observation,
+    units: str,
+    before: dict[date, Decimal],
+    after: dict[date, Decimal],
+    previous: dict[date, date],
+) -> str:
+    period, value = observation.period, after[observation.period]
+    line = f"{value:f}{units} for the period from {period}"
+    if period in before:
+        return f"{line}, revised from {before[period]:f} (revision {value - before[period]:+f})"
+    if period in previous:
+        earlier = previous[period]
+        line += f", first published; previous {after[earlier]:f} for the period from {earlier}"
+        if earlier in before and before[earlier] != after[earlier]:
+            line += f", revised from {before[earlier]:f} (revision {after[earlier] - before[earlier]:+f})"
+        return line
+    return f"{line}, first published"
+
+
+def _end_of_day(day: date) -> datetime:
+    following = day + timedelta(days=1)
+    return datetime(following.year, following.month, following.day, tzinfo=NEW_YORK).astimezone(UTC)
+
+
+def _known_to(config: FredConfig, place: _Cursor, series: FredSeries) -> date:
+    return max(place.read_to.get(series.id, config.since), EARLIEST)
+
+
+def _read_cursor(cursor: str) -> _Cursor:
+    if not cursor:
+        return _Cursor()
+    try:
+        found = _Cursor.model_validate(json.loads(cursor))
+        if found.next < 0:
+            raise ValueError("a negative place")
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput("CURSOR_UNREADABLE", "Empty the source's cursor to read it anew") from error
+    return found
