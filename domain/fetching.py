@@ -1,7 +1,7 @@
 """Fetching, without doing it: what a source adapter asks for, what it is answered, and what it makes of the answer.
 
 An adapter of a live source performs no I/O. It names the next request and reads an answer; the fetcher in between holds
-the credentials, the URL guard, the caps and the rate limits. So every adapter can be run on recorded answers as it is.
+the credentials, the URL guard and the caps. So every adapter can be run on recorded answers as it is.
 """
 
 from __future__ import annotations
