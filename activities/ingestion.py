@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from itertools import islice
-from zoneinfo import ZoneInfo
 
 from temporalio import activity
 
 from activities.ports import Flows
 from activities.release import release_due
-from domain.documents import DocumentStatus, Reject, RejectReason, SourceDocument
+from domain.documents import NEW_YORK, DocumentStatus, Reject, RejectReason, SourceDocument
 from domain.errors import ConfigurationError
 from domain.ingestion import IngestReport, IngestRequest, ReleaseReport, ReleaseRequest, available_at
 from domain.sources import SourceConfig
@@ -24,7 +23,6 @@ from store.registry import SymbolMaster
 from store.tables.ingestion import Document, DocumentSymbol
 
 BATCH = 500
-NEW_YORK = ZoneInfo("America/New_York")
 
 Reader = Callable[[SourceConfig, datetime], Iterator[SourceDocument | Reject]]
 """Streams a source: every record becomes a document or says why not."""

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from temporalio import activity
 
@@ -39,7 +38,6 @@ WARM_UP = timedelta(days=150)
 """Bars from before the first session: sixty returns and twenty-day volumes need about a hundred sessions."""
 SOURCE_ID = "replay-documents"
 SETTLE_PAUSE_SECONDS = 0.05
-NEW_YORK = ZoneInfo("America/New_York")
 
 BarReader = Callable[[Path], Iterator[Bar | Reject]]
 ActionReader = Callable[[Path], Iterator[CorporateAction | Reject]]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
 from domain.model import Model, Utc
 
+NEW_YORK = ZoneInfo("America/New_York")
 DOC_ID_LENGTH = 24
 """Hex digits of a document id: 96 bits of the content hash."""
 
@@ -43,6 +46,22 @@ class DatePrecision(StrEnum):
 
     INSTANT = "instant"
     DAY = "day"
+
+
+def end_of_day(day: date) -> datetime:
+    """Return 00:00 in New York of the next day, as UTC: when a day-precise document counts as published.
+
+    Raises:
+        OverflowError: the calendar ends there.
+    """
+    following = day + timedelta(days=1)
+    return datetime(following.year, following.month, following.day, tzinfo=NEW_YORK).astimezone(UTC)
+
+
+def is_future(published_at: datetime, precision: DatePrecision, present: datetime) -> bool:
+    """Whether the time has not come: for a day-precise one, a day that has not begun."""
+    begins = published_at - timedelta(days=1) if precision is DatePrecision.DAY else published_at
+    return begins > present
 
 
 class SourceDocument(Model):

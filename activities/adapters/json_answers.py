@@ -7,7 +7,6 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, TypeVar
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
@@ -15,8 +14,6 @@ from pydantic_core import PydanticCustomError
 from domain.documents import Reject, RejectReason
 from domain.errors import SourceFormatError, StonksError
 from domain.fetching import HttpAnswer, require_success
-
-NEW_YORK = ZoneInfo("America/New_York")
 
 _MAX_BODY_BYTES = 64 * 1_048_576
 _NUMBER_CHARACTERS = 64

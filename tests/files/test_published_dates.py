@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.adapters.files.dates import end_of_day, parse_published, parse_session
-from domain.documents import DatePrecision
+from activities.adapters.files.dates import parse_published, parse_session
+from domain.documents import DatePrecision, end_of_day
 
 EVENING = datetime(2014, 7, 15, 20, 15, tzinfo=UTC)
 

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from activities.adapters.alpaca_news.answers import ANSWERS
 from activities.adapters.alpaca_news.config import AlpacaNewsConfig, request
 from activities.adapters.alpaca_news.news import page_token
-from activities.adapters.json_answers import NEW_YORK, Instant, Number, VendorRecord, shown
-from domain.documents import Reject, RejectReason
+from activities.adapters.json_answers import Instant, Number, VendorRecord, shown
+from domain.documents import NEW_YORK, Reject, RejectReason
 from domain.fetching import HttpAnswer, HttpRequest
 from domain.market import Bar
 from domain.model import Model

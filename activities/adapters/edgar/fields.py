@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from datetime import time as time_of_day
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
-from domain.documents import Reject, RejectReason
+from domain.documents import NEW_YORK, Reject, RejectReason
 
-NEW_YORK = ZoneInfo("America/New_York")
 """EDGAR's headers and day boundaries are in this zone."""
 
 _CIK = re.compile(r"[0-9]{1,10}")
@@ -135,8 +133,3 @@ def parse_decimal(value: object, field: str) -> Decimal:
     if not _NUMBER.fullmatch(text):
         raise Refused(RejectReason.INVALID_NUMBER, f"{shown(value)} found, allowed is a number such as 1500.25", field)
     return Decimal(text)
-
-
-def end_of_day(day: date) -> datetime:
-    """The instant at which a day ends in New York."""
-    return datetime.combine(day + timedelta(days=1), time_of_day(0), NEW_YORK).astimezone(UTC)

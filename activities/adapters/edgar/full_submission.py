@@ -14,16 +14,14 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 
 from activities.adapters.edgar.fields import (
-    NEW_YORK,
     Refused,
-    end_of_day,
     parse_accession,
     parse_cik,
     parse_compact_time,
     parse_day,
     parse_text,
 )
-from domain.documents import DatePrecision, RejectReason
+from domain.documents import NEW_YORK, DatePrecision, RejectReason, end_of_day
 from domain.errors import SourceFormatError
 from domain.model import Model, Utc
 

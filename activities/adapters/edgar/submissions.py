@@ -12,7 +12,6 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from activities.adapters.edgar.fields import (
-    NEW_YORK,
     Refused,
     parse_accession,
     parse_cik,
@@ -22,7 +21,7 @@ from activities.adapters.edgar.fields import (
     reject,
     shown,
 )
-from domain.documents import Reject, RejectReason
+from domain.documents import NEW_YORK, Reject, RejectReason
 from domain.errors import SourceFormatError
 from domain.model import Model, Utc
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from time import struct_time
-from zoneinfo import ZoneInfo
 
-from domain.documents import DatePrecision
+from domain.documents import NEW_YORK, DatePrecision, end_of_day
 
 ALLOWED_TIMES = "an RFC 2822 or ISO 8601 time, best with its zone"
 
-_NEW_YORK = ZoneInfo("America/New_York")
 _MAX_CHARACTERS = 100
 _MONTH_OR_YEAR = re.compile(r"\d{4}(?:-?\d{2})?")
 _CLOCK = re.compile(r"\d:[0-5]\d|[Tt]\d{4}")
@@ -24,22 +22,6 @@ _HOURS_BY_NAME = {"Z": 0, "UT": 0, "UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CS
 _HOURS_BY_NAME |= {"MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
 _US_DAY = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
 _HALT_CLOCK = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})(?:\.\d{1,9})?", re.ASCII)
-
-
-def end_of_day(day: date) -> datetime:
-    """Return 00:00 in New York of the next day, as UTC.
-
-    Raises:
-        OverflowError: the calendar ends there.
-    """
-    following = day + timedelta(days=1)
-    return datetime(following.year, following.month, following.day, tzinfo=_NEW_YORK).astimezone(UTC)
-
-
-def is_future(published_at: datetime, precision: DatePrecision, present: datetime) -> bool:
-    """Whether the time has not come: for a day-precise one, a day that has not begun."""
-    begins = published_at - timedelta(days=1) if precision is DatePrecision.DAY else published_at
-    return begins > present
 
 
 def published(written: str, parsed: struct_time | None) -> tuple[datetime, DatePrecision]:
@@ -56,7 +38,7 @@ def published(written: str, parsed: struct_time | None) -> tuple[datetime, DateP
         offset = _offset(text)
         if offset is None or _CLOCK.search(text) is None:
             return end_of_day(instant.date()), DatePrecision.DAY
-        for zone in (timezone(offset), _NEW_YORK):
+        for zone in (timezone(offset), NEW_YORK):
             local = instant.astimezone(zone)
             if (local.hour, local.minute, local.second) == (0, 0, 0):
                 return end_of_day(local.date()), DatePrecision.DAY
@@ -79,7 +61,7 @@ def halted(day: str, clock: str) -> tuple[datetime, DatePrecision]:
         if time is None:
             return end_of_day(date(year, month, day_of_month)), DatePrecision.DAY
         hour, minute, second = (int(part) for part in time.groups())
-        local = datetime(year, month, day_of_month, hour, minute, second, tzinfo=_NEW_YORK)
+        local = datetime(year, month, day_of_month, hour, minute, second, tzinfo=NEW_YORK)
         return local.astimezone(UTC), DatePrecision.INSTANT
     except OverflowError as error:
         raise ValueError("outside the calendar") from error

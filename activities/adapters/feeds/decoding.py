@@ -6,25 +6,12 @@ parsed later, so that no encoding can carry a document type past the check.
 
 from __future__ import annotations
 
-import codecs
 import re
 
+from activities.adapters.encodings import BYTE_ORDER_MARKS, CHARSET, codec_of
 from domain.errors import SourceFormatError
 
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 _DECLARED = re.compile(rb"""<\?xml[^>]{0,200}?encoding\s{0,9}=\s{0,9}["']([A-Za-z0-9._:-]{1,40})["']""")
-_CHARSET = re.compile(r"""charset\s{0,9}=\s{0,9}["']?([A-Za-z0-9._:-]{1,40})""", re.IGNORECASE)
-_ENCODINGS = re.compile(
-    r"ascii|utf-(?:8|16|32)(?:-[lb]e)?|iso8859-\d+|cp(?:125\d|437|85\d|866|874|932|949|950)|koi8-[rut]|mac-roman"
-    r"|shift_jis|euc_jp|iso2022_jp|euc_kr|gb2312|gbk|gb18030|big5|tis-620"
-)
-_LATIN = ("ascii", "iso8859-1")
 _SEVEN_BIT = b"\x1b"
 _NOT_IN_XML = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF])
 _ELEMENT = re.compile(r"[A-Za-z_:]")
@@ -32,7 +19,7 @@ _ELEMENT = re.compile(r"[A-Za-z_:]")
 
 def decode(body: bytes, content_type: str) -> str:
     """Return the text of a feed: by its byte order mark, as UTF-8 if it is that, as declared, or as cp1252."""
-    for mark, encoding in _BYTE_ORDER_MARKS:
+    for mark, encoding in BYTE_ORDER_MARKS:
         if body.startswith(mark):
             return _clean(body[len(mark) :].decode(encoding, "replace"))
     for start, encoding in ((b"<\0", "utf-16-le"), (b"\0<", "utf-16-be")):
@@ -40,9 +27,9 @@ def decode(body: bytes, content_type: str) -> str:
             return _clean(body.decode(encoding, "replace"))
     candidates = [] if _SEVEN_BIT in body else ["utf-8"]
     if declared := _DECLARED.search(body[:1_024]):
-        candidates.append(_encoding(declared[1].decode("ascii")))
-    if charset := _CHARSET.search(content_type[:1_000]):
-        candidates.append(_encoding(charset[1]))
+        candidates.append(codec_of(declared[1].decode("ascii")))
+    if charset := CHARSET.search(content_type[:1_000]):
+        candidates.append(codec_of(charset[1]))
     for encoding in filter(None, candidates):
         try:
             return _clean(body.decode(encoding))
@@ -83,17 +70,6 @@ def without_prolog(text: str, url: str) -> str:
     raise SourceFormatError(
         "FEED_UNREADABLE", "Check that the source's address is that of a feed", url=url, found="no XML element"
     )
-
-
-def _encoding(name: str) -> str:
-    """The codec of a declared name; empty where it is unknown or none of text."""
-    try:
-        known = codecs.lookup(name).name
-    except (LookupError, ValueError):
-        return ""
-    if known in _LATIN:
-        return "cp1252"
-    return known if _ENCODINGS.fullmatch(known) else ""
 
 
 def _clean(text: str) -> str:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from activities.adapters.files.dates import ALLOWED_TIMES, is_future, parse_published
+from activities.adapters.files.dates import ALLOWED_TIMES, parse_published
 from activities.adapters.files.rejects import Refused, printable, shown
 from activities.adapters.files.tickers import clean_tickers, split_tickers
 from activities.adapters.files.titles import first_sentence
-from domain.documents import DatePrecision, RejectReason, SourceDocument
+from domain.documents import DatePrecision, RejectReason, SourceDocument, is_future
 from domain.sources import FileSourceConfig
 
 MAX_TITLE_CHARACTERS = 2_000

@@ -10,9 +10,8 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
-from domain.documents import DatePrecision
+from domain.documents import NEW_YORK, DatePrecision, end_of_day
 
 ALLOWED_TIMES = (
     "an ISO time such as 2014-07-15T20:15:00Z (UTC without an offset), epoch seconds or milliseconds, "
@@ -20,7 +19,6 @@ ALLOWED_TIMES = (
 )
 ALLOWED_SESSIONS = "a day as YYYY-MM-DD or MM/DD/YYYY between 1900 and 2099"
 
-_NEW_YORK = ZoneInfo("America/New_York")
 _MAX_CHARACTERS = 64
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}[^\s]*(?: [+-]\d{2}:?\d{2}| Z| UTC| GMT)?", re.ASCII)
@@ -36,22 +34,6 @@ _MILLISECONDS_FROM = 100_000_000_000
 
 
 @lru_cache(maxsize=4_096)
-def end_of_day(day: date) -> datetime:
-    """Return 00:00 in New York of the next day, as UTC.
-
-    Raises:
-        OverflowError: the calendar ends there.
-    """
-    following = day + timedelta(days=1)
-    return datetime(following.year, following.month, following.day, tzinfo=_NEW_YORK).astimezone(UTC)
-
-
-def is_future(published_at: datetime, precision: DatePrecision, present: datetime) -> bool:
-    """Whether a document names a time that has not come: for one that names only its day, a day that has not begun."""
-    begins = published_at - timedelta(days=1) if precision is DatePrecision.DAY else published_at
-    return begins > present
-
-
 def parse_published(value: str | float) -> tuple[datetime, DatePrecision]:
     """Read a time of publication, as text or as an epoch number.
 
@@ -139,7 +121,7 @@ def _day_of_midnight(instant: datetime) -> date:
     if instant.time() == datetime.min.time():
         return instant.date()
     if instant.tzinfo is not None:
-        local = instant.astimezone(_NEW_YORK)
+        local = instant.astimezone(NEW_YORK)
         if local.time() == datetime.min.time():
             return local.date()
     raise ValueError("a time within the day")

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
-from activities.adapters.files.dates import end_of_day, is_future
 from activities.adapters.files.rejects import Refused, printable, reject, shown
 from activities.adapters.files.tickers import split_tickers
 from activities.adapters.files.titles import MAX_DERIVED_TITLE, first_sentence, page_text
-from domain.documents import DatePrecision, Reject, RejectReason, SourceDocument
+from domain.documents import DatePrecision, Reject, RejectReason, SourceDocument, end_of_day, is_future
 from domain.sources import FileSourceConfig
 
 ENDINGS = (".txt", ".md", ".html")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 
 from pydantic import Field
@@ -23,8 +23,7 @@ from activities.adapters.fred.observations import (
     observations_request,
     read_observations,
 )
-from activities.adapters.json_answers import NEW_YORK
-from domain.documents import DatePrecision, RejectReason, SourceDocument
+from domain.documents import NEW_YORK, DatePrecision, RejectReason, SourceDocument, end_of_day
 from domain.errors import InvalidInput
 from domain.fetching import HttpAnswer, HttpRequest, SourcePage
 from domain.model import Model
@@ -138,7 +137,7 @@ def _document(
     return SourceDocument(
         title=f"{name}: {lines[0]}"[:2_000],
         text="\n".join([f"{name}, published {day}.", *lines]),
-        published_at=_end_of_day(day),
+        published_at=end_of_day(day),
         precision=DatePrecision.DAY,
         url=f"https://fred.stlouisfed.org/series/{series.id}",
         publisher="FRED",
@@ -164,11 +163,6 @@ def _line(
             line += f", revised from {before[earlier]:f} (revision {after[earlier] - before[earlier]:+f})"
         return line
     return f"{line}, first published"
-
-
-def _end_of_day(day: date) -> datetime:
-    following = day + timedelta(days=1)
-    return datetime(following.year, following.month, following.day, tzinfo=NEW_YORK).astimezone(UTC)
 
 
 def _known_to(config: FredConfig, place: _Cursor, series: FredSeries) -> date:

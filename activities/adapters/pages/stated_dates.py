@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from domain.documents import DatePrecision
+from domain.documents import DatePrecision, end_of_day
 
-_NEW_YORK = ZoneInfo("America/New_York")
 _META_NAMES = (
     "article:published_time",
     "og:published_time",
@@ -69,16 +67,6 @@ def parse_date(written: str) -> tuple[datetime, DatePrecision]:
         return instant.astimezone(UTC), DatePrecision.INSTANT
     except OverflowError as error:
         raise ValueError("outside the calendar") from error
-
-
-def end_of_day(day: date) -> datetime:
-    """Return 00:00 in New York of the next day, as UTC.
-
-    Raises:
-        OverflowError: the calendar ends there.
-    """
-    following = day + timedelta(days=1)
-    return datetime(following.year, following.month, following.day, tzinfo=_NEW_YORK).astimezone(UTC)
 
 
 def _written(tree: Any) -> Iterator[str]:

@@ -12,10 +12,10 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, ValidationError
 
-from activities.adapters.json_answers import NEW_YORK, Day, Number, VendorRecord, shown
+from activities.adapters.json_answers import Day, Number, VendorRecord, shown
 from activities.adapters.polygon.answers import ANSWERS
 from activities.adapters.polygon.config import PolygonConfig, next_page, read_answer, request
-from domain.documents import Reject, RejectReason
+from domain.documents import NEW_YORK, Reject, RejectReason
 from domain.errors import InvalidInput
 from domain.fetching import HttpAnswer, HttpRequest
 from domain.market import Bar, CorporateAction
