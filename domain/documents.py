@@ -7,10 +7,10 @@ import json
 import unicodedata
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from domain.model import Model, Utc
 
@@ -32,9 +32,11 @@ class Credibility(StrEnum):
 
 
 class DocumentStatus(StrEnum):
-    """registered -> released -> processed | needs_review | failed."""
+    """registered -> released -> processed | needs_review | failed; a copy of an earlier story ends as duplicate."""
 
     REGISTERED = "registered"
+    DUPLICATE = "duplicate"
+    """Says what an earlier document says, for no further symbol: kept and linked, not read."""
     RELEASED = "released"
     PROCESSED = "processed"
     NEEDS_REVIEW = "needs_review"
@@ -64,6 +66,36 @@ def is_future(published_at: datetime, precision: DatePrecision, present: datetim
     return begins > present
 
 
+class Relation(StrEnum):
+    """What a document is to an earlier one."""
+
+    DUPLICATE = "duplicate"
+    """The same story in (nearly) the same words."""
+    UPDATE = "update"
+    """A later version of the same story."""
+    CORRECTION = "correction"
+    """Says that the earlier one was wrong, and what is right."""
+    RETRACTION = "retraction"
+    """Takes the earlier one back."""
+
+
+class Section(Model):
+    """A part of a text: `text[start:end]`."""
+
+    heading: Annotated[str, Field(max_length=500)] = ""
+    start: Annotated[int, Field(ge=0)]
+    end: Annotated[int, Field(ge=1)]
+
+
+class VendorInsight(Model):
+    """What a vendor says that a document means for a ticker, in the vendor's words. Never a score of ours."""
+
+    ticker: str
+    sentiment: str
+    """`positive`, `negative`, `neutral` or `mixed`."""
+    reasoning: str = ""
+
+
 class SourceDocument(Model):
     """One document as a source adapter yields it: text and facts about it, not yet stored.
 
@@ -80,10 +112,24 @@ class SourceDocument(Model):
     url: str = ""
     publisher: str = ""
     language: str = "en"
+    story: Annotated[str, Field(max_length=300)] = ""
+    """The source's own name of the story, the same for each of its versions: `polygon:8ec638`. Empty: it has none."""
+    sections: tuple[Section, ...] = ()
+    """Of `text`, in order, without overlap."""
+    insights: tuple[VendorInsight, ...] = ()
     location: str
     """Where it stands, for people: `headlines.csv:17`."""
     line: int = 0
     """1-based line of the file the record starts at; 0 where the source has no lines."""
+
+    @model_validator(mode="after")
+    def _sections_lie_within_the_text(self) -> Self:
+        position = 0
+        for section in self.sections:
+            if not position <= section.start < section.end <= len(self.text):
+                raise ValueError(f"section {section.start}..{section.end} overlaps or leaves the text")
+            position = section.end
+        return self
 
     def canonical_bytes(self) -> bytes:
         """The bytes that identify the story: title, text and time, and not who labelled it or where it stood."""

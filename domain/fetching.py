@@ -2,11 +2,13 @@
 
 An adapter of a live source performs no I/O. It names the next request and reads an answer; the fetcher in between holds
 the credentials, the URL guard and the caps. So every adapter can be run on recorded answers as it is.
+
+A page is a unit of work. Its answer is stored before anything is read in it, and reading it moves the source's cursor.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Annotated
@@ -15,10 +17,14 @@ from pydantic import Field
 
 from domain.documents import Reject, SourceDocument
 from domain.errors import NotFound, VendorRejected, VendorThrottled, VendorUnavailable
+from domain.market import Bar, CorporateAction, MacroFigure, ReportedFigure
 from domain.model import Model, Utc
+from domain.registry import CompanyDetails
 
 DEFAULT_RETRY_AFTER_SECONDS = 30.0
 MAXIMUM_RETRY_AFTER_SECONDS = 3_600.0
+MAXIMUM_CURSOR_CHARACTERS = 60_000
+"""Room for a mark a symbol of two thousand symbols; most cursors hold a hundred characters."""
 
 
 class CredentialPlace(StrEnum):
@@ -50,8 +56,30 @@ class HttpRequest(Model):
     last_modified: str = ""
 
 
+class MailRequest(Model):
+    """The next message of a mailbox: the one with the lowest UID above `after_uid`."""
+
+    host: str
+    port: int
+    mailbox: str
+    user_credential: str
+    password_credential: str
+    since: date
+    """First day of arrival wanted."""
+    uid_validity: int = 0
+    """Of the UIDs known; 0: none. A mailbox with another one is read anew, from `since` on."""
+    after_uid: int = 0
+
+
+Request = HttpRequest | MailRequest
+
+
 class HttpAnswer(Model):
-    """What came back, after redirects and decompression."""
+    """What came back, after redirects and decompression.
+
+    A mailbox answers in the same shape: 200 with a message's bytes and the headers `x-imap-uid` and
+    `x-imap-uidvalidity`, or 204 where no message is left.
+    """
 
     status: int
     url: str
@@ -65,9 +93,14 @@ class SourcePage(Model):
     """What one answer held. `next` is None at the end; `cursor` is where a later fetch resumes after this page."""
 
     documents: tuple[SourceDocument, ...] = ()
+    bars: tuple[Bar, ...] = ()
+    actions: tuple[CorporateAction, ...] = ()
+    companies: tuple[CompanyDetails, ...] = ()
+    reported: tuple[ReportedFigure, ...] = ()
+    macro: tuple[MacroFigure, ...] = ()
     rejects: tuple[Reject, ...] = ()
-    cursor: Annotated[str, Field(max_length=4_000)] = ""
-    next: HttpRequest | None = None
+    cursor: Annotated[str, Field(max_length=MAXIMUM_CURSOR_CHARACTERS)] = ""
+    next: Request | None = None
 
 
 def require_success(answer: HttpAnswer, vendor: str) -> None:

@@ -56,6 +56,34 @@ class CorporateAction(Model):
         )
 
 
+class ReportedFigure(Model):
+    """A figure that a company reported in a filing, as its XBRL tag says."""
+
+    cik: str
+    taxonomy: str
+    tag: str
+    unit: str
+    start: date | None = None
+    """First day of the period; None for a figure of one day."""
+    end: date
+    value: Decimal
+    form: str
+    accession: str
+    filed: date
+    """Known from the end of this day in New York on."""
+
+
+class MacroFigure(Model):
+    """A series' figure for a period, with the days on which it was the figure known: one of its vintages."""
+
+    series: str
+    period: date
+    value: Decimal | None
+    """None: on those days the series had none for the period."""
+    known_from: date
+    known_to: date
+
+
 class Session(Model):
     """One trading session of the exchange."""
 

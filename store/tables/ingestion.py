@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import BigInteger, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from store.tables.columns import Json, bigint_array, instant, json_list, json_object, text
@@ -14,14 +14,26 @@ class Source(SQLModel, table=True):
     __tablename__ = "sources"
 
     source_id: str = Field(primary_key=True)
+    name: str = text("")
     kind: str = text()
     config: Json = json_object()
     cadence_seconds: int = 0
-    """0: never by itself, only by hand."""
+    """While the exchange is open. 0: never by itself, only by hand."""
+    cadence_closed_seconds: int = 0
+    """While it is closed. 0: the same."""
     paused: bool = False
+    removed: bool = False
+    """Never read again; its documents stay."""
     credibility: str = text("unknown")
-    cursor: Json = json_object()
+    cursor: str = text("")
+    """Where reading resumes; the adapter's own."""
+    failures: int = 0
+    """Runs that failed in a row; each makes the cadence slower."""
+    last_error: str = text("")
+    last_success_at: datetime | None = instant(nullable=True)
+    last_failure_at: datetime | None = instant(nullable=True)
     created_at: datetime = instant()
+    updated_at: datetime = instant()
     version: int = 1
 
 
@@ -30,9 +42,17 @@ class IngestionRun(SQLModel, table=True):
 
     run_id: str = Field(primary_key=True)
     source_id: str = Field(foreign_key="sources.source_id", index=True)
+    workflow_id: str = text("")
     status: str = text("running")
-    started_at: datetime = instant()
+    """running, finished, failed, or superseded: another run had moved the cursor meanwhile."""
+    started_at: datetime = instant(index=True)
     finished_at: datetime | None = instant(nullable=True)
+    pages: int = 0
+    bytes: int = Field(default=0, sa_type=BigInteger)
+    fetch_ms: int = Field(default=0, sa_type=BigInteger)
+    """Spent waiting for the vendor."""
+    register_ms: int = Field(default=0, sa_type=BigInteger)
+    """Spent reading the answers and writing them down."""
     read: int = 0
     registered: int = 0
     linked: int = 0
@@ -41,6 +61,10 @@ class IngestionRun(SQLModel, table=True):
     rejected: int = 0
     skipped: int = 0
     """Documents outside the period asked for."""
+    copies: int = 0
+    """Registered documents that repeat an earlier story."""
+    facts: int = 0
+    """Bars, corporate actions and figures that were new."""
     error: str = text("")
 
 
@@ -79,10 +103,40 @@ class Document(SQLModel, table=True):
     recorded_at: datetime = instant()
     location: str = text("")
     raw_key: str = text()
+    """The document as the adapter read it; what identifies it."""
+    answer_key: str = text("")
+    """The vendor's answer that it was read in, byte for byte; empty for files."""
     text_key: str = text("")
+    story: str = Field(default="", index=True)
+    sections: list[Json] = json_list()
+    """Of the text as the adapter read it."""
+    insights: list[Json] = json_list()
     shingles: list[int] = bigint_array()
     status: str = Field(default="registered", index=True)
     error: str = text("")
+
+
+class DocumentLink(SQLModel, table=True):
+    """What a document is to an earlier one. Known from the later one's `available_at` on."""
+
+    __tablename__ = "document_links"
+
+    doc_id: str = Field(primary_key=True, foreign_key="documents.doc_id")
+    original_id: str = Field(primary_key=True, foreign_key="documents.doc_id", index=True)
+    relation: str = Field(index=True)
+    similarity: float
+    """Share of five-word runs in common, in [0, 1]."""
+    reason: str = text("")
+    available_at: datetime = instant()
+
+
+class DocumentBand(SQLModel, table=True):
+    """The index of near-duplicates: documents that share a band are worth comparing."""
+
+    __tablename__ = "document_bands"
+
+    band: int = Field(primary_key=True, sa_type=BigInteger)
+    doc_id: str = Field(primary_key=True, foreign_key="documents.doc_id")
 
 
 class DocumentSymbol(SQLModel, table=True):

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from store.tables.columns import Json, instant, json_object, text
+from store.tables.columns import Json, instant, json_list, json_object, text
 
 
 class Company(SQLModel, table=True):
@@ -20,7 +20,11 @@ class Company(SQLModel, table=True):
     exchange: str = text("")
     active_from: date | None = None
     active_to: date | None = None
+    followed: bool = True
+    """False: an operator took it off; its past stays, and nothing new is concluded about it."""
     origin: str = text("seed")
+    created_at: datetime | None = instant(nullable=True)
+    updated_at: datetime | None = instant(nullable=True)
     version: int = 1
 
 
@@ -35,6 +39,7 @@ class CompanyAlias(SQLModel, table=True):
     kind: str = text()
     valid_from: date | None = None
     valid_to: date | None = None
+    origin: str = text("seed")
 
 
 class Watchlist(SQLModel, table=True):
@@ -42,7 +47,9 @@ class Watchlist(SQLModel, table=True):
 
     watchlist_id: str = Field(primary_key=True)
     name: str = Field(unique=True)
+    description: str = text("")
     created_at: datetime = instant()
+    version: int = 1
 
 
 class WatchlistMember(SQLModel, table=True):
@@ -62,6 +69,7 @@ class ExposureProfile(SQLModel, table=True):
     version: int = Field(primary_key=True)
     exposures: Json = json_object()
     provenance: str = text("")
+    created_by: str = text("")
     created_at: datetime = instant()
 
 
@@ -75,4 +83,26 @@ class CompetitorLink(SQLModel, table=True):
     strength: float
     status: str = text("proposed")
     provenance: str = text("")
+    """Who or what says so: `person`, `inference/<id>`, a file."""
+    reasons: list[str] = json_list()
     created_at: datetime = instant()
+    updated_at: datetime | None = instant(nullable=True)
+    decided_by: str = text("")
+    version: int = 1
+
+
+class CompetitorInference(SQLModel, table=True):
+    """One search for a company's competitors and what it proposed."""
+
+    __tablename__ = "competitor_inferences"
+
+    inference_id: str = Field(primary_key=True)
+    symbol: str = Field(foreign_key="companies.symbol", index=True)
+    status: str = text("running")
+    """running, finished or failed."""
+    as_of: datetime = instant()
+    requested_by: str = text("")
+    requested_at: datetime = instant()
+    finished_at: datetime | None = instant(nullable=True)
+    proposals: list[Json] = json_list()
+    error: str = text("")
