@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
-from domain.documents import Reject, RejectReason
+from domain.documents import NEW_YORK, Reject, RejectReason
 from domain.errors import SourceFormatError, StonksError
 from domain.fetching import HttpAnswer, require_success
 
@@ -20,6 +20,8 @@ _NUMBER_CHARACTERS = 64
 _LARGEST_EXPONENT = 30
 _SHOWN_CHARACTERS = 60
 _EXCERPT_CHARACTERS = 200
+_SESSION_SETTLED = time(16, 30)
+"""New York. Sessions end at 16:00, on short days earlier; half an hour is left for what is reported late."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}(?::?\d{2})?)", re.ASCII)
 _SECRET_LIKE = re.compile(r"[A-Za-z0-9_\-]{20,}", re.ASCII)
@@ -198,6 +200,13 @@ class JsonAnswers:
 def is_ahead(instant: datetime, now: datetime) -> bool:
     """Whether a record names a time that has not come, allowing a minute for clocks that differ."""
     return instant > now + timedelta(minutes=1)
+
+
+def last_session_over(now: datetime) -> date:
+    """Return the latest weekday whose session can be complete. Whether it was a holiday, only an answer tells."""
+    local = now.astimezone(NEW_YORK)
+    day = local.date() if local.time() >= _SESSION_SETTLED else local.date() - timedelta(days=1)
+    return day - timedelta(days=max(0, day.weekday() - 4))
 
 
 def shown(value: object) -> str:

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.adapters.fred.catalog import read_release_days, read_releases, read_series, read_vintage_days
-from activities.adapters.fred.config import FredConfig, FredSeries
 from activities.adapters.fred.observations import as_known, first_published, read_observations
 from activities.adapters.fred.releases import first_request, read
 from domain.documents import DatePrecision, RejectReason
 from domain.errors import InvalidInput, SourceFormatError, StonksError, VendorRejected
 from domain.fetching import CredentialPlace, HttpAnswer
+from domain.sources import FredConfig, FredSeries
 from tests.conftest import shared_data
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -112,7 +112,7 @@ def test_release_when_a_quarter_is_first_published_then_the_document_tells_figur
 def test_release_when_read_from_the_cursor_then_only_later_ones_follow() -> None:
     first = read(CONFIG, "", recorded(VINTAGES), NOW)
     assert first.next is None
-    assert first_request(CONFIG, first.cursor).params["realtime_start"] == "2024-10-30"
+    assert first_request(CONFIG, first.cursor, NOW).params["realtime_start"] == "2024-10-30"
     assert read(CONFIG, first.cursor, recorded(VINTAGES), NOW).documents == ()
     known = [row("2024-04-01", "29016.714", "2024-10-30"), row("2024-07-01", "29349.924", "2024-10-30", "2024-11-26")]
     later = observations(*known, row("2024-07-01", "29354.321", "2024-11-27"), realtime_start="2024-10-30")
@@ -138,7 +138,7 @@ def test_release_when_everything_is_wanted_then_each_vintage_day_has_at_most_one
 
 def test_fetch_when_there_are_several_series_then_one_follows_the_other_and_the_round_ends() -> None:
     config = CONFIG.model_copy(update={"series": (GDP, FredSeries(id="UNRATE"))})
-    assert first_request(config, "").params["series_id"] == "GDP"
+    assert first_request(config, "", NOW).params["series_id"] == "GDP"
     first = read(config, "", recorded(VINTAGES), NOW)
     assert first.next is not None
     assert first.next.params["series_id"] == "UNRATE"
@@ -146,7 +146,7 @@ def test_fetch_when_there_are_several_series_then_one_follows_the_other_and_the_
     assert first.next.credentials[0].place is CredentialPlace.QUERY
     second = read(config, first.cursor, answer(observations()), NOW)
     assert second.next is None
-    assert first_request(config, second.cursor).params["series_id"] == "GDP"
+    assert first_request(config, second.cursor, NOW).params["series_id"] == "GDP"
 
 
 def test_key_when_it_is_unknown_then_the_error_carries_the_vendors_words() -> None:
@@ -233,4 +233,4 @@ def test_reading_when_bytes_are_anything_then_only_errors_of_ours_are_raised(bod
 )
 def test_cursor_when_it_is_none_of_ours_then_it_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidInput):
-        first_request(CONFIG, cursor)
+        first_request(CONFIG, cursor, NOW)

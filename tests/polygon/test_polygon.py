@@ -13,22 +13,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.adapters.polygon.config import PolygonConfig
 from activities.adapters.polygon.market import (
     bars_request,
     read_bars,
     read_dividends,
     read_splits,
 )
-from activities.adapters.polygon.news import InsightSentiment, first_request, read, read_news
+from activities.adapters.polygon.news import first_request, read
 from activities.adapters.polygon.reference import TickerDetails, read_details, read_history, read_tickers
 from domain.documents import Reject, RejectReason
 from domain.errors import InvalidInput, SourceFormatError, StonksError, VendorRejected, VendorThrottled
 from domain.fetching import HttpAnswer
+from domain.sources import PolygonNewsConfig
 from tests.conftest import shared_data
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
-CONFIG = PolygonConfig(since=datetime(2020, 1, 1, tzinfo=UTC))
+CONFIG = PolygonNewsConfig(since=datetime(2020, 1, 1, tzinfo=UTC))
 MOCKS = "api/polygon/client-python-mocks"
 AGGREGATES = f"{MOCKS}/v2/aggs/ticker/AAPL/range/1/day/2005-04-01/2005-04-04.json"
 
@@ -58,29 +58,28 @@ def article(number: int, at: str = "2026-09-16T16:32:00Z", **changes: object) ->
 
 def test_news_when_an_insight_is_mixed_then_it_stands_beside_the_article_in_the_vendors_words() -> None:
     whole = json.loads(shared_data("api/polygon/massive_reference_news_mixed_insight.json").read_text())
-    page = read_news(CONFIG, "", answer(whole["body"]), NOW)
-    [found] = page.articles
+    page = read(CONFIG, "", answer(whole["body"]), NOW)
+    [found] = page.documents
     told = {each["ticker"]: each for each in whole["body"]["results"][0]["insights"]}
-    assert {each.ticker: each.sentiment.value for each in found.insights} == {
+    assert {each.ticker: each.sentiment for each in found.insights} == {
         "UEC": "negative",
         "CCJ": "negative",
         "UUUU": "mixed",
         "URG": "neutral",
     }
     assert all(each.reasoning == told[each.ticker]["sentiment_reasoning"] for each in found.insights)
-    assert found.insights[2].sentiment is InsightSentiment.MIXED
-    assert found.document.published_at == datetime(2026, 9, 16, 16, 32, tzinfo=UTC)
-    assert found.document.publisher == "Zacks Investment Research"
-    assert found.document.tickers == ("UEC", "CCJ", "UUUU", "URG")
-    assert "mixed" not in found.document.text
-    assert page.page.documents == (found.document,)
-    assert page.page.next is None
+    assert found.story == f"polygon:{whole['body']['results'][0]['id']}"
+    assert found.published_at == datetime(2026, 9, 16, 16, 32, tzinfo=UTC)
+    assert found.publisher == "Zacks Investment Research"
+    assert found.tickers == ("UEC", "CCJ", "UUUU", "URG")
+    assert "mixed" not in found.text
+    assert page.next is None
 
 
 def test_news_when_it_has_no_insights_then_it_is_read_all_the_same() -> None:
-    page = read_news(CONFIG, "", recorded(f"{MOCKS}/v2/reference/news_and_ticker-NFLX.json"), NOW)
-    assert page.articles[0].document.tickers == ("MSFT", "TSN", "NFLX", "AMZN")
-    assert page.articles[0].insights == ()
+    page = read(CONFIG, "", recorded(f"{MOCKS}/v2/reference/news_and_ticker-NFLX.json"), NOW)
+    assert page.documents[0].tickers == ("MSFT", "TSN", "NFLX", "AMZN")
+    assert page.documents[0].insights == ()
 
 
 def test_key_when_it_is_unknown_then_the_error_carries_the_vendors_words() -> None:
@@ -112,7 +111,7 @@ def test_pages_when_they_overlap_then_nothing_is_lost_and_nothing_doubled() -> N
     for size in range(1, 13):
         cursor, collected, paused = "", [], set[int]()
         for _ in range(40):
-            since = first_request(CONFIG, cursor).params["published_utc.gte"].removesuffix("Z")
+            since = first_request(CONFIG, cursor, NOW).params["published_utc.gte"].removesuffix("Z")
             from_there = [each for each in everything if str(each["published_utc"]).removesuffix("Z") >= since]
             start = 0
             while True:
@@ -138,15 +137,15 @@ def test_news_when_several_tickers_are_wanted_then_others_pass_by_and_the_waterm
     }
     page = read(config, "", answer(body), NOW)
     assert [each.title for each in page.documents] == ["Title 2"]
-    assert first_request(config, page.cursor).params["published_utc.gte"] == "2026-09-18T00:00:00Z"
-    assert "ticker" not in first_request(config, "").params
-    assert first_request(CONFIG.model_copy(update={"tickers": ("KO",)}), "").params["ticker"] == "KO"
+    assert first_request(config, page.cursor, NOW).params["published_utc.gte"] == "2026-09-18T00:00:00Z"
+    assert "ticker" not in first_request(config, "", NOW).params
+    assert first_request(CONFIG.model_copy(update={"tickers": ("KO",)}), "", NOW).params["ticker"] == "KO"
 
 
 def test_news_when_an_article_is_ahead_of_time_then_it_is_refused_and_the_watermark_stays() -> None:
     page = read(CONFIG, "", answer({"results": [article(1), article(2, "2090-01-01T00:00:00Z")]}), NOW)
     assert [(each.column, each.reason) for each in page.rejects] == [("published_utc", RejectReason.DATE_IN_FUTURE)]
-    assert first_request(CONFIG, page.cursor).params["published_utc.gte"] == "2026-09-16T16:32:00Z"
+    assert first_request(CONFIG, page.cursor, NOW).params["published_utc.gte"] == "2026-09-16T16:32:00Z"
 
 
 @pytest.mark.parametrize(
@@ -176,13 +175,13 @@ def test_article_when_a_field_is_wrong_then_it_alone_is_refused_and_the_field_na
 
 def test_insight_when_its_word_is_unknown_then_the_article_stands_without_it() -> None:
     insights = [{"ticker": "A", "sentiment": "euphoric"}, {"ticker": "B", "sentiment": "positive", "new": 1}, {}]
-    page = read_news(CONFIG, "", answer({"results": [article(1, insights=insights, new_field={})]}), NOW)
-    assert [each.ticker for each in page.articles[0].insights] == ["B"]
-    assert [(each.file, each.column) for each in page.page.rejects] == [
+    page = read(CONFIG, "", answer({"results": [article(1, insights=insights, new_field={})]}), NOW)
+    assert [each.ticker for each in page.documents[0].insights] == ["B"]
+    assert [(each.file, each.column) for each in page.rejects] == [
         ("polygon news insights.0", "sentiment"),
         ("polygon news insights.2", "ticker"),
     ]
-    assert "positive, negative, neutral, mixed" in page.page.rejects[0].detail
+    assert "positive, negative, neutral, mixed" in page.rejects[0].detail
 
 
 @pytest.mark.parametrize(
@@ -259,7 +258,7 @@ def test_bars_when_they_are_raw_then_every_figure_is_exact_and_the_day_is_new_yo
         (b'"o": -1', "o", RejectReason.NEGATIVE_PRICE),
         (b'"o": 9', "", RejectReason.INCONSISTENT_BAR),
         (b'"o": null', "o", RejectReason.INVALID_NUMBER),
-        (b'"o": 1.5, "v": 1.5', "v", RejectReason.INVALID_NUMBER),
+        (b'"o": 1.5, "v": -1.5', "v", RejectReason.INVALID_NUMBER),
         (b'"o": 1.5, "v": true', "v", RejectReason.INVALID_NUMBER),
         (b'"o": 1.5, "t": 1112331660000', "t", RejectReason.INVALID_DATE),
         (b'"o": 1.5, "t": 1112331600000000000000', "t", RejectReason.INVALID_DATE),
@@ -274,6 +273,17 @@ def test_bar_when_a_figure_is_wrong_then_it_is_refused_by_name(
     page = read_bars(CONFIG, answer(b'{"ticker": "X", "adjusted": false, "results": [' + bad + b"," + good + b"]}"))
     assert len(page.bars) == 1
     assert [(each.column, each.reason) for each in page.rejects] == [(column, reason)]
+
+
+def test_bar_when_its_volume_has_a_fraction_then_whole_shares_are_kept() -> None:
+    bar = {"T": "X", "o": 1, "h": 1, "l": 1, "c": 1, "v": 9099.618093, "t": 1112331600000}
+    [found] = read_bars(CONFIG, answer({"adjusted": False, "results": [bar]})).bars
+    assert found.volume == 9_099
+
+
+def test_bars_when_there_are_none_then_nothing_need_be_said_about_adjusting() -> None:
+    for results in ({"results": []}, {"results": None}, {"resultsCount": 0}):
+        assert read_bars(CONFIG, answer({"status": "OK", "ticker": "X", **results})).bars == ()
 
 
 def test_bars_request_when_made_then_it_asks_for_raw_bars_and_takes_no_path() -> None:
@@ -307,6 +317,28 @@ def test_dividends_when_recorded_then_all_are_read_to_the_last_digit() -> None:
     ]
     foreign = {"ticker": "X", "ex_dividend_date": "2022-01-03", "cash_amount": 1, "currency": "CAD"}
     assert read_dividends(CONFIG, answer({"results": [foreign]})).rejects[0].column == "currency"
+
+
+@pytest.mark.parametrize(
+    ("record", "column"),
+    [
+        ({"ex_dividend_date": "0001-01-01", "cash_amount": 1}, "ex_dividend_date"),
+        ({"ex_dividend_date": "2022-01-03", "cash_amount": 10**20}, "cash_amount"),
+        ({"execution_date": "9999-12-31", "split_from": 1, "split_to": 2}, "execution_date"),
+        ({"execution_date": "2022-01-03", "split_from": 1, "split_to": 10**20}, "split_to"),
+    ],
+)
+def test_action_when_it_cannot_be_then_it_is_refused_by_name(record: dict[str, object], column: str) -> None:
+    reader = read_splits if "split_to" in record else read_dividends
+    page = reader(CONFIG, answer({"results": [{"ticker": "X"} | record]}))
+    assert page.actions == ()
+    assert [each.column for each in page.rejects] == [column]
+
+
+def test_action_when_its_id_comes_again_then_it_is_one_action() -> None:
+    record = {"ticker": "X", "ex_dividend_date": "2022-01-03", "cash_amount": 1}
+    records = [record | {"id": "a"}, record | {"id": "a"}, record | {"id": "b"}, record, record]
+    assert len(read_dividends(CONFIG, answer({"results": records})).actions) == 4
 
 
 @pytest.mark.parametrize("name", ["AAPL.json", "AAPL_and_date-2020-10-01.json"])
@@ -386,7 +418,7 @@ def test_reading_when_an_answer_is_hostile_then_it_is_refused_as_a_whole(body: b
 )
 def test_cursor_when_it_is_anything_then_only_errors_of_ours_are_raised(cursor: str) -> None:
     with suppress(StonksError):
-        first_request(CONFIG, cursor)
+        first_request(CONFIG, cursor, NOW)
 
 
 def test_cursor_when_an_instant_is_crowded_then_it_stays_short() -> None:

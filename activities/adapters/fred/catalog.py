@@ -9,11 +9,12 @@ from typing import Annotated
 from pydantic import Field
 
 from activities.adapters.fred.answers import ANSWERS
-from activities.adapters.fred.config import FredConfig, request
+from activities.adapters.fred.asking import request
 from activities.adapters.json_answers import Day, VendorRecord, shown
 from domain.documents import Reject, RejectReason
 from domain.fetching import HttpAnswer, HttpRequest
 from domain.model import Model, Utc
+from domain.sources import FredConfig
 
 _UPDATED = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}[+-]\d{2}", re.ASCII)
 

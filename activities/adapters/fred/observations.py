@@ -8,11 +8,12 @@ from datetime import date
 from decimal import Decimal
 
 from activities.adapters.fred.answers import ANSWERS
-from activities.adapters.fred.config import FredConfig, request
+from activities.adapters.fred.asking import request
 from activities.adapters.json_answers import Day, VendorRecord, shown
 from domain.documents import Reject, RejectReason
 from domain.fetching import HttpAnswer, HttpRequest
 from domain.model import Model
+from domain.sources import FredConfig
 
 EARLIEST = date(1776, 7, 4)
 LATEST = date.max
@@ -21,6 +22,7 @@ MISSING = "."
 PAGE = 100_000
 _FIGURE = re.compile(r"-?\d{1,30}(?:\.\d{0,30})?(?:[eE][+-]?\d{1,2})?", re.ASCII)
 _MAX_CHARACTERS = 64
+_MAX_DIGITS = 20
 
 
 class Observation(Model):
@@ -137,12 +139,16 @@ def _observation(record: object, place: int) -> Observation | Reject:
     if text != MISSING and not (len(text) <= _MAX_CHARACTERS and _FIGURE.fullmatch(text)):
         detail = f"{shown(text)} found, allowed is a decimal number, or '.' where there is none"
         return ANSWERS.refused("observations", place, "value", RejectReason.INVALID_NUMBER, detail, record)
+    value = None if text == MISSING else Decimal(text)
+    if value and value.adjusted() >= _MAX_DIGITS:
+        detail = f"{shown(text)} found, allowed are at most {_MAX_DIGITS} digits before the point"
+        return ANSWERS.refused("observations", place, "value", RejectReason.INVALID_NUMBER, detail, record)
     if found.realtime_end < found.realtime_start:
         detail = f"{found.realtime_end} found, allowed is a day from realtime_start {found.realtime_start} on"
         return ANSWERS.refused("observations", place, "realtime_end", RejectReason.INVALID_DATE, detail, record)
     return Observation(
         period=found.date,
-        value=None if text == MISSING else Decimal(text),
+        value=value,
         known_from=found.realtime_start,
         known_to=found.realtime_end,
     )

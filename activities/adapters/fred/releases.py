@@ -1,7 +1,9 @@
-"""What FRED published on a day, as documents composed from the figures alone.
+"""What FRED published on a day: the figures, and documents composed from them alone.
 
 A fetch reads series after series: all vintages from the last day that was read on. What was known on that day is the
-base that previous figures and revisions are told against; every later day on which a figure changed is a document.
+base that previous figures and revisions are told against; every later day on which a figure changed is a document. The
+base is kept as figures when a series is first read, later ones as they come. An answer does not tell when the base
+began: for it, the day that was asked from stands there.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ from decimal import Decimal
 from pydantic import Field
 
 from activities.adapters.fred.answers import ANSWERS
-from activities.adapters.fred.config import FredConfig, FredSeries
 from activities.adapters.fred.observations import (
     EARLIEST,
     PAGE,
@@ -23,10 +24,12 @@ from activities.adapters.fred.observations import (
     observations_request,
     read_observations,
 )
-from domain.documents import NEW_YORK, DatePrecision, RejectReason, SourceDocument, end_of_day
+from domain.documents import NEW_YORK, DatePrecision, Reject, RejectReason, SourceDocument, end_of_day
 from domain.errors import InvalidInput
 from domain.fetching import HttpAnswer, HttpRequest, SourcePage
+from domain.market import MacroFigure
 from domain.model import Model
+from domain.sources import FredConfig, FredSeries
 
 _LINES = 24
 """Figures told of one day, the latest periods; a benchmark revision changes hundreds."""
@@ -39,15 +42,25 @@ class _Cursor(Model):
     read_to: dict[str, date] = Field(default_factory=dict)
 
 
-def first_request(config: FredConfig, cursor: str) -> HttpRequest:
+def first_request(config: FredConfig, cursor: str, now: datetime) -> HttpRequest:
     """Ask for the series that the cursor stands at, from the last day that was read on."""
     place = _read_cursor(cursor)
     series = config.series[place.next % len(config.series)]
     return observations_request(config, series.id, _known_to(config, place, series))
 
 
+def judge(answer: HttpAnswer) -> None:
+    """Raise what the vendor refused with. That there is no such series passes, so that the next one follows.
+
+    Raises:
+        VendorError, NotFound: the vendor refused.
+    """
+    if not _is_unknown(answer):
+        ANSWERS.require_ok(answer)
+
+
 def read(config: FredConfig, cursor: str, answer: HttpAnswer, now: datetime) -> SourcePage:
-    """Read one series' figures as documents, one for each day on which any changed.
+    """Read one series' figures that are new, and a document for each day on which any changed.
 
     Raises:
         VendorError, NotFound: the vendor refused.
@@ -57,6 +70,10 @@ def read(config: FredConfig, cursor: str, answer: HttpAnswer, now: datetime) -> 
     place = _read_cursor(cursor)
     series = config.series[place.next % len(config.series)]
     read_to_before = _known_to(config, place, series)
+    if _is_unknown(answer):
+        detail = f"{series.id} found, allowed is a series that the vendor has"
+        refused = ANSWERS.refused("observations", 0, "series_id", RejectReason.UNKNOWN_TICKER, detail)
+        return _page(config, place, place.read_to, rejects=(refused,))
     found = read_observations(answer)
     if found.count > PAGE or found.offset:
         raise ANSWERS.unusable(
@@ -72,19 +89,51 @@ def read(config: FredConfig, cursor: str, answer: HttpAnswer, now: datetime) -> 
             rejects.append(
                 ANSWERS.refused("observations", number, "realtime_start", RejectReason.DATE_IN_FUTURE, detail)
             )
-    documents = release_documents(series, known, after=max(found.known_from, read_to_before))
+    after = max(found.known_from, read_to_before)
+    is_new = series.id not in place.read_to
     last = max((each.known_from for each in known), default=read_to_before)
-    last = max(last, read_to_before)
-    following = (place.next + 1) % len(config.series)
-    kept = {each.id for each in config.series}
-    read_to = {name: day for name, day in place.read_to.items() if name in kept} | {series.id: last}
-    after = _Cursor(next=following, read_to=read_to).model_dump_json()
-    return SourcePage(
-        documents=documents,
+    return _page(
+        config,
+        place,
+        place.read_to | {series.id: max(last, read_to_before)},
+        documents=release_documents(series, known, after=after),
+        macro=_figures(series, [each for each in known if is_new or each.known_from > after]),
         rejects=tuple(rejects),
-        cursor=after,
-        next=first_request(config, after) if following else None,
     )
+
+
+def _page(
+    config: FredConfig,
+    place: _Cursor,
+    read_to: dict[str, date],
+    *,
+    documents: tuple[SourceDocument, ...] = (),
+    macro: tuple[MacroFigure, ...] = (),
+    rejects: tuple[Reject, ...] = (),
+) -> SourcePage:
+    following = (place.next + 1) % len(config.series)
+    kept = {each.id: read_to[each.id] for each in config.series if each.id in read_to}
+    request = None
+    if following:
+        series = config.series[following]
+        request = observations_request(config, series.id, _known_to(config, _Cursor(read_to=kept), series))
+    cursor = _Cursor(next=following, read_to=kept).model_dump_json()
+    return SourcePage(documents=documents, macro=macro, rejects=rejects, cursor=cursor, next=request)
+
+
+def _figures(series: FredSeries, observations: Iterable[Observation]) -> tuple[MacroFigure, ...]:
+    """Each vintage once; of two that begin together the later one in the answer counts."""
+    figures = {
+        (each.period, each.known_from): MacroFigure(
+            series=series.id,
+            period=each.period,
+            value=each.value,
+            known_from=each.known_from,
+            known_to=each.known_to,
+        )
+        for each in observations
+    }
+    return tuple(figures.values())
 
 
 def release_documents(
@@ -163,6 +212,12 @@ def _line(
             line += f", revised from {before[earlier]:f} (revision {after[earlier] - before[earlier]:+f})"
         return line
     return f"{line}, first published"
+
+
+def _is_unknown(answer: HttpAnswer) -> bool:
+    if answer.status not in (400, 404):
+        return False
+    return "series does not exist" in ANSWERS.vendor_words(answer.body).lower()
 
 
 def _known_to(config: FredConfig, place: _Cursor, series: FredSeries) -> date:

@@ -9,12 +9,13 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from activities.adapters.json_answers import Day, Number, VendorRecord, shown
+from activities.adapters.json_answers import Day, Instant, Number, VendorRecord, shown
 from activities.adapters.polygon.answers import ANSWERS
-from activities.adapters.polygon.config import PolygonConfig, next_page, read_answer, request
+from activities.adapters.polygon.asking import next_page, read_answer, request
 from domain.documents import Reject
 from domain.fetching import HttpAnswer, HttpRequest
 from domain.model import Model
+from domain.sources import PolygonAccount
 
 Text = Annotated[str | None, Field(max_length=20_000)]
 
@@ -46,6 +47,7 @@ class TickerDetails(Model):
     description: str = ""
     homepage_url: str = ""
     listed_on: date | None = None
+    delisted_on: date | None = None
 
 
 class TickersPage(Model):
@@ -88,6 +90,7 @@ class _Ticker(VendorRecord):
     description: Text = None
     homepage_url: Text = None
     list_date: Day | None = None
+    delisted_utc: Instant | None = None
 
 
 class _NewTicker(VendorRecord):
@@ -100,13 +103,13 @@ class _Event(VendorRecord):
     ticker_change: _NewTicker | None = None
 
 
-def details_request(config: PolygonConfig, symbol: str, as_of: date | None = None) -> HttpRequest:
+def details_request(config: PolygonAccount, symbol: str, as_of: date | None = None) -> HttpRequest:
     """Ask who a ticker is, or was on a day."""
     params = {} if as_of is None else {"date": str(as_of)}
     return request(config, f"/v3/reference/tickers/{quote(symbol, safe='')}", params)
 
 
-def history_request(config: PolygonConfig, symbol: str) -> HttpRequest:
+def history_request(config: PolygonAccount, symbol: str) -> HttpRequest:
     """Ask which tickers a company has had."""
     return request(config, f"/vX/reference/tickers/{quote(symbol, safe='')}/events", {"types": "ticker_change"})
 
@@ -124,7 +127,7 @@ def read_details(answer: HttpAnswer) -> TickerDetails | Reject:
     return _details(found["results"], 1)
 
 
-def read_tickers(config: PolygonConfig, answer: HttpAnswer) -> TickersPage:
+def read_tickers(config: PolygonAccount, answer: HttpAnswer) -> TickersPage:
     """Read a page of the list of tickers.
 
     Raises:
@@ -191,4 +194,5 @@ def _details(record: object, place: int) -> TickerDetails | Reject:
         description=found.description or "",
         homepage_url=found.homepage_url or "",
         listed_on=found.list_date,
+        delisted_on=None if found.delisted_utc is None else found.delisted_utc.date(),
     )

@@ -8,14 +8,15 @@ from datetime import date, time
 
 from pydantic import ValidationError
 
-from activities.adapters.alpaca_news.answers import ANSWERS
-from activities.adapters.alpaca_news.config import AlpacaNewsConfig, request
-from activities.adapters.alpaca_news.news import page_token
+from activities.adapters.alpaca_data.answers import ANSWERS
+from activities.adapters.alpaca_data.asking import request
+from activities.adapters.alpaca_data.news import page_token
 from activities.adapters.json_answers import Instant, Number, VendorRecord, shown
 from domain.documents import NEW_YORK, Reject, RejectReason
 from domain.fetching import HttpAnswer, HttpRequest
 from domain.market import Bar
 from domain.model import Model
+from domain.sources import AlpacaAccount
 
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9./\-]{0,24}", re.ASCII)
 _MAX_VOLUME = 2**63 - 1
@@ -35,10 +36,11 @@ class _Bar(VendorRecord):
     l: Number  # noqa: E741 - the vendor's name
     c: Number
     v: Number
+    """Fractions of a share are traded and counted since 2026."""
 
 
 def bars_request(
-    config: AlpacaNewsConfig, symbols: tuple[str, ...], start: date, end: date, token: str = ""
+    config: AlpacaAccount, symbols: tuple[str, ...], start: date, end: date, token: str = ""
 ) -> HttpRequest:
     """Ask for raw daily bars, both days included; the answer does not say whether bars are adjusted."""
     params = {
@@ -98,8 +100,8 @@ def _bar(symbol: object, record: object, place: int) -> Bar | Reject:
     if local.time() != time(0):
         detail = f"{found.t.isoformat()} found, allowed is midnight in New York: a bar is one session"
         return ANSWERS.refused("bars", place, "t", RejectReason.INVALID_DATE, detail, record)
-    if found.v != found.v.to_integral_value() or not 0 <= found.v <= _MAX_VOLUME:
-        detail = f"{shown(found.v)} found, allowed is a whole number of shares from 0 to {_MAX_VOLUME}"
+    if not 0 <= found.v <= _MAX_VOLUME:
+        detail = f"{shown(found.v)} found, allowed is a number of shares from 0 to {_MAX_VOLUME}"
         return ANSWERS.refused("bars", place, "v", RejectReason.INVALID_NUMBER, detail, record)
     prices = {"open": found.o, "high": found.h, "low": found.l, "close": found.c}
     try:

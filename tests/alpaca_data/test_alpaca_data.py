@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.adapters.alpaca_news.bars import bars_request, read_bars
-from activities.adapters.alpaca_news.config import AlpacaNewsConfig
-from activities.adapters.alpaca_news.html_text import html_text
-from activities.adapters.alpaca_news.news import first_request, read, read_news
+from activities.adapters.alpaca_data.bars import bars_request, read_bars
+from activities.adapters.alpaca_data.html_text import html_text
+from activities.adapters.alpaca_data.news import first_request, read
 from domain.documents import RejectReason
 from domain.errors import SourceFormatError, StonksError, VendorRejected
 from domain.fetching import HttpAnswer
+from domain.sources import AlpacaNewsConfig
 from tests.conftest import shared_data
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -66,18 +66,17 @@ def test_news_when_recorded_then_it_is_read_and_the_token_followed_with_the_same
 
 
 def test_article_when_it_is_corrected_then_the_correction_is_a_new_document_of_its_own_time() -> None:
-    first = read_news(CONFIG, "", answer({"news": [article(7)]}), NOW)
-    again = read_news(CONFIG, first.page.cursor, answer({"news": [article(7), article(8)]}), NOW)
-    assert [each.article_id for each in again.articles] == [8]
+    first = read(CONFIG, "", answer({"news": [article(7)]}), NOW)
+    again = read(CONFIG, first.cursor, answer({"news": [article(7), article(8)]}), NOW)
+    assert [each.story for each in again.documents] == ["alpaca:8"]
     corrected = article(7, "2024-11-08T10:00:00Z", headline="Headline 7, corrected")
-    third = read_news(CONFIG, again.page.cursor, answer({"news": [corrected]}), NOW)
-    [found] = third.articles
-    assert found.is_changed
-    assert found.created_at == datetime(2024, 11, 7, 9, 16, 41, tzinfo=UTC)
-    assert found.document.published_at == datetime(2024, 11, 8, 10, tzinfo=UTC)
-    assert found.document.location == "alpaca news 7 changed 2024-11-08T10:00:00+00:00"
-    assert found.document.doc_id() != first.page.documents[0].doc_id()
-    assert first_request(CONFIG, third.page.cursor).params["start"] == "2024-11-08T10:00:00Z"
+    third = read(CONFIG, again.cursor, answer({"news": [corrected]}), NOW)
+    [found] = third.documents
+    assert found.published_at == datetime(2024, 11, 8, 10, tzinfo=UTC)
+    assert found.location == "alpaca news 7 changed 2024-11-08T10:00:00+00:00"
+    assert found.story == first.documents[0].story == "alpaca:7"
+    assert found.doc_id() != first.documents[0].doc_id()
+    assert first_request(CONFIG, third.cursor, NOW).params["start"] == "2024-11-08T10:00:00Z"
 
 
 def test_content_when_it_is_html_then_its_visible_text_is_kept() -> None:
@@ -109,6 +108,7 @@ def test_html_when_it_is_anything_then_it_is_read(page: str) -> None:
         ({"id": "7"}, "id", RejectReason.MALFORMED_ROW),
         ({"updated_at": 1}, "updated_at", RejectReason.INVALID_DATE),
         ({"updated_at": "2090-01-01T00:00:00Z"}, "updated_at", RejectReason.DATE_IN_FUTURE),
+        ({"created_at": "2090-01-01T00:00:00Z"}, "updated_at", RejectReason.DATE_IN_FUTURE),
         ({"symbols": "AAPL"}, "symbols", RejectReason.MALFORMED_ROW),
         ({"content": "x" * 200_001}, "content", RejectReason.LINE_TOO_LONG),
         ({"content": "\ud800"}, "content", RejectReason.INVALID_ENCODING),
@@ -130,6 +130,9 @@ def test_news_when_it_is_refused_or_unusable_then_the_error_says_why() -> None:
     for body in bodies:
         with pytest.raises(SourceFormatError):
             read(CONFIG, "", answer(body), NOW)
+    own_page = answer({"news": [], "next_page_token": "a"}, url="https://data.alpaca.markets/v1beta1/news?page_token=a")
+    with pytest.raises(SourceFormatError, match="its own page"):
+        read(CONFIG, "", own_page, NOW)
 
 
 def test_bars_when_daily_then_they_are_exact_and_of_new_yorks_day() -> None:
@@ -157,7 +160,7 @@ def test_bars_when_within_a_day_then_each_is_refused_by_its_time(name: str) -> N
 
 @pytest.mark.parametrize(
     ("change", "column"),
-    [({"o": "1"}, "o"), ({"h": 1}, ""), ({"v": 1.5}, "v"), ({"l": -1}, "l"), ({"t": "2022-03-09"}, "t")],
+    [({"o": "1"}, "o"), ({"h": 1}, ""), ({"v": -1.5}, "v"), ({"l": -1}, "l"), ({"t": "2022-03-09"}, "t")],
 )
 def test_bar_when_a_figure_is_wrong_then_it_is_refused_by_name(change: dict[str, object], column: str) -> None:
     good = {"t": "2022-03-09T05:00:00Z", "o": 2, "h": 3, "l": 1.5, "c": 2.5, "v": 10}

@@ -1,7 +1,7 @@
 """Alpaca's news, in order of each article's last change.
 
 The vendor keeps one article per id and changes it in place. Its text is known as of `updated_at` and no earlier, so
-that is the document's time; a correction is a new document whose location names the same id.
+that is the document's time; a correction is a new document of the same story.
 """
 
 from __future__ import annotations
@@ -12,39 +12,17 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field
 
-from activities.adapters.alpaca_news.answers import ANSWERS
-from activities.adapters.alpaca_news.config import AlpacaNewsConfig, request
-from activities.adapters.alpaca_news.html_text import html_text
+from activities.adapters.alpaca_data.answers import ANSWERS
+from activities.adapters.alpaca_data.asking import request
+from activities.adapters.alpaca_data.html_text import html_text
 from activities.adapters.json_answers import Instant, VendorRecord, is_ahead
 from activities.adapters.watermark import Watermark
 from domain.documents import DatePrecision, Reject, RejectReason, SourceDocument
 from domain.fetching import HttpAnswer, HttpRequest, SourcePage
-from domain.model import Model, Utc
+from domain.sources import AlpacaNewsConfig
 
 NEWS_PATH = "/v1beta1/news"
 _MAX_CONTENT = 200_000
-
-
-class NewsArticle(Model):
-    """An article's document, and when it first appeared."""
-
-    article_id: int
-    created_at: Utc
-    updated_at: Utc
-    author: str = ""
-    document: SourceDocument
-
-    @property
-    def is_changed(self) -> bool:
-        """Whether the article was changed after it first appeared."""
-        return self.updated_at > self.created_at
-
-
-class NewsPage(Model):
-    """One page: the articles with their facts, and the same as the fetcher reads it."""
-
-    articles: tuple[NewsArticle, ...]
-    page: SourcePage
 
 
 class _Article(VendorRecord):
@@ -52,7 +30,6 @@ class _Article(VendorRecord):
     headline: Annotated[str, Field(min_length=1, max_length=2_000)]
     created_at: Instant
     updated_at: Instant
-    author: Annotated[str | None, Field(max_length=1_000)] = None
     summary: Annotated[str | None, Field(max_length=_MAX_CONTENT)] = None
     content: Annotated[str | None, Field(max_length=_MAX_CONTENT)] = None
     source: Annotated[str | None, Field(max_length=500)] = None
@@ -60,23 +37,13 @@ class _Article(VendorRecord):
     url: Annotated[str | None, Field(max_length=4_000)] = None
 
 
-def first_request(config: AlpacaNewsConfig, cursor: str) -> HttpRequest:
+def first_request(config: AlpacaNewsConfig, cursor: str, now: datetime) -> HttpRequest:
     """Ask for the articles that changed from the watermark on, its own instant included, the oldest change first."""
     since = Watermark.read(cursor, config.since).at
     return _request(config, since.isoformat().replace("+00:00", "Z"), "")
 
 
 def read(config: AlpacaNewsConfig, cursor: str, answer: HttpAnswer, now: datetime) -> SourcePage:
-    """Read one page of news as documents; `read_news` returns the facts beside them.
-
-    Raises:
-        VendorError, NotFound: the vendor refused.
-        SourceFormatError: the answer as a whole is unusable.
-    """
-    return read_news(config, cursor, answer, now).page
-
-
-def read_news(config: AlpacaNewsConfig, cursor: str, answer: HttpAnswer, now: datetime) -> NewsPage:
     """Read one page of news. Changes that the cursor has seen are left out, so that overlapping pages double nothing.
 
     Raises:
@@ -89,7 +56,7 @@ def read_news(config: AlpacaNewsConfig, cursor: str, answer: HttpAnswer, now: da
         raise ANSWERS.unusable("no news", "a list named news")
     token = page_token(found)
     before = after = Watermark.read(cursor, config.since)
-    articles: list[NewsArticle] = []
+    documents: list[SourceDocument] = []
     rejects: list[Reject] = []
     latest: datetime | None = None
     for place, record in enumerate(ANSWERS.read_list(found, "news"), start=1):
@@ -103,20 +70,21 @@ def read_news(config: AlpacaNewsConfig, cursor: str, answer: HttpAnswer, now: da
         latest = changed
         if before.has_seen(changed, name) or after.holds(changed, name):
             continue
-        if is_ahead(changed, now):
-            detail = f"{changed.isoformat()} found, allowed is a time that has come"
+        if is_ahead(max(changed, article.created_at), now):
+            detail = f"{max(changed, article.created_at).isoformat()} found, allowed is a time that has come"
             rejects.append(ANSWERS.refused("news", place, "updated_at", RejectReason.DATE_IN_FUTURE, detail, record))
             continue
         after = after.passed(changed, name)
-        articles.append(_with_document(article))
-    since = _asked_since(answer.url) or after.at.isoformat().replace("+00:00", "Z")
-    page = SourcePage(
-        documents=tuple(each.document for each in articles),
+        documents.append(_document(article))
+    if token and token == _asked(answer.url, "page_token"):
+        raise ANSWERS.unusable("next_page_token of its own page", "next_page_token of a further page")
+    since = _asked(answer.url, "start") or after.at.isoformat().replace("+00:00", "Z")
+    return SourcePage(
+        documents=tuple(documents),
         rejects=tuple(rejects),
         cursor=after.text(),
         next=_request(config, since, token) if token else None,
     )
-    return NewsPage(articles=tuple(articles), page=page)
 
 
 def page_token(found: dict[str, object]) -> str:
@@ -142,19 +110,19 @@ def _request(config: AlpacaNewsConfig, since: str, token: str) -> HttpRequest:
     return request(config, NEWS_PATH, params)
 
 
-def _asked_since(url: str) -> str:
-    """The `start` of the answered request: it stays the same from page to page."""
+def _asked(url: str, name: str) -> str:
+    """A parameter of the answered request; its `start` stays the same from page to page."""
     try:
-        return parse_qs(urlsplit(url).query, max_num_fields=50).get("start", [""])[0][:40]
+        return parse_qs(urlsplit(url).query, max_num_fields=50).get(name, [""])[0][:1_000]
     except ValueError:
         return ""
 
 
-def _with_document(article: _Article) -> NewsArticle:
+def _document(article: _Article) -> SourceDocument:
     location = f"alpaca news {article.id}"
     if article.updated_at > article.created_at:
         location += f" changed {article.updated_at.isoformat()}"
-    document = SourceDocument(
+    return SourceDocument(
         title=article.headline,
         text=html_text(article.content or "") or html_text(article.summary or ""),
         published_at=max(article.updated_at, article.created_at),
@@ -162,12 +130,6 @@ def _with_document(article: _Article) -> NewsArticle:
         tickers=tuple(dict.fromkeys(symbol for symbol in article.symbols or () if symbol)),
         url=article.url or "",
         publisher=article.source or "",
+        story=f"alpaca:{article.id}",
         location=location,
-    )
-    return NewsArticle(
-        article_id=article.id,
-        created_at=article.created_at,
-        updated_at=article.updated_at,
-        author=article.author or "",
-        document=document,
     )
