@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from activities.adapters.feeds.config import FeedConfig
 from activities.adapters.feeds.feed import MAX_BODY_BYTES, MAX_ENTRIES, first, read
 from domain.documents import DatePrecision, RejectReason
 from domain.errors import SourceFormatError, StonksError, VendorThrottled
 from domain.fetching import HttpAnswer, SourcePage
+from domain.sources import FeedConfig
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 CONFIG = FeedConfig(url="https://feeds.example/news", publisher="Example")

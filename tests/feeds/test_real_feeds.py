@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from activities.adapters.feeds.config import FeedConfig
 from activities.adapters.feeds.feed import read
 from domain.documents import DatePrecision
 from domain.fetching import HttpAnswer, SourcePage
+from domain.sources import FeedConfig
 from tests.conftest import shared_data
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)

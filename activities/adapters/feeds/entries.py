@@ -7,12 +7,12 @@ from datetime import datetime
 from time import struct_time
 from typing import Any
 
-from activities.adapters.feeds.config import FeedConfig
 from activities.adapters.feeds.dates import ALLOWED_TIMES, halted, published
 from activities.adapters.feeds.outline import Extras
 from activities.adapters.feeds.plain import plain_text
 from activities.adapters.feeds.tickers import tickers_of
 from domain.documents import DatePrecision, Reject, RejectReason, SourceDocument, is_future
+from domain.sources import FeedConfig
 
 MAX_TITLE_CHARACTERS = 2_000
 MAX_TEXT_CHARACTERS = 200_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from io import BytesIO
@@ -12,15 +13,18 @@ from urllib.parse import urlsplit
 
 import feedparser
 
-from activities.adapters.feeds.config import FeedConfig
+from activities.adapters.contract import SourceAdapter
 from activities.adapters.feeds.decoding import decode, without_prolog
 from activities.adapters.feeds.entries import EntryReader, printable
 from activities.adapters.feeds.outline import Extras, read_extras
 from activities.adapters.feeds.plain import plain_text
+from activities.adapters.pages.stories import story_of
 from domain.documents import Reject, RejectReason, SourceDocument
 from domain.errors import SourceFormatError
 from domain.fetching import HttpAnswer, HttpRequest, SourcePage, require_success
+from domain.sources import FeedConfig
 
+VENDOR = "feed"
 MAX_BODY_BYTES = 8_388_608
 MAX_ENTRIES = 2_000
 _MAX_VALIDATOR_CHARACTERS = 500
@@ -29,10 +33,19 @@ _ACCEPT = "application/atom+xml, application/rss+xml, application/rdf+xml, appli
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?=$|[-_])")
 
 
-def first(config: FeedConfig, cursor: str) -> HttpRequest:
+def first(config: FeedConfig, cursor: str, now: datetime | None = None) -> HttpRequest:
     """Ask for the feed, or for nothing if it is still what it was at the cursor."""
     etag, last_modified = _validators(cursor)
     return HttpRequest(url=config.url, headers={"Accept": _ACCEPT}, etag=etag, last_modified=last_modified)
+
+
+def judge(answer: HttpAnswer) -> None:
+    """Raise what a status stands for that is no success.
+
+    Raises:
+        VendorError, NotFound: as `domain.fetching.require_success` says.
+    """
+    require_success(answer, VENDOR)
 
 
 def read(config: FeedConfig, cursor: str, answer: HttpAnswer, now: datetime) -> SourcePage:
@@ -44,7 +57,7 @@ def read(config: FeedConfig, cursor: str, answer: HttpAnswer, now: datetime) -> 
         VendorError, NotFound: the status is no success.
         SourceFormatError: the answer is no feed, too large, too deep, or defines entities.
     """
-    require_success(answer, "feed")
+    judge(answer)
     if answer.status == 304:
         return SourcePage(cursor=cursor if len(cursor) <= 4_000 else "")
     name = _name(config.url)
@@ -71,9 +84,14 @@ def read(config: FeedConfig, cursor: str, answer: HttpAnswer, now: datetime) -> 
         language=_language(feed) or config.language,
         now=now,
     )
+    stories = _stories(name, entries[:MAX_ENTRIES])
     results = [
         reader.read(number, entry, extra)
         for number, (entry, extra) in enumerate(zip(entries[:MAX_ENTRIES], extras, strict=False), start=1)
+    ]
+    results = [
+        result.model_copy(update={"story": story}) if isinstance(result, SourceDocument) else result
+        for result, story in zip(results, stories, strict=False)
     ]
     rejects = [result for result in results if isinstance(result, Reject)]
     if len(entries) > MAX_ENTRIES:
@@ -85,6 +103,15 @@ def read(config: FeedConfig, cursor: str, answer: HttpAnswer, now: datetime) -> 
         rejects=tuple(rejects),
         cursor="" if waits else _cursor(answer.headers),
     )
+
+
+def _stories(name: str, entries: list[dict[str, Any]]) -> list[str]:
+    """A story for each entry by its `guid` or `id`; none where several entries share one, as it names nothing then."""
+    named = [entry.get("id") for entry in entries]
+    names = [each.strip() if isinstance(each, str) else "" for each in named]
+    counts = Counter(names)
+    host = name.partition("/")[0]
+    return [story_of(VENDOR, f"{host}:{each}") if each and counts[each] == 1 else "" for each in names]
 
 
 def _parse(text: str, name: str, base: str) -> Mapping[str, Any]:
@@ -154,3 +181,6 @@ def _validator(value: object) -> str:
     """A value fit for a request header, or nothing."""
     text = value.strip() if isinstance(value, str) else ""
     return text if text.isascii() and text.isprintable() and len(text) <= _MAX_VALIDATOR_CHARACTERS else ""
+
+
+ADAPTER = SourceAdapter(first=first, judge=judge, read=read)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from activities.adapters.feeds.config import TICKER_PLACE
+from domain.sources import TICKER_PLACE
 
 MAX_TICKERS = 500
 _DOMAINS = frozenset(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from activities.adapters.pages.models import Section
+from domain.documents import Section
 from domain.text import strip_invisible
 
 MAX_TEXT_CHARACTERS = 2_000_000

@@ -61,6 +61,11 @@ def read_page(markup: str, url: str) -> Page:
     return Page(title[:MAX_TITLE_CHARACTERS], assembled, published)
 
 
+def visible_text(tree: Any) -> str:
+    """All of the visible text of a tree, a paragraph a block, whether it looks like an article's or not."""
+    return _assemble(tree).text
+
+
 def _parse(markup: str, url: str) -> Any:
     parser = etree.HTMLParser(
         encoding="utf-8", no_network=True, huge_tree=False, remove_comments=True, remove_pis=True, recover=True

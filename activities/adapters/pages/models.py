@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from domain.documents import DatePrecision
+from domain.documents import DatePrecision, Section
 from domain.model import Model, Utc
 
 
@@ -16,15 +16,6 @@ class PageKind(StrEnum):
     TEXT = "text"
     PDF = "pdf"
     EMAIL = "email"
-
-
-class Section(Model):
-    """A part of the text: `text[start:end]`."""
-
-    heading: Annotated[str, Field(max_length=500)] = ""
-    """As the page words it; it stands at the section's beginning, too, if the page shows it."""
-    start: Annotated[int, Field(ge=0)]
-    end: Annotated[int, Field(ge=1)]
 
 
 class MailFacts(Model):
