@@ -12,23 +12,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from activities.adapters.edgar.adapter import EdgarConfig, first, read
+from activities.adapters.edgar.adapter import FILINGS, first, judge, read
 from domain.documents import Credibility, RejectReason
 from domain.errors import InvalidInput, SourceFormatError, StonksError, VendorThrottled
 from domain.fetching import HttpRequest, SourcePage
+from domain.sources import EdgarFilingsConfig
 from tests.edgar.conftest import NOW, answered
 
 Read = Callable[[str], bytes]
 
 
-def _config(**changed: Any) -> EdgarConfig:
+def _config(**changed: Any) -> EdgarFilingsConfig:
     values: dict[str, Any] = {
         "ciks": ("749647", "0001677077"),
         "forms": ("424B5",),
         "user_agent": "Example Research ops@example.com",
         "since": date(2025, 12, 31),
     }
-    return EdgarConfig(**{**values, **changed})
+    return EdgarFilingsConfig(**{**values, **changed})
 
 
 def _listing(accessions: list[str], day: str = "2024-05-01") -> bytes:
@@ -57,14 +58,14 @@ def test_real_round_when_run_then_both_companies_filings_become_documents(sec: R
 
     def run(cursor: str) -> list[SourcePage]:
         pages: list[SourcePage] = []
-        request: HttpRequest | None = first(config, cursor)
+        request: HttpRequest | None = first(config, cursor, NOW)
         while request is not None:
             assert request.headers == {"User-Agent": "Example Research ops@example.com"}
             body = recorded.get(request.url)
             answer = answered(body, url=request.url) if body else answered(b"", 404, request.url)
             pages.append(read(config, cursor, answer, NOW))
             cursor, request = pages[-1].cursor, pages[-1].next
-            assert request is None or request == first(config, cursor)
+            assert request is None or request == first(config, cursor, NOW)
             assert len(pages) < 200
         return pages
 
@@ -82,12 +83,13 @@ def test_real_round_when_run_then_both_companies_filings_become_documents(sec: R
 
 def test_real_insider_report_when_read_then_its_text_says_what_was_done(sec: Read) -> None:
     config = _config(ciks=("1750",), forms=("4",), since=date(2025, 1, 1))
-    cursor = '{"cik":"0000001750","pending":["000112760225001055"],"tickers":["AIR"]}'
+    cursor = '{"cik":"0000001750","paged":true,"tried":true,"pending":["000112760225001055"],"tickers":["AIR"]}'
     page = read(config, cursor, answered(sec("filings/4/2025-01-10_AAR-Corp.txt")), NOW)
     (document,) = page.documents
     assert document.title == "4 AAR CORP, Garascia Jessica A."
     assert document.published_at == datetime(2025, 1, 10, 21, 7, 30, tzinfo=UTC)
     assert "2025-01-10: disposed of 1500 Common Stock at 66.903, code S; 37565 held after it" in document.text
+    assert (document.sections[0].start, document.sections[-1].end) == (0, len(document.text))
     assert page.next is None
 
 
@@ -100,22 +102,24 @@ def test_listing_when_a_day_has_more_filings_than_allowed_then_the_rest_are_refu
     assert len(page.cursor) < 4_000
 
 
-def test_filing_when_gone_or_unusable_then_it_is_refused_and_the_next_follows() -> None:
+def test_filing_when_unusable_then_it_is_refused_and_the_next_follows() -> None:
     config = _config(ciks=("749647",), since=date(2024, 1, 1))
     page = read(config, "", answered(_listing(["0000749647-24-000001", "0000749647-24-000002"])), NOW)
-    page = read(config, page.cursor, answered(b"", 404), NOW)
-    assert page.rejects[0].file == "0000749647-24-000001.txt"
-    assert page.next is not None
-    assert page.next.url.endswith("0000749647-24-000002.txt")
     page = read(config, page.cursor, answered(b"<html>"), NOW)
     assert page.rejects[0].reason is RejectReason.MALFORMED_ROW
-    assert page.next is None
-    assert read(config, page.cursor, answered(_listing(["0000749647-24-000002"])), NOW).next is None
+    assert page.next is not None
+    assert page.next.url.endswith("0000749647-24-000002.txt")
+    page = read(config, page.cursor, answered(b"", 404), NOW)
+    assert (page.rejects, page.next) == ((), None)
 
 
 def test_answer_when_throttled_then_the_cursor_is_not_passed(sec: Read) -> None:
     with pytest.raises(VendorThrottled):
         read(_config(), "", answered(sec("error_responses/rate_exceeded_page.html"), 403), NOW)
+    with pytest.raises(VendorThrottled):
+        judge(answered(sec("error_responses/rate_exceeded_page.html"), 403))
+    judge(answered(b"", 404))
+    assert (FILINGS.first, FILINGS.judge, FILINGS.read) == (first, judge, read)
 
 
 def test_listing_when_it_is_another_companys_then_it_is_unusable() -> None:
@@ -148,9 +152,16 @@ def test_configuration_when_good_then_ciks_have_ten_digits_and_the_source_is_off
 
 
 def test_cursor_when_not_ours_then_it_is_invalid() -> None:
-    for cursor in ("x", "[]", '{"pending":["../../a"]}', '{"marks":{"1":{"day":"2024-01-01","taken":"zz"}}}'):
+    for cursor in (
+        "x",
+        "[]",
+        '{"pending":["../../a"]}',
+        '{"pages":["../a"]}',
+        '{"marks":{"1":{"day":"2024-01-01","taken":"zz"}}}',
+        '{"marks":{"1":{"day":"2024-01-01","missing":["1"]}}}',
+    ):
         with pytest.raises(InvalidInput):
-            first(_config(), cursor)
+            first(_config(), cursor, NOW)
 
 
 @given(st.binary(max_size=200), st.sampled_from(["", '{"cik":"0001677077","pending":["000112760225001055"]}']))

@@ -38,7 +38,7 @@ TRADE = """<nonDerivativeTransaction><securityTitle><value>Common</value></secur
 def test_real_report_when_parsed_then_it_equals_its_rendered_page(sec: Read) -> None:
     report = parse_ownership(sec("filings/4/2025-04-30_374Water.xml"))
     page = document_text(sec("filings/4/2025-04-30_374Water-rendered.html").decode())
-    flat = " ".join(page.split())
+    flat = " ".join(page.replace("|", " ").split())
     assert f"{report.issuer} [ {report.symbol} ]" in flat
     (owner,) = report.owners
     assert owner.name in flat

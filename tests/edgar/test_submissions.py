@@ -49,11 +49,38 @@ def test_real_listing_when_parsed_then_every_filing_is_there(
 
 def test_real_older_page_when_parsed_then_it_continues_its_listing(sec: Read) -> None:
     page = parse_submissions(sec("submissions/CIK0001318605.json"))
-    assert page.older_pages == ("CIK0001318605-submissions-001.json",)
+    (older_page,) = page.older_pages
+    assert older_page.name == "CIK0001318605-submissions-001.json"
+    assert (older_page.number(), str(older_page.first), str(older_page.last)) == ("001", "2005-02-17", "2018-02-11")
     assert page.tickers == ("TSLA",)
-    older = parse_older_page(sec(f"submissions/{page.older_pages[0]}"), cik=page.cik, company=page.company)
+    older = parse_older_page(sec(f"submissions/{older_page.name}"), cik=page.cik, company=page.company)
     assert len(older.filings) == 720
     assert max(filing.filed for filing in older.filings) <= min(filing.filed for filing in page.filings)
+
+
+def test_real_listing_when_it_names_several_older_pages_then_the_oldest_comes_first(sec: Read) -> None:
+    page = parse_submissions(sec("submissions/CIK0000310522.json"))
+    assert [older.number() for older in page.older_pages] == ["003", "002", "001"]
+    assert page.rejects == ()
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        {"name": "../../CIK0000000077-submissions-001.json", "filingFrom": "2020-01-01", "filingTo": "2020-02-01"},
+        {"name": "CIK0000000078-submissions-001.json", "filingFrom": "2020-01-01", "filingTo": "2020-02-01"},
+        {"name": "CIK0000000077-submissions-001.json", "filingFrom": "2020-01-01", "filingTo": "soon"},
+        {"name": "CIK0000000077-submissions-001.json"},
+        "CIK0000000077-submissions-001.json",
+    ],
+)
+def test_listing_when_an_older_page_is_named_wrongly_then_it_is_refused_and_the_filings_stand(file: Any) -> None:
+    listing = json.loads(_listing())
+    listing["filings"]["files"] = [file]
+    page = parse_submissions(json.dumps(listing).encode())
+    assert page.older_pages == ()
+    assert len(page.filings) == 2
+    assert page.rejects[0].column in ("files", "filingFrom", "filingTo")
 
 
 @pytest.mark.parametrize(

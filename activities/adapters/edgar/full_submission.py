@@ -138,6 +138,24 @@ def parse_full_submission(body: bytes) -> FullSubmission:
         raise SourceFormatError("EDGAR_HEADER_UNUSABLE", field=refused.field, detail=refused.detail) from None
 
 
+def parse_documents(body: bytes) -> tuple[SubmissionDocument, ...]:
+    """Read the documents of a file that lacks a header; one without a type where it is a document itself.
+
+    Raises:
+        SourceFormatError: it is too large, or a document in it has no type.
+    """
+    if len(body) > MAXIMUM_BYTES:
+        raise SourceFormatError("EDGAR_SUBMISSION_TOO_LARGE", found=len(body), limit=MAXIMUM_BYTES)
+    text = _decode(body)
+    start = text.find("<DOCUMENT>", 0, _MAXIMUM_HEADER)
+    if start < 0:
+        return (SubmissionDocument(type="", body=_unwrapped(text)),)
+    try:
+        return tuple(_documents(text, start))
+    except Refused as refused:
+        raise SourceFormatError("EDGAR_DOCUMENT_UNUSABLE", field=refused.field, detail=refused.detail) from None
+
+
 def _decode(body: bytes) -> str:
     try:
         text = body.decode("utf-8")

@@ -28,6 +28,7 @@ from domain.model import Model, Utc
 MAXIMUM_BYTES = 50_000_000
 MAXIMUM_FILINGS = 100_000
 _MAXIMUM_LABELS = 100
+_MAXIMUM_PAGES = 1_000
 _REQUIRED = ("accessionNumber", "filingDate", "acceptanceDateTime", "form", "primaryDocument")
 _OPTIONAL = ("reportDate", "items", "primaryDocDescription", "size")
 _OPENS, _CLOSES = time(6), time(22, 5)
@@ -60,6 +61,19 @@ class Filing(Model):
         return f"{self.folder_url()}/{self.accession}.txt"
 
 
+class OlderPage(Model):
+    """A file that holds older filings, and from which filing day to which."""
+
+    name: str
+    """`CIK0000320193-submissions-001.json`."""
+    first: date
+    last: date
+
+    def number(self) -> str:
+        """What tells it from the company's other pages: `001`."""
+        return self.name.removesuffix(".json").rpartition("-")[2]
+
+
 class SubmissionsPage(Model):
     """What one listing held."""
 
@@ -68,8 +82,8 @@ class SubmissionsPage(Model):
     tickers: tuple[str, ...] = ()
     filings: tuple[Filing, ...] = ()
     rejects: tuple[Reject, ...] = ()
-    older_pages: tuple[str, ...] = ()
-    """Names of the files that hold the filings before these."""
+    older_pages: tuple[OlderPage, ...] = ()
+    """The files that hold the filings before these, the oldest first."""
 
 
 def parse_submissions(body: bytes) -> SubmissionsPage:
@@ -89,17 +103,14 @@ def parse_submissions(body: bytes) -> SubmissionsPage:
     except Refused as refused:
         raise SourceFormatError("EDGAR_LISTING_UNUSABLE", field=refused.field, detail=refused.detail) from None
     found, rejects = _filings(recent, cik, company, f"CIK{cik}.json")
+    older, refused_pages = _older_pages(filings.get("files"), cik)
     return SubmissionsPage(
         cik=cik,
         company=company,
         tickers=_labels(listing.get("tickers")),
         filings=found,
-        rejects=rejects,
-        older_pages=tuple(
-            name
-            for page in _list(filings.get("files"))
-            if isinstance(page, dict) and isinstance(name := page.get("name"), str) and _is_page_name(name, cik)
-        ),
+        rejects=rejects + refused_pages,
+        older_pages=older,
     )
 
 
@@ -190,6 +201,23 @@ def _filing(row: dict[str, Any], cik: str, company: str) -> Filing:
         primary_document=parse_text(row["primaryDocument"], "primaryDocument", required=False),
         description=parse_text(row.get("primaryDocDescription"), "primaryDocDescription", required=False),
     )
+
+
+def _older_pages(files: object, cik: str) -> tuple[tuple[OlderPage, ...], tuple[Reject, ...]]:
+    found: list[OlderPage] = []
+    rejects: list[Reject] = []
+    for number, page in enumerate(_list(files)[:_MAXIMUM_PAGES], 1):
+        values = page if isinstance(page, dict) else {}
+        name = values.get("name")
+        try:
+            if not isinstance(name, str) or not _is_page_name(name, cik):
+                detail = f"{shown(name)} found, allowed is a name such as CIK{cik}-submissions-001.json"
+                raise Refused(RejectReason.MALFORMED_ROW, detail, "files")
+            first = parse_day(values.get("filingFrom"), "filingFrom")
+            found.append(OlderPage(name=name, first=first, last=parse_day(values.get("filingTo"), "filingTo")))
+        except Refused as refused:
+            rejects.append(reject(f"CIK{cik}.json", number, refused, shown(name)))
+    return tuple(sorted(found, key=lambda page: (page.last, page.first, page.name))), tuple(rejects)
 
 
 def _is_page_name(name: str, cik: str) -> bool:
