@@ -1,0 +1,85 @@
+"""Exposure profiles: how companies react to macro factors. A change is a new version; none is ever written over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, tuple_
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from domain.registry import Exposures
+from store import registry
+from store.tables.registry import Company, ExposureProfile
+
+
+async def current(session: AsyncSession, symbol: str) -> ExposureProfile | None:
+    """The newest profile; None where nobody gave one."""
+    rows = await session.exec(
+        select(ExposureProfile)
+        .where(ExposureProfile.symbol == symbol)
+        .order_by(col(ExposureProfile.version).desc())
+        .limit(1)
+    )
+    return rows.first()
+
+
+async def in_force(
+    session: AsyncSession, symbols: Sequence[str], *, as_of: datetime
+) -> dict[str, tuple[int, Exposures]]:
+    """Version and exposures of each company as they stood at an instant; companies without a profile are left out."""
+    newest = (
+        select(ExposureProfile.symbol, func.max(ExposureProfile.version))
+        .where(col(ExposureProfile.symbol).in_(symbols), ExposureProfile.created_at <= as_of)
+        .group_by(ExposureProfile.symbol)
+    )
+    rows = await session.exec(
+        select(ExposureProfile).where(tuple_(col(ExposureProfile.symbol), col(ExposureProfile.version)).in_(newest))
+    )
+    return {row.symbol: (row.version, row.exposures) for row in rows}
+
+
+async def list_versions(
+    session: AsyncSession, *, symbol: str, limit: int, before: int | None = None
+) -> Sequence[ExposureProfile]:
+    """A company's profiles, the newest first."""
+    statement = select(ExposureProfile).where(ExposureProfile.symbol == symbol)
+    if before is not None:
+        statement = statement.where(ExposureProfile.version < before)
+    return (await session.exec(statement.order_by(col(ExposureProfile.version).desc()).limit(limit))).all()
+
+
+async def replace(
+    session: AsyncSession,
+    company: Company,
+    *,
+    exposures: Exposures,
+    provenance: str,
+    actor: str,
+    now: datetime,
+) -> ExposureProfile:
+    """Write a new version for a company that was read `for_change`; the same exposures again are none."""
+    before = await current(session, company.symbol)
+    if before is not None and (before.exposures, before.provenance) == (exposures, provenance):
+        return before
+    row = ExposureProfile(
+        symbol=company.symbol,
+        version=before.version + 1 if before is not None else 1,
+        exposures=dict(sorted(exposures.items())),
+        provenance=provenance,
+        created_by=actor,
+        created_at=now,
+    )
+    session.add(row)
+    await session.flush()
+    await registry.note(
+        session,
+        actor=actor,
+        action="exposure_profile_replaced",
+        subject=company.symbol,
+        row=row,
+        before=before.model_dump(mode="json") if before is not None else None,
+        now=now,
+    )
+    return row
