@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Protocol
 
 from temporalio import activity
 
-from activities.ports import Flows
-from domain.schedules import ScheduleChanges, SourceSchedule, difference
+from activities.ports import Calendar, Flows
+from domain.schedules import ScheduleChanges, SourceSchedule, cadence_now, difference
 from store import sources
 from store.database import Database
 
@@ -25,19 +26,29 @@ class Schedules(Protocol):
 
 
 class ScheduleActivities:
-    def __init__(self, database: Database, schedules: Schedules, flows: Flows) -> None:
+    def __init__(self, database: Database, schedules: Schedules, flows: Flows, calendar: Calendar) -> None:
         self._database = database
         self._schedules = schedules
         self._flows = flows
+        self._calendar = calendar
 
     @activity.defn
     async def reconcile(self) -> ScheduleChanges:
         """Create, change and delete until nothing differs. A repeat finds less to do."""
         async with self._database.transaction() as session:
             rows = await sources.list_all(session)
+        now = datetime.now(UTC)
+        session_now = self._calendar.next_session(now)
         wanted = {
             row.source_id: SourceSchedule(
-                source_id=row.source_id, cadence_seconds=row.cadence_seconds, paused=row.paused
+                source_id=row.source_id,
+                cadence_seconds=cadence_now(
+                    open_seconds=row.cadence_seconds,
+                    closed_seconds=row.cadence_closed_seconds,
+                    exchange_open=session_now.opens_at <= now < session_now.closes_at,
+                    failures=row.failures,
+                ),
+                paused=row.paused,
             )
             for row in rows
         }

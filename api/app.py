@@ -5,18 +5,22 @@ from __future__ import annotations
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from api import errors
+from api import errors, etags
 from api.dependencies import Dependencies
 from api.routes import (
     api_keys,
     approvals,
+    companies,
+    competitors,
     dead_letters,
     documents,
     health,
     orders,
     overview,
     recommendations,
+    sources,
     trading,
+    watchlists,
 )
 
 DESCRIPTION = """
@@ -33,6 +37,7 @@ def create_app(dependencies: Dependencies) -> FastAPI:
     app = FastAPIOffline(title="Stonks Oracle", version="1", description=DESCRIPTION, redoc_url=None)
     app.state.dependencies = dependencies
     errors.install(app)
+    etags.install(app)
     for module in (
         health,
         overview,
@@ -42,6 +47,10 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         approvals,
         trading,
         dead_letters,
+        sources,
+        companies,
+        watchlists,
+        competitors,
         api_keys,
     ):
         app.include_router(module.router)

@@ -40,6 +40,10 @@ put broker_key_id "PK$(random_hex 9 | tr 'a-f' 'A-F')"
 put broker_secret_key "$(random_hex 20)"
 put broker_control_key "$(random_hex 24)"
 
+# Keys of news and market data vendors: one file each, named as sources name it, for example vendors/polygon_api_key.
+mkdir -p -- "$dir/vendors"
+chmod 0755 -- "$dir/vendors"
+
 # The bundled object store reads its one identity from this file; it must agree with the two keys above.
 if [ ! -e "$dir/s3_identities.json" ]; then
     put s3_identities.json "$(sed \

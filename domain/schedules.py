@@ -6,6 +6,10 @@ from collections.abc import Mapping
 
 from domain.model import Model
 
+LONGEST_BACKOFF_SECONDS = 6 * 3_600
+"""The slowest that failures make a source; one with a slower cadence of its own keeps that."""
+_DOUBLINGS = 20
+
 
 class SourceSchedule(Model):
     """When a source is read by itself. A cadence of 0 means never."""
@@ -22,6 +26,19 @@ class ScheduleChanges(Model):
     updated: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
     unchanged: int = 0
+
+
+def cadence_now(*, open_seconds: int, closed_seconds: int, exchange_open: bool, failures: int) -> int:
+    """How often a source is read at present: by the exchange's hours, and half as often with each failure in a row.
+
+    Args:
+        open_seconds, closed_seconds: cadence while the exchange is open and while it is closed; 0 for the second means
+            the same as the first, 0 for the first means never.
+    """
+    cadence = open_seconds if exchange_open or not closed_seconds else closed_seconds
+    if not open_seconds or not failures:
+        return cadence if open_seconds else 0
+    return max(cadence, min(cadence << min(failures, _DOUBLINGS), LONGEST_BACKOFF_SECONDS))
 
 
 def difference(wanted: Mapping[str, SourceSchedule], found: Mapping[str, SourceSchedule]) -> ScheduleChanges:

@@ -76,6 +76,7 @@ TICKER_PLACE = "{ticker}"
 MAXIMUM_CIKS = 10
 _CIK = re.compile(r"[0-9]{1,10}")
 _EMAIL = re.compile(r"(?:^|[\s(<])[^\s@()<>]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}(?:$|[\s)>])")
+_PASSWORD = re.compile(r"//[^/@\s]*@")
 _PRIVATE_FORMS = ("UPLOAD", "CORRESP", "DRS")
 
 
@@ -449,7 +450,7 @@ def read_config(values: dict[str, Any]) -> SourceConfig:
         )
     # The first part of the place is the kind itself.
     place = ".".join(str(part) for part in first["loc"][1:]) or "the whole"
-    found = {} if isinstance(first["input"], dict) else {"found": repr(first["input"])[:60]}
+    found = {} if isinstance(first["input"], dict) else {"found": _PASSWORD.sub("//***@", repr(first["input"]))[:60]}
     raise InvalidInput("SOURCE_CONFIG_INVALID", str(first["msg"]), kind=values.get("kind"), field=place, **found)
 
 

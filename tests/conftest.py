@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from cli.migrate import migrate
+from cli.stack.names import PartName
 from cli.stack.supervisor import Stack
 
+SERVERS = (PartName.POSTGRES, PartName.TEMPORAL, PartName.OBJECTS)
 REPOSITORY = Path(__file__).resolve().parent.parent
 LONGEST_TEST_SECONDS = 400
 SHARED = REPOSITORY.parent / "shared" / "data"
@@ -41,6 +43,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with Stack(directory, mode="replay", inherited=clean_environment(), virtual_clock=True) as stack:
         stack.start(before_application=migrate)
         yield stack
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Temporal, PostgreSQL and S3 alone: workers run in the tests' own process, or in processes that they start."""
+    with Stack(tmp_path_factory.mktemp("servers"), inherited=clean_environment(), parts=SERVERS) as running:
+        running.start()
+        migrate(running.environment())
+        yield running
 
 
 @pytest.fixture(autouse=True)

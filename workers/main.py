@@ -19,8 +19,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.failures import FailureInterceptor
 from workers.health import serve_health
 from workers.parts import CODE_VERSION, Parts
-from workers.registry import duties
-from workers.schedules import ensure_hourly_reconciliation
+from workers.registry import QueueDuties, duties
+from workers.schedules import ensure_reconciliation
 from workers.settings import Settings
 from workflows import names
 from workflows.names import Queue
@@ -43,11 +43,12 @@ async def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
     parts = await Parts.connect(settings, keep_objects=KEEP_OBJECTS)
     try:
         await register_search_attributes(parts.client)
-        if Queue.INGEST in queues:
+        if Queue.INGEST in queues or Queue.FETCH in queues:
             await parts.objects.ensure_bucket()
         async with AsyncExitStack() as running:
             for queue in queues:
-                await running.enter_async_context(build_worker(queue, parts))
+                for worker in build_workers(queue, parts):
+                    await running.enter_async_context(worker)
             if settings.worker_health_port:
                 server = await serve_health(settings.worker_health_host, settings.worker_health_port)
                 await running.enter_async_context(server)
@@ -60,22 +61,26 @@ async def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
         await parts.close()
 
 
-def build_worker(queue: Queue, parts: Parts) -> Worker:
-    """Make the worker of one queue.
+def build_workers(queue: Queue, parts: Parts) -> list[Worker]:
+    """Make the workers of one queue: several where it stands for several task queues.
 
     Workflows run outside the import sandbox, which would cost much of the throughput; the tests and the replay gate run
     the same workflows inside it, so that nondeterminism is still caught.
     """
-    work = duties(queue, parts)
+    return [_worker(work, parts) for work in duties(queue, parts)]
+
+
+def _worker(work: QueueDuties, parts: Parts) -> Worker:
     return Worker(
         parts.client,
-        task_queue=queue.value,
+        task_queue=work.task_queue,
         workflows=list(work.workflows),
         activities=list(work.activities),
         workflow_runner=UnsandboxedWorkflowRunner(),
         interceptors=[FailureInterceptor()],
         build_id=CODE_VERSION,
         max_concurrent_activities=work.concurrent_activities,
+        max_task_queue_activities_per_second=work.activities_per_second,
         max_concurrent_workflow_tasks=work.concurrent_workflow_tasks if work.workflows else None,
         max_cached_workflows=work.cached_workflows if work.workflows else 0,
         graceful_shutdown_timeout=GRACE,
@@ -104,11 +109,12 @@ async def begin_reconciliation(client: Client, *, driven: bool) -> None:
     """Make the schedules right at start-up. A replay has none: it reads its source itself."""
     if driven:
         return
-    await ensure_hourly_reconciliation(client)
+    await ensure_reconciliation(client)
     await client.start_workflow(
         ReconcileSchedules.run,
         id=names.RECONCILE_SCHEDULES,
         task_queue=Queue.OPS,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        start_signal="changed",
         static_summary="schedules equal the sources table",
     )

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from temporalio.client import Client
 
+from activities.adapters.contract import SourceAdapter
 from activities.adapters.files.actions import read_actions
 from activities.adapters.files.bars import read_bars
 from activities.adapters.files.documents import read_documents
 from activities.adapters.files.fingerprint import fingerprint
 from activities.adapters.paper import PaperControl
 from activities.adapters.rules import RulesExtractor
+from activities.competitors import CompetitorActivities
 from activities.documents import DocumentActivities
 from activities.engine import EngineActivities
 from activities.extraction import ExtractionActivities
+from activities.fetching import FetchActivities
 from activities.ingestion import IngestionActivities
 from activities.market import MarketActivities
 from activities.orders import OrderActivities
 from activities.replay import ReplayActivities
 from activities.research import ResearchActivities
 from activities.schedules import ScheduleActivities
+from domain.documents import Reject, SourceDocument
 from domain.errors import ConfigurationError
 from domain.extraction import Extraction, ExtractionInput
 from domain.sources import SourceKind
@@ -32,6 +37,7 @@ from store.database import Database
 from store.objects import ObjectStore
 from workers.schedules import TemporalSchedules
 from workers.settings import Mode, Settings
+from workers.sources import adapters
 from workflows.client import TemporalFlows, connect
 
 if TYPE_CHECKING:
@@ -113,11 +119,36 @@ class Parts:
     def document_activities(self) -> DocumentActivities:
         return DocumentActivities(self.database, self.objects, self.flows)
 
+    @cached_property
+    def source_adapters(self) -> Mapping[SourceKind, SourceAdapter]:
+        return adapters()
+
     def ingestion_activities(self) -> IngestionActivities:
-        readers = {
-            SourceKind.FILE.value: lambda config, not_after: read_documents(config, not_after=not_after),
-        }
-        return IngestionActivities(self.database, self.objects, self.flows, readers, driven=self.settings.driven)
+        def read_file(config: Any, not_after: datetime) -> Iterator[SourceDocument | Reject]:
+            return read_documents(config, not_after=not_after)
+
+        return IngestionActivities(
+            self.database,
+            self.objects,
+            self.flows,
+            {SourceKind.FILE: read_file},
+            self.source_adapters,
+            driven=self.settings.driven,
+        )
+
+    def fetch_activities(self) -> FetchActivities:
+        """The only part that holds the vendors' keys and connects to the outside."""
+        from activities.adapters.imap.mailbox import MailboxFetcher
+        from activities.adapters.web.fetch import FetchLimits, WebFetcher
+        from activities.adapters.web.guard import GuardPolicy, UrlGuard
+
+        settings = self.settings
+        guard = UrlGuard(GuardPolicy(allow_http=settings.fetch_allow_http, own_servers=settings.own_servers()))
+        limits = FetchLimits(total_seconds=settings.fetch_seconds)
+        web = WebFetcher(guard, credentials=settings.credentials, limits=limits, user_agent=settings.fetch_user_agent)
+        self._exit.push_async_callback(web.aclose)
+        mail = MailboxFetcher(guard, credentials=settings.credentials)
+        return FetchActivities(self.objects, web, mail, self.source_adapters)
 
     def extraction_activities(self) -> ExtractionActivities:
         """The model where one is configured, with the rules behind it; the rules alone otherwise."""
@@ -148,7 +179,10 @@ class Parts:
         return MarketActivities(self.database, self.paper)
 
     def schedule_activities(self) -> ScheduleActivities:
-        return ScheduleActivities(self.database, TemporalSchedules(self.client), self.flows)
+        return ScheduleActivities(self.database, TemporalSchedules(self.client), self.flows, self.calendar)
+
+    def competitor_activities(self) -> CompetitorActivities:
+        return CompetitorActivities(self.database, self.objects)
 
     def replay_activities(self) -> ReplayActivities:
         return ReplayActivities(

@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from domain.sources import LIMITED_KINDS, RateGroup
 from workers.parts import Parts
+from workflows import names
 from workflows.execute_order import ExecuteOrder
+from workflows.infer_competitors import InferCompetitors
 from workflows.ingest_source import IngestSource
 from workflows.names import Queue
 from workflows.process_document import ProcessDocument
@@ -15,50 +18,97 @@ from workflows.reconcile_schedules import ReconcileSchedules
 from workflows.replay_period import ReplayPeriod
 from workflows.research_symbol import ResearchSymbol
 from workflows.trading_engine import TradingEngine
+from workflows.try_source import TrySource
 
 
 @dataclass(frozen=True)
 class QueueDuties:
-    """What a worker of a queue runs, and how much of it at a time (fixed slots: a tuner halves small machines)."""
+    """What a worker of a task queue runs, and how much of it at a time (fixed slots: a tuner halves small machines)."""
 
-    workflows: Sequence[type]
+    task_queue: str
+    workflows: Sequence[type] = ()
     activities: Sequence[Callable[..., Any]] = ()
     concurrent_activities: int = 16
     concurrent_workflow_tasks: int = 16
     cached_workflows: int = 200
+    activities_per_second: float | None = None
+    """Over all workers of the task queue: the server holds it. None: no limit."""
 
 
 ALL_WORKFLOWS: tuple[type, ...] = (
     ExecuteOrder,
+    InferCompetitors,
     IngestSource,
     ProcessDocument,
     ReconcileSchedules,
     ReplayPeriod,
     ResearchSymbol,
     TradingEngine,
+    TrySource,
 )
 
 
-def duties(queue: Queue, parts: Parts) -> QueueDuties:
+def duties(queue: Queue, parts: Parts) -> list[QueueDuties]:
     """Compose one queue. Only the parts it needs are built: the model's worker never holds broker keys."""
-    return _COMPOSERS[queue](parts)
+    composed = _COMPOSERS[queue](parts)
+    return composed if isinstance(composed, list) else [composed]
 
 
 def _ingest(parts: Parts) -> QueueDuties:
     documents, ingestion = parts.document_activities(), parts.ingestion_activities()
     return QueueDuties(
-        workflows=[IngestSource, ProcessDocument],
-        activities=[documents.parse, ingestion.fetch, ingestion.release],
+        Queue.INGEST,
+        workflows=[IngestSource, ProcessDocument, TrySource],
+        activities=[
+            documents.parse,
+            ingestion.plan_run,
+            ingestion.plan_test,
+            ingestion.fetch,
+            ingestion.register_page,
+            ingestion.preview_page,
+            ingestion.preview_whole,
+            ingestion.end_run,
+            ingestion.release,
+        ],
     )
 
 
+def _fetch(parts: Parts) -> list[QueueDuties]:
+    """A task queue for each vendor and one for each kind of request that waits for turns of its own.
+
+    A slow vendor keeps none but its own slots busy.
+    """
+    fetching = parts.fetch_activities()
+    groups = [
+        QueueDuties(
+            names.fetch_queue(group),
+            activities=[fetching.fetch_page],
+            concurrent_activities=4,
+            activities_per_second=parts.settings.rate(group),
+        )
+        for group in RateGroup
+        if group is not RateGroup.FILES
+    ]
+    turns = [
+        QueueDuties(
+            names.turn_queue(kind),
+            activities=[fetching.take_turn],
+            concurrent_activities=4,
+            activities_per_second=parts.settings.rate_of_kind(kind),
+        )
+        for kind in sorted(LIMITED_KINDS)
+    ]
+    return groups + turns
+
+
 def _extract(parts: Parts) -> QueueDuties:
-    return QueueDuties(workflows=[], activities=[parts.extraction_activities().extract], concurrent_activities=8)
+    return QueueDuties(Queue.EXTRACT, activities=[parts.extraction_activities().extract], concurrent_activities=8)
 
 
 def _research(parts: Parts) -> QueueDuties:
     documents, research = parts.document_activities(), parts.research_activities()
     return QueueDuties(
+        Queue.RESEARCH,
         workflows=[ResearchSymbol],
         activities=[documents.save_evidence, documents.record_failure, research.assess, research.tell_engine],
         cached_workflows=500,
@@ -68,6 +118,7 @@ def _research(parts: Parts) -> QueueDuties:
 def _trading(parts: Parts) -> QueueDuties:
     engine, orders = parts.engine_activities(), parts.order_activities()
     return QueueDuties(
+        Queue.TRADING,
         workflows=[TradingEngine, ExecuteOrder],
         activities=[
             engine.next_session,
@@ -87,11 +138,15 @@ def _trading(parts: Parts) -> QueueDuties:
 
 def _ops(parts: Parts) -> QueueDuties:
     schedules, replay = parts.schedule_activities(), parts.replay_activities()
+    competitors = parts.competitor_activities()
     return QueueDuties(
-        workflows=[ReconcileSchedules, ReplayPeriod],
+        Queue.OPS,
+        workflows=[InferCompetitors, ReconcileSchedules, ReplayPeriod],
         activities=[
             schedules.reconcile,
             schedules.ensure_engine,
+            competitors.propose_competitors,
+            competitors.record_inference_failure,
             replay.prepare,
             replay.process_documents,
             replay.assess_all,
@@ -102,8 +157,9 @@ def _ops(parts: Parts) -> QueueDuties:
     )
 
 
-_COMPOSERS: dict[Queue, Callable[[Parts], QueueDuties]] = {
+_COMPOSERS: dict[Queue, Callable[[Parts], QueueDuties | list[QueueDuties]]] = {
     Queue.INGEST: _ingest,
+    Queue.FETCH: _fetch,
     Queue.EXTRACT: _extract,
     Queue.RESEARCH: _research,
     Queue.TRADING: _trading,

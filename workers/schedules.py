@@ -9,14 +9,17 @@ from temporalio.client import (
     Schedule,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
+    ScheduleCalendarSpec,
     ScheduleIntervalSpec,
     ScheduleOverlapPolicy,
     SchedulePolicy,
+    ScheduleRange,
     ScheduleSpec,
     ScheduleState,
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.ingestion import IngestRequest
@@ -59,7 +62,11 @@ class TemporalSchedules:
 
     async def create(self, schedule: SourceSchedule) -> None:
         try:
-            await self._client.create_schedule(names.source_schedule_id(schedule.source_id), _source(schedule))
+            await self._client.create_schedule(
+                names.source_schedule_id(schedule.source_id),
+                _source(schedule),
+                trigger_immediately=not schedule.paused,  # who adds a source wants to see it read
+            )
         except ScheduleAlreadyRunningError:
             await self.update(schedule)
 
@@ -77,18 +84,27 @@ class TemporalSchedules:
                 raise
 
 
-async def ensure_hourly_reconciliation(client: Client) -> None:
-    """Let schedules be compared with the sources table every hour, whatever else happens."""
+async def ensure_reconciliation(client: Client) -> None:
+    """Let schedules be compared with the sources table every half hour, which is when exchanges open and close."""
     action = ScheduleActionStartWorkflow(
         ReconcileSchedules.run,
         id=names.RECONCILE_SCHEDULES,
         task_queue=names.Queue.OPS,
         static_summary="schedules equal the sources table",
     )
+    wanted = Schedule(
+        action=action,
+        spec=ScheduleSpec(
+            calendars=[ScheduleCalendarSpec(minute=(ScheduleRange(0, 59, 30),), hour=(ScheduleRange(0, 23),))],
+            time_zone_name="America/New_York",
+        ),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(minutes=10)),
+    )
     try:
-        await client.create_schedule(names.RECONCILE_SCHEDULES, _every(timedelta(hours=1), action, paused=False))
+        await client.create_schedule(names.RECONCILE_SCHEDULES, wanted)
     except ScheduleAlreadyRunningError:
-        return
+        handle = client.get_schedule_handle(names.RECONCILE_SCHEDULES)
+        await handle.update(lambda _: ScheduleUpdate(schedule=wanted))
 
 
 def _source(schedule: SourceSchedule) -> Schedule:
@@ -98,6 +114,9 @@ def _source(schedule: SourceSchedule) -> Schedule:
         id=f"ingest/{schedule.source_id}",
         task_queue=names.Queue.INGEST,
         static_summary=f"ingest {schedule.source_id}",
+        typed_search_attributes=TypedSearchAttributes(
+            [SearchAttributePair(names.STAGE, "ingest"), SearchAttributePair(names.SOURCE, schedule.source_id)]
+        ),
     )
     return _every(timedelta(seconds=schedule.cadence_seconds), action, paused=schedule.paused)
 

@@ -6,15 +6,22 @@ import os
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from domain.errors import ConfigurationError
+from domain.sources import RateGroup, SourceKind
 from store.database import DatabaseSettings
 from store.objects import ObjectSettings
 
 PREFIX = "STONKS_"
+CREDENTIALS = PREFIX + "CREDENTIAL_"
+"""`STONKS_CREDENTIAL_POLYGON_API_KEY` is the secret that sources name `polygon_api_key`."""
+
+
+Rate = Annotated[float, Field(gt=0, le=1_000)]
+"""Requests a second."""
 
 
 class Mode(StrEnum):
@@ -68,6 +75,33 @@ class Settings(BaseModel):
     worker_health_port: int = 0
     """0: no health endpoint."""
 
+    credentials: dict[str, SecretStr] = Field(default_factory=dict)
+    """Secrets of sources by their references, from `STONKS_CREDENTIAL_<NAME>`. Only the `fetch` worker needs them."""
+    credentials_dir: Path | None = None
+    """A directory with a file for each such secret, named by its reference: how containers are given them."""
+    fetch_own_servers: str = ""
+    """`host:port` of one's own servers, separated by commas: sources there may be private and without TLS."""
+    fetch_allow_http: bool = False
+    """Whether public sources may be read without TLS."""
+    fetch_seconds: Annotated[float, Field(gt=0, le=80)] = 60.0
+    """How long one request may take, its redirects and its whole body included."""
+    fetch_user_agent: Annotated[str, Field(max_length=200)] = "stonks-oracle"
+
+    rate_web: Rate = 5.0
+    """Requests a second to feeds and pages, over all workers; so with each of the following."""
+    rate_mail: Rate = 2.0
+    rate_edgar: Annotated[float, Field(gt=0, le=10)] = 8.0
+    """The SEC blocks whoever asks more than ten times a second."""
+    rate_fred: Rate = 1.5
+    rate_alpaca: Rate = 3.0
+    rate_polygon: Rate = 5 / 60
+    """The free plan's five a minute; a paid plan allows more."""
+    rate_polygon_news: Rate = 3 / 60
+    """Of all requests to Polygon, as many for news at the most; so with each of the following."""
+    rate_polygon_bars: Rate = 3 / 60
+    rate_polygon_actions: Rate = 2 / 60
+    rate_polygon_tickers: Rate = 2 / 60
+
     ollama_url: str = ""
     ollama_model: str = ""
 
@@ -97,6 +131,17 @@ class Settings(BaseModel):
             bucket=self.s3_bucket,
         )
 
+    def rate(self, group: RateGroup) -> float | None:
+        """Requests a second that a group may make over all workers; None: no limit."""
+        return None if group is RateGroup.FILES else float(getattr(self, f"rate_{group.value}"))
+
+    def rate_of_kind(self, kind: SourceKind) -> float:
+        """Requests a second of one of the kinds that have a limit of their own."""
+        return float(getattr(self, f"rate_{kind.value}"))
+
+    def own_servers(self) -> frozenset[str]:
+        return frozenset(each.strip() for each in self.fetch_own_servers.split(",") if each.strip())
+
     def _need(self, name: str) -> None:
         if not getattr(self, name):
             raise ConfigurationError(
@@ -113,8 +158,12 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         ConfigurationError: naming the variable, what was found (never a secret) and what is allowed.
     """
     source = os.environ if environment is None else environment
-    values: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    if credentials := _credentials(source):
+        values["credentials"] = credentials
     for name in Settings.model_fields:
+        if name == "credentials":
+            continue
         variable = PREFIX + name.upper()
         if value := source.get(variable, ""):
             values[name] = value
@@ -126,6 +175,24 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         first = error.errors(include_input=False, include_url=False)[0]
         variable = PREFIX + str(first["loc"][0]).upper()
         raise ConfigurationError("SETTING_INVALID", str(first["msg"]), variable=variable) from None
+
+
+def _credentials(source: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    if folder := source.get(f"{PREFIX}CREDENTIALS_DIR", ""):
+        files = sorted(Path(folder).iterdir()) if Path(folder).is_dir() else []
+        for file in files:
+            if not file.name.startswith(".") and file.is_file():
+                found[file.name.lower()] = _read_secret(f"{PREFIX}CREDENTIALS_DIR", file)
+    for variable, value in source.items():
+        name = variable.removeprefix(CREDENTIALS)
+        if name == variable or not value:
+            continue
+        if name.endswith("_FILE"):
+            found.setdefault(name.removesuffix("_FILE").lower(), _read_secret(variable, Path(value)))
+        else:
+            found[name.lower()] = value
+    return found
 
 
 def _read_secret(variable: str, path: Path) -> str:

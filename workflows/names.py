@@ -7,11 +7,18 @@ from enum import StrEnum
 
 from temporalio.common import SearchAttributeKey
 
+from domain.sources import RateGroup, SourceKind
+
 
 class Queue(StrEnum):
-    """One task queue a capability. `trading` alone holds broker keys; `extract` alone talks to a model."""
+    """One task queue a capability. `trading` alone holds broker keys; `extract` alone talks to a model.
+
+    `fetch` stands for several: one a rate group and one for each kind of request with a limit of its own. Its worker
+    alone holds the vendors' keys and reaches the outside.
+    """
 
     INGEST = "ingest"
+    FETCH = "fetch"
     EXTRACT = "extract"
     RESEARCH = "research"
     TRADING = "trading"
@@ -29,8 +36,31 @@ TRADING_ENGINE = "trading-engine"
 RECONCILE_SCHEDULES = "reconcile-schedules"
 
 
+def run_id(source_id: str, instant: datetime) -> str:
+    """A run's id in the book: `wire/20140715T201500.123456Z`."""
+    return f"{source_id}/{instant:%Y%m%dT%H%M%S.%f}Z"
+
+
 def ingest_id(source_id: str, run: str) -> str:
     return f"ingest/{source_id}/{run}"
+
+
+def try_source_id(source_id: str, run: str) -> str:
+    return f"try/{source_id}/{run}"
+
+
+def infer_competitors_id(inference_id: str) -> str:
+    return f"infer-competitors/{inference_id}"
+
+
+def fetch_queue(group: RateGroup) -> str:
+    """The task queue of requests to one vendor: its rate limit is that vendor's."""
+    return f"fetch-{group.value}"
+
+
+def turn_queue(kind: SourceKind) -> str:
+    """The task queue on which one kind of request waits for its turn: its rate limit is that kind's."""
+    return f"turn-{kind.value}"
 
 
 def document_id(doc_id: str) -> str:

@@ -30,6 +30,11 @@ def _retry(attempts: int, *, first: float = 1.0, most: float = 60.0) -> RetryPol
     )
 
 
+def on(task_queue: str, options: ActivityOptions) -> ActivityOptions:
+    """The options on a task queue that depends on the work: a vendor's own."""
+    return {**options, "task_queue": task_queue}
+
+
 FETCH: ActivityOptions = {
     "task_queue": Queue.INGEST,
     "start_to_close_timeout": timedelta(hours=1),
@@ -37,6 +42,47 @@ FETCH: ActivityOptions = {
     "retry_policy": _retry(8, most=30.0),
 }
 """Reads a source to its end; resumes at the last heartbeat."""
+
+PLAN_RUN: ActivityOptions = {
+    "task_queue": Queue.INGEST,
+    "start_to_close_timeout": timedelta(seconds=30),
+    "retry_policy": _retry(8, most=30.0),
+}
+
+TURN: ActivityOptions = {
+    "start_to_close_timeout": timedelta(seconds=10),
+    "schedule_to_close_timeout": timedelta(hours=6),
+    "retry_policy": _retry(0, most=10.0),
+}
+
+FETCH_PAGE: ActivityOptions = {
+    "start_to_close_timeout": timedelta(seconds=90),
+    "schedule_to_close_timeout": timedelta(hours=6),
+    "heartbeat_timeout": timedelta(seconds=12),
+    "retry_policy": _retry(6, first=2.0, most=300.0),
+}
+"""Waits on its vendor's queue, which may be long; where a vendor says when to come back, that is when."""
+
+TEST_PAGE: ActivityOptions = {
+    "start_to_close_timeout": timedelta(seconds=90),
+    "schedule_to_close_timeout": timedelta(minutes=5),
+    "retry_policy": _retry(1),
+}
+"""Somebody waits for the answer: what goes wrong is shown, not tried again."""
+
+REGISTER_PAGE: ActivityOptions = {
+    "task_queue": Queue.INGEST,
+    "start_to_close_timeout": timedelta(minutes=10),
+    "heartbeat_timeout": timedelta(seconds=30),
+    "retry_policy": _retry(8, most=30.0),
+}
+"""Reads what is stored already: nothing is asked again for a mistake in reading."""
+
+END_RUN: ActivityOptions = {
+    "task_queue": Queue.INGEST,
+    "start_to_close_timeout": timedelta(seconds=30),
+    "retry_policy": _retry(0),
+}
 
 RELEASE: ActivityOptions = {
     "task_queue": Queue.INGEST,
@@ -104,6 +150,19 @@ MARKET: ActivityOptions = {
     "task_queue": Queue.TRADING,
     "start_to_close_timeout": timedelta(seconds=30),
     "retry_policy": _retry(0, first=0.5, most=10.0),
+}
+
+INFER: ActivityOptions = {
+    "task_queue": Queue.OPS,
+    "start_to_close_timeout": timedelta(minutes=5),
+    "retry_policy": _retry(8, most=30.0),
+}
+"""Counts the documents of years and reads an annual report."""
+
+RECORD_INFERENCE: ActivityOptions = {
+    "task_queue": Queue.OPS,
+    "start_to_close_timeout": timedelta(seconds=30),
+    "retry_policy": _retry(0),
 }
 
 SCHEDULES: ActivityOptions = {

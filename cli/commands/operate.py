@@ -49,14 +49,14 @@ def status(state: State = DEFAULT_STATE, json: Json = False) -> None:
     from api.operations.overview import overview
     from cli import operator_views as views
 
-    async def ask(parts: Parts) -> tuple[Any, Any]:
+    async def read(parts: Parts) -> tuple[Any, Any]:
         mode = parts.settings.mode.value
         return (
             await overview(parts.database, mode=mode),
             await trading.status(parts.database, parts.client, mode=mode),
         )
 
-    seen, engine = _run(state, ask)
+    seen, engine = ask(state, read)
     if json:
         print_json({**_plain(seen), "engine": _plain(engine)["engine"]})
     else:
@@ -89,7 +89,7 @@ def inbox(state: State = DEFAULT_STATE, json: Json = False) -> None:
     from api.operations import approvals
     from cli import operator_views as views
 
-    waiting = _run(state, lambda parts: approvals.inbox(parts.database, _links(parts)))
+    waiting = ask(state, lambda parts: approvals.inbox(parts.database, links(parts)))
     if json:
         print_json({"data": [_plain(each) for each in waiting]})
     else:
@@ -115,7 +115,7 @@ def explain(
     from api.operations import explanation
     from cli import operator_views as views
 
-    found = _run(state, lambda parts: explanation.explain(parts.database, parts.objects, _links(parts), wanted.strip()))
+    found = ask(state, lambda parts: explanation.explain(parts.database, parts.objects, links(parts), wanted.strip()))
     if json:
         print_json(_plain(found))
     else:
@@ -136,18 +136,18 @@ def list_dead_letters(
 
     wanted = _filter(type, stage, error)
 
-    async def ask(parts: Parts) -> tuple[list[dead_letters.DeadLetter], bool]:
+    async def read(parts: Parts) -> tuple[list[dead_letters.DeadLetter], bool]:
         found: list[dead_letters.DeadLetter] = []
         token, more = b"", True
         while more and len(found) < limit:
             page, token = await dead_letters.list_page(
-                parts.client, parts.database, _links(parts), wanted=wanted, limit=limit, token=token
+                parts.client, parts.database, links(parts), wanted=wanted, limit=limit, token=token
             )
             found += page
             more = bool(token)
         return found[:limit], more or len(found) > limit
 
-    letters, more = _run(state, ask)
+    letters, more = ask(state, read)
     if json:
         print_json({"data": [_plain(each) for each in letters], "has_more": more})
     else:
@@ -176,14 +176,14 @@ def retry_dead_letters(
     async def act(parts: Parts) -> dead_letters.BulkReport:
         if workflow is None:
             return await dead_letters.retry_all(
-                parts.client, parts.database, _links(parts), wanted=wanted, actor=_actor(), reason=reason
+                parts.client, parts.database, links(parts), wanted=wanted, actor=actor(), reason=reason
             )
         one = await dead_letters.retry(
-            parts.client, parts.database, _links(parts), workflow_id=workflow, actor=_actor(), reason=reason
+            parts.client, parts.database, links(parts), workflow_id=workflow, actor=actor(), reason=reason
         )
         return dead_letters.BulkReport(retried=[one], not_retried=[])
 
-    report = _run(state, act)
+    report = ask(state, act)
     if json:
         print_json(_plain(report))
     else:
@@ -201,10 +201,10 @@ def discard_dead_letter(
     """Take failed work off the list for good. Its history stays in Temporal."""
     from api.operations import dead_letters
 
-    done = _run(
+    done = ask(
         state,
         lambda parts: dead_letters.discard(
-            parts.client, parts.database, workflow_id=workflow, actor=_actor(), reason=reason
+            parts.client, parts.database, workflow_id=workflow, actor=actor(), reason=reason
         ),
     )
     if json:
@@ -217,9 +217,9 @@ def _command(action: Callable[..., Awaitable[CommandReport]], reason: str, state
     from cli import operator_views as views
 
     def act(parts: Parts) -> Awaitable[CommandReport]:
-        return action(parts.database, parts.client, mode=parts.settings.mode.value, reason=reason, actor=_actor())
+        return action(parts.database, parts.client, mode=parts.settings.mode.value, reason=reason, actor=actor())
 
-    report = _run(state, act)
+    report = ask(state, act)
     if json:
         print_json(_plain(report))
     else:
@@ -234,32 +234,32 @@ def _review(given: str, granted: bool, reason: str, state: Path, json: bool) -> 
         return await approvals.review(
             parts.database,
             parts.client,
-            _links(parts),
+            links(parts),
             approval_id=await approvals.resolve(parts.database, given),
             approve=granted,
             reason=reason,
-            actor=_actor(),
+            actor=actor(),
         )
 
-    done = _run(state, act)
+    done = ask(state, act)
     if json:
         print_json(_plain(done))
     else:
         views.show_review(done)
 
 
-def _run(state: Path, ask: Callable[[Parts], Awaitable[T]]) -> T:
+def ask(state: Path, question: Callable[[Parts], Awaitable[T]]) -> T:
     """Connect, ask, close."""
     from cli.connection import connected
 
     async def work() -> T:
         async with connected(state) as parts:
-            return await ask(parts)
+            return await question(parts)
 
     return asyncio.run(work())
 
 
-def _links(parts: Parts) -> TemporalLinks:
+def links(parts: Parts) -> TemporalLinks:
     from api.operations.links import TemporalLinks
 
     return TemporalLinks(parts.settings.temporal_ui_url, parts.client.namespace)
@@ -273,7 +273,7 @@ def _filter(type: str | None, stage: str | None, error: str | None) -> Any:
     return Filter(workflow_type=type, stage=stage, error_type=error)
 
 
-def _actor() -> str:
+def actor() -> str:
     """How the audit log names who sits at this terminal."""
     try:
         return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"

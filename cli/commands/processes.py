@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 def worker(
     queue: Annotated[
-        list[str] | None, typer.Option(help="ingest, extract, research, trading or ops; all when not given")
+        list[str] | None, typer.Option(help="ingest, fetch, extract, research, trading or ops; all when not given")
     ] = None,
 ) -> None:
     """Serve task queues until told to stop."""

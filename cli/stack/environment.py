@@ -56,6 +56,9 @@ SECRETS = frozenset(
 
 _BROKER_KEYS = frozenset({"STONKS_BROKER_KEY_ID", "STONKS_BROKER_SECRET_KEY", "STONKS_BROKER_CONTROL_KEY"})
 
+SOURCE_CREDENTIALS = "STONKS_CREDENTIAL_"
+"""Keys of news and market data vendors: the worker's alone."""
+
 WITHHELD: Mapping[PartName, frozenset[str]] = {
     PartName.API: _BROKER_KEYS,
     PartName.BROKER: frozenset({"STONKS_API_KEY"}),
@@ -147,6 +150,8 @@ def child_environment(part: PartName, inherited: Mapping[str, str], contract: Ma
     for name in WITHHELD.get(part, ()):
         values.pop(name, None)
         values.pop(f"{name}_FILE", None)
+    if part is not PartName.WORKER:
+        values = {name: value for name, value in values.items() if not name.startswith(SOURCE_CREDENTIALS)}
     return values
 
 

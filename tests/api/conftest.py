@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
-from cli.migrate import migrate
-from cli.stack.names import PartName
 from cli.stack.supervisor import Stack
 from tests.api.harness import Caller, Platform, caller
-from tests.conftest import clean_environment
 from workers.parts import Parts
 from workers.settings import load
-
-SERVERS = (PartName.POSTGRES, PartName.TEMPORAL, PartName.OBJECTS)
-
-
-@pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("api"), inherited=clean_environment(), parts=SERVERS) as running:
-        running.start()
-        migrate(running.environment())
-        yield running
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ from store import documents, orders, recommendations, sources
 from store.objects import key_for
 from store.tables.ingestion import Document, DocumentSymbol, ExtractionRow
 from tests.decisions import builders
-from workers.main import build_worker
+from workers.main import build_workers
 from workers.parts import Parts
 from workflows import names
 from workflows.execute_order import ExecuteOrder
@@ -186,7 +186,8 @@ class Platform:
         """Serve the queues for a while."""
         async with AsyncExitStack() as running:
             for queue in queues:
-                await running.enter_async_context(build_worker(queue, self.parts))
+                for worker in build_workers(queue, self.parts):
+                    await running.enter_async_context(worker)
             yield
 
     async def key(self, *scopes: Scope, name: str = "test", expires_at: datetime | None = None) -> str:
@@ -273,22 +274,21 @@ class Platform:
                     url=f"https://wire.test/{item.doc_id}",
                     status=DocumentStatus.PROCESSED.value,
                 )
+                await documents.save_extraction(
+                    self.parts.database,
+                    extraction=ExtractionRow(
+                        extraction_id=item.extraction_id,
+                        doc_id=item.doc_id,
+                        extractor="rules",
+                        extractor_version="rules-7",
+                        status="processed",
+                        recorded_at=NOW,
+                    ),
+                    events=[],
+                    evidence=[],
+                    status=DocumentStatus.PROCESSED,
+                )
         async with self.parts.database.transaction() as session:
-            if publish:
-                for item in evidence:
-                    await documents.save_extraction(
-                        session,
-                        extraction=ExtractionRow(
-                            extraction_id=item.extraction_id,
-                            doc_id=item.doc_id,
-                            extractor="rules",
-                            extractor_version="rules-7",
-                            status="processed",
-                            recorded_at=NOW,
-                        ),
-                        events=[],
-                        evidence=[],
-                    )
             await recommendations.save(session, recommendation=found, record_key=key, recorded_at=NOW)
         return found
 

@@ -71,7 +71,7 @@ def test_real_round_when_run_then_both_companies_filings_become_documents(sec: R
 
     pages = run("")
     documents = [document for page in pages for document in page.documents]
-    by_ticker = {document.tickers[0]: document for document in documents}
+    by_ticker = {document.tickers[1]: document for document in documents}
     assert by_ticker["IMNN"].title == "424B5 Imunon, Inc."
     assert by_ticker["IMNN"].published_at == datetime(2025, 12, 31, 13, 15, 19, tzinfo=UTC)
     assert by_ticker["ALZN"].published_at == datetime(2026, 3, 6, 21, 46, 18, tzinfo=UTC)

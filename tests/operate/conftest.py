@@ -17,10 +17,10 @@ import pytest
 
 from cli import main
 from cli.stack.supervisor import Stack
-from tests.api.conftest import api, platform, servers
+from tests.api.conftest import api, platform
 from tests.conftest import clean_environment
 
-__all__ = ["Done", "Stonks", "api", "cli", "platform", "servers"]
+__all__ = ["Done", "Stonks", "api", "cli", "platform"]
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,7 @@ def test_recorded_details_when_read_then_the_company_comes_with_its_history() ->
     assert pages[3].companies[0].exchange == "NYSE"
     assert pages[3].companies[0].aliases == (
         Alias(alias="FB", kind=NameKind.TICKER, valid_from=date(2012, 5, 18), valid_to=date(2022, 6, 10)),
+        Alias(alias="META", kind=NameKind.TICKER, valid_from=date(2022, 6, 11)),
     )
 
 
@@ -77,7 +78,8 @@ def test_history_when_a_ticker_came_back_or_was_given_up_then_only_what_was_befo
     )
     [_, page] = walk(TICKERS, config("A"), vendor({"A": (details("A"), told)}), NOW)
     assert [(each.alias, str(each.valid_from), str(each.valid_to)) for each in page.companies[0].aliases] == [
-        ("C", "2015-01-01", "2019-12-31")
+        ("C", "2015-01-01", "2019-12-31"),
+        ("A", "2020-01-01", "None"),
     ]
     [_, page] = walk(TICKERS, config("X"), vendor({"X": (details("X"), told)}), NOW)
     assert page.companies[0].aliases == ()
@@ -131,7 +133,7 @@ def test_companies_when_interrupted_anywhere_then_each_comes_once(interruptions:
     pages = walk(TICKERS, config(*"ABCD"), vendor(known), NOW, interruptions=interruptions)
     companies = [each for page in pages for each in page.companies]
     assert [each.symbol for each in companies] == list("ABCD")
-    assert all(len(each.aliases) == 1 for each in companies)
+    assert all([alias.alias for alias in each.aliases] == ["OLD", each.symbol] for each in companies)
     assert TICKERS.first(config(*"ABCD"), pages[-1].cursor, NOW) == TICKERS.first(config(*"ABCD"), "", NOW)
 
 

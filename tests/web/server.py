@@ -49,7 +49,7 @@ class HostileServer:
             target = lines[0].split(" ")[1]
             pairs = (line.partition(":") for line in lines[1:] if line)
             self.requests.append((target, {name.lower(): value.strip() for name, _, value in pairs}))
-            await self.replies[target.partition("?")[0]](writer)
+            await self.replies.get(target.partition("?")[0], reply(404))(writer)
             await writer.drain()
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass

@@ -277,7 +277,7 @@ def _document(
         sections=tuple(Section(heading=part.heading, start=part.start, end=part.end) for part in found.sections),
         published_at=published_at,
         precision=precision,
-        tickers=at.tickers,
+        tickers=(f"CIK{at.cik}", *at.tickers),  # the key stays a company's own when its ticker changes
         url=url,
         publisher=PUBLISHER,
         location=f"{accession}.txt",

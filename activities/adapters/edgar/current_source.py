@@ -164,7 +164,7 @@ def _read_filing(config: EdgarCurrentConfig, at: _Cursor, answer: HttpAnswer, no
 
 
 def _document(body: bytes, cik: str, accession: str, now: datetime) -> tuple[SourceDocument, tuple[Reject, ...]]:
-    """The document of a filing, as the source of chosen companies' filings makes it; its tickers are not known here."""
+    """The document of a filing, as the source of chosen companies' filings makes it, labelled by its company's key."""
     return adapter._document(parse_full_submission(body), adapter._Cursor(cik=cik), accession, now)
 
 

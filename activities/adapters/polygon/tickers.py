@@ -130,6 +130,8 @@ def _before(changes: list[TickerChange], symbol: str) -> tuple[Alias, ...]:
         for change, following in pairwise(changes)
         if change.ticker != symbol and change.changed_on < following.changed_on
     ]
+    if aliases:  # before its own change the letters were, or may have been, another company's
+        aliases.append(Alias(alias=symbol, kind=NameKind.TICKER, valid_from=changes[-1].changed_on))
     return tuple(aliases[-_MOST_ALIASES:])
 
 

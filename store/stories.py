@@ -1,0 +1,127 @@
+"""The index of near-duplicates, and what documents are to each other."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from domain.documents import Relation
+from domain.stories import WINDOW, Link, Story
+from store.database import fetch, insert_new
+from store.tables.ingestion import Document, DocumentLink, DocumentSymbol
+
+# What every document of a batch runs: single statements of the driver, of the same text for any number.
+_FILE_UNDER = """
+    INSERT INTO document_bands (band, doc_id) SELECT * FROM unnest($1::bigint[], $2::text[]) ON CONFLICT DO NOTHING
+"""
+_FILED_UNDER = "SELECT band, doc_id FROM document_bands WHERE band = ANY($1::bigint[])"
+_COMPARED = """
+    SELECT doc_id, title, published_at, available_at, shingles, story,
+           ARRAY(SELECT symbol FROM document_symbols WHERE document_symbols.doc_id = documents.doc_id) AS symbols
+    FROM documents WHERE doc_id = ANY($1::text[])
+"""
+
+MOST_CANDIDATES = 200
+"""Documents about a correction's symbols that it is compared with, the latest first."""
+
+
+async def file_under(session: AsyncSession, bands: Sequence[tuple[int, str]]) -> None:
+    """File documents under their bands."""
+    if bands:
+        await fetch(session, _FILE_UNDER, *map(list, zip(*bands, strict=True)))
+
+
+async def filed_under(session: AsyncSession, bands: Sequence[int]) -> dict[int, set[str]]:
+    """Documents by band."""
+    found: dict[int, set[str]] = defaultdict(set)
+    if bands:
+        for band, doc_id in await fetch(session, _FILED_UNDER, bands):
+            found[band].add(doc_id)
+    return found
+
+
+async def named(session: AsyncSession, stories: Sequence[str]) -> dict[str, set[str]]:
+    """Documents by their source's own name of the story."""
+    found: dict[str, set[str]] = defaultdict(set)
+    wanted = [story for story in stories if story]
+    if wanted:
+        rows = await session.exec(select(Document.story, Document.doc_id).where(col(Document.story).in_(wanted)))
+        for story, doc_id in rows:
+            found[story].add(doc_id)
+    return found
+
+
+async def about(session: AsyncSession, symbols: Iterable[str], *, published_at: datetime) -> set[str]:
+    """Documents about any of the symbols, published up to a week before the instant."""
+    rows = await session.exec(
+        select(Document.doc_id)
+        .join(DocumentSymbol, col(DocumentSymbol.doc_id) == col(Document.doc_id))
+        .where(
+            col(DocumentSymbol.symbol).in_(list(symbols)),
+            Document.published_at <= published_at,
+            Document.published_at >= published_at - WINDOW,
+        )
+        .order_by(col(Document.published_at).desc(), col(Document.doc_id))
+        .limit(MOST_CANDIDATES)
+    )
+    return set(rows.all())
+
+
+async def load(session: AsyncSession, doc_ids: Sequence[str]) -> dict[str, Story]:
+    """What is compared of documents."""
+    if not doc_ids:
+        return {}
+    return {
+        row["doc_id"]: Story(
+            doc_id=row["doc_id"],
+            title=row["title"],
+            published_at=row["published_at"],
+            available_at=row["available_at"],
+            shingles=frozenset(row["shingles"]),
+            symbols=frozenset(row["symbols"]),
+            story=row["story"],
+        )
+        for row in await fetch(session, _COMPARED, doc_ids)
+    }
+
+
+async def save_links(session: AsyncSession, links: Sequence[Link], stories: dict[str, Story]) -> None:
+    await insert_new(
+        session,
+        [
+            DocumentLink(
+                doc_id=link.doc_id,
+                original_id=link.original_id,
+                relation=link.relation.value,
+                similarity=link.similarity,
+                reason=link.reason,
+                available_at=stories[link.doc_id].available_at,
+            )
+            for link in links
+        ],
+    )
+
+
+async def links_of(session: AsyncSession, doc_ids: Sequence[str]) -> list[DocumentLink]:
+    """Links that begin or end at the documents."""
+    rows = await session.exec(
+        select(DocumentLink)
+        .where(col(DocumentLink.doc_id).in_(doc_ids) | col(DocumentLink.original_id).in_(doc_ids))
+        .order_by(col(DocumentLink.available_at), col(DocumentLink.doc_id))
+    )
+    return list(rows.all())
+
+
+async def taken_back(session: AsyncSession, doc_id: str) -> list[str]:
+    """The documents that a document corrects or retracts."""
+    rows = await session.exec(
+        select(DocumentLink.original_id).where(
+            DocumentLink.doc_id == doc_id,
+            col(DocumentLink.relation).in_([Relation.CORRECTION.value, Relation.RETRACTION.value]),
+        )
+    )
+    return sorted(rows.all())
