@@ -28,7 +28,6 @@ from domain.ingestion import (
     ReleaseReport,
     ReleaseRequest,
     RunEnd,
-    RunEnded,
     RunPlan,
     RunStatus,
     SourceTestReport,
@@ -215,15 +214,16 @@ class IngestionActivities:
         )
 
     @activity.defn
-    async def end_run(self, end: RunEnd) -> RunEnded:
-        """Note how a run ended and what that says about its source's health. A repeat changes nothing."""
+    async def end_run(self, end: RunEnd) -> None:
+        """Note how a run ended and what that says about its source's health, which its schedule then follows."""
         async with self._database.transaction() as session:
             before = await sources.find(session, end.report.source_id)
             failures = before.failures if before is not None else 0
             await sources.save_run(
                 session, end.report, status=end.status, finished_at=datetime.now(UTC), error=end.error
             )
-        return RunEnded(health_changed=bool(failures) or end.status is RunStatus.FAILED)
+        if failures or end.status is RunStatus.FAILED:
+            await self._flows.reconcile_schedules()
 
     @activity.defn
     async def release(self, request: ReleaseRequest) -> ReleaseReport:

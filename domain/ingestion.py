@@ -139,12 +139,6 @@ class RunEnd(Model):
     error: str = ""
 
 
-class RunEnded(Model):
-    """`health_changed`: a first failure or a recovery, which changes how often the source is read."""
-
-    health_changed: bool = False
-
-
 class SourceTestRequest(Model):
     """Ask a source for its first page and register nothing. `config` tries one that is not saved."""
 

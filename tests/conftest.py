@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,18 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
 
 
+@contextmanager
+def running_servers(directory: Path) -> Iterator[Stack]:
+    with Stack(directory, inherited=clean_environment(), parts=SERVERS) as running:
+        running.start()
+        migrate(running.environment())
+        yield running
+
+
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Temporal, PostgreSQL and S3 alone: workers run in the tests' own process, or in processes that they start."""
-    with Stack(tmp_path_factory.mktemp("servers"), inherited=clean_environment(), parts=SERVERS) as running:
-        running.start()
-        migrate(running.environment())
+    with running_servers(tmp_path_factory.mktemp("servers")) as running:
         yield running
 
 

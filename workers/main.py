@@ -12,7 +12,6 @@ import structlog
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -23,8 +22,8 @@ from workers.registry import QueueDuties, duties
 from workers.schedules import ensure_reconciliation
 from workers.settings import Settings
 from workflows import names
+from workflows.client import reconcile_schedules
 from workflows.names import Queue
-from workflows.reconcile_schedules import ReconcileSchedules
 
 log = structlog.get_logger(__name__)
 
@@ -110,11 +109,4 @@ async def begin_reconciliation(client: Client, *, driven: bool) -> None:
     if driven:
         return
     await ensure_reconciliation(client)
-    await client.start_workflow(
-        ReconcileSchedules.run,
-        id=names.RECONCILE_SCHEDULES,
-        task_queue=Queue.OPS,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        start_signal="changed",
-        static_summary="schedules equal the sources table",
-    )
+    await reconcile_schedules(client)

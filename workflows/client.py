@@ -28,6 +28,7 @@ from domain.trading import (
 from workflows import names
 from workflows.execute_order import ExecuteOrder
 from workflows.process_document import ProcessDocument
+from workflows.reconcile_schedules import ReconcileSchedules
 from workflows.research_symbol import ResearchSymbol
 from workflows.trading_engine import TradingEngine
 
@@ -37,6 +38,19 @@ RPC_TIMEOUT = timedelta(seconds=30)
 async def connect(address: str, namespace: str) -> Client:
     """Connect with the payload converter that every part of the platform uses."""
     return await Client.connect(address, namespace=namespace, data_converter=pydantic_data_converter)
+
+
+async def reconcile_schedules(client: Client) -> None:
+    """Have the schedules made equal to the sources table, now or, where that is under way, once more."""
+    await client.start_workflow(
+        ReconcileSchedules.run,
+        id=names.RECONCILE_SCHEDULES,
+        task_queue=names.Queue.OPS,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        start_signal="changed",
+        static_summary="schedules equal the sources table",
+        rpc_timeout=RPC_TIMEOUT,
+    )
 
 
 class TemporalFlows:
@@ -75,6 +89,10 @@ class TemporalFlows:
         if status in (None, WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED):
             return None
         return f"its workflow ended as {status.name.lower()}"
+
+    async def reconcile_schedules(self) -> None:
+        if not self._driven:  # a replay has none
+            await reconcile_schedules(self._client)
 
     async def tell_symbol(self, notice: EvidenceNotice) -> None:
         await self._client.start_workflow(

@@ -15,7 +15,6 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from activities.fetching import FetchActivities
     from activities.ingestion import IngestionActivities
-    from activities.schedules import ScheduleActivities
     from domain.fetching import Request
     from domain.ingestion import (
         FetchedAnswer,
@@ -118,13 +117,9 @@ class IngestSource:
         )
 
     async def _end(self, end: RunEnd) -> None:
-        ended = await workflow.execute_activity_method(
+        await workflow.execute_activity_method(
             IngestionActivities.end_run, end, summary=f"the run is {end.status.value}", **options.END_RUN
         )
-        if ended.health_changed:  # a failing source is read less often, a recovered one as before
-            await workflow.execute_activity_method(
-                ScheduleActivities.reconcile, summary="its schedule follows its health", **options.SCHEDULES
-            )
 
     def _tell(self, report: IngestReport) -> None:
         workflow.set_current_details(

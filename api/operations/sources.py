@@ -21,8 +21,8 @@ from store import audit, sources
 from store.database import Database
 from store.tables.ingestion import IngestionRun, Source
 from workflows import names
+from workflows.client import reconcile_schedules
 from workflows.ingest_source import IngestSource
-from workflows.reconcile_schedules import ReconcileSchedules
 from workflows.try_source import TrySource
 
 FASTEST_CADENCE_SECONDS = 10
@@ -147,7 +147,7 @@ async def add(database: Database, client: Client, links: TemporalLinks, new: New
             paused=new.paused,
         )
         await _audit(session, "source_added", row, actor=actor, before=None, now=now)
-    await reconcile(client)
+    await reconcile_schedules(client)
     return await get(database, links, new.source_id)
 
 
@@ -284,18 +284,6 @@ async def list_runs(
     return [run_view(row, links) for row in rows]
 
 
-async def reconcile(client: Client) -> None:
-    """Have the schedules made equal to the table, now or, where that is under way, once more."""
-    await client.start_workflow(
-        ReconcileSchedules.run,
-        id=names.RECONCILE_SCHEDULES,
-        task_queue=names.Queue.OPS,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        start_signal="changed",
-        static_summary="schedules equal the sources table",
-    )
-
-
 async def _changed(
     database: Database,
     client: Client,
@@ -317,7 +305,7 @@ async def _changed(
         await _audit(session, action, changed, actor=actor, before=before, now=now)
         last = (await sources.last_runs(session)).get(source_id)
         view = _view(changed, last, links)
-    await reconcile(client)
+    await reconcile_schedules(client)
     return view
 
 

@@ -238,7 +238,7 @@ async def test_document_when_terminated_before_its_first_step_then_there_is_noth
     assert (await api("POST", f"{PATH}/{workflow_id}/discard", json={"reason": "a test"})).status_code == 200
 
 
-async def test_source_when_it_cannot_be_read_then_it_is_listed_under_fetch(platform: Platform, api: Caller) -> None:
+async def test_source_when_it_is_not_there_then_its_run_is_listed_under_plan(platform: Platform, api: Caller) -> None:
     workflow_id = names.ingest_id("no-such-source", "20140715T000000Z")
     async with platform.working(Queue.INGEST):
         request = IngestRequest(source_id="no-such-source", run_id="r1", as_of=NOW)
@@ -247,7 +247,7 @@ async def test_source_when_it_cannot_be_read_then_it_is_listed_under_fetch(platf
         )
         await asyncio.gather(handle.result(), return_exceptions=True)
     letter = await appears(api, workflow_id)
-    assert (letter["stage"], letter["error_type"]) == ("fetch", "SOURCE_NOT_FOUND")
+    assert (letter["stage"], letter["error_type"]) == ("plan", "SOURCE_NOT_FOUND")
 
 
 async def test_order_when_its_workflow_is_ended_and_retried_then_it_is_not_sent_twice(

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,16 @@ import pytest
 from cli import main
 from cli.stack.supervisor import Stack
 from tests.api.conftest import api, platform
-from tests.conftest import clean_environment
+from tests.conftest import clean_environment, running_servers
 
 __all__ = ["Done", "Stonks", "api", "cli", "platform"]
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Servers of these tests' own: orders are made of the same inputs as in the tests of the API."""
+    with running_servers(tmp_path_factory.mktemp("operate")) as running:
+        yield running
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,167 @@
+"""BackfillDocuments: a file of historical documents, from a few to millions, in batches.
+
+    plan -> register all, batch after batch -> read, a few batches at a time -> tell each symbol once -> note the end
+
+Id: `backfill/<id>`. The same code as for live documents decides, so that the same documents come out of it. All are
+registered before any is read: which of two is the copy does not depend on who was faster. Ends with a report. A batch
+that gives up fails the workflow, which is the dead letter: what was done stays, and a retry goes on at that batch.
+Cancelled, it ends after the batches that are under way. Continues as new after some hundred batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.backfill import BackfillActivities
+    from domain.backfill import (
+        BackfillEnd,
+        BackfillProgress,
+        BackfillReport,
+        BackfillRun,
+        BackfillState,
+        BackfillStep,
+        EndTask,
+        ReadTask,
+        RegisterTask,
+        TellTask,
+    )
+    from domain.ingestion import IngestReport
+    from workflows import names, options
+
+IN_FLIGHT = 3
+"""Batches at a time: while one is computed, another is written and a third one waits."""
+STEPS_A_RUN = 300
+
+
+@workflow.defn
+class BackfillDocuments:
+    @workflow.init
+    def __init__(self, state: BackfillState) -> None:
+        now, request = workflow.now(), state.request
+        run_id = names.backfill_run_id(request.source_id, now, as_published=request.as_published)
+        self._run = state.run or BackfillRun(run_id=run_id, as_of=now, request=request)
+        self._report = state.report or IngestReport(run_id=self._run.run_id, source_id=request.source_id)
+        self._state = state.model_copy(update={"run": self._run, "report": self._report})
+        self._steps = 0
+
+    @workflow.run
+    async def run(self, state: BackfillState) -> BackfillReport:
+        try:
+            if self._state.step is BackfillStep.PLAN:
+                await self._plan()
+            if self._state.step is BackfillStep.REGISTER:
+                await self._register()
+            if self._state.step is BackfillStep.READ:
+                await self._read()
+            symbols = await self._tell()
+        except ActivityError as error:
+            await self._end(BackfillEnd.FAILED, str(error.cause or error))
+            raise
+        except asyncio.CancelledError:
+            await self._end(BackfillEnd.CANCELED, "canceled by a person")
+            raise
+        reasons = await self._end(BackfillEnd.FINISHED)
+        self._note(step=BackfillStep.DONE)
+        return BackfillReport(
+            backfill_id=self._run.request.backfill_id,
+            run_id=self._run.run_id,
+            source_id=self._run.request.source_id,
+            as_published=self._run.request.as_published,
+            report=self._report,
+            reasons=reasons,
+            read=self._state.read,
+            symbols=symbols,
+            seconds=(workflow.now() - self._run.as_of).total_seconds(),
+        )
+
+    @workflow.query
+    def progress(self) -> BackfillProgress:
+        state = self._state
+        return BackfillProgress(
+            step=state.step,
+            records=state.plan.records,
+            report=self._report,
+            batches=sum(len(segment.ends) for segment in state.segments),
+            batches_read=state.batches_read,
+            read=state.read,
+        )
+
+    async def _plan(self) -> None:
+        plan = await workflow.execute_activity_method(
+            BackfillActivities.plan_backfill, self._run, summary="see the file, note the run", **options.PLAN_BACKFILL
+        )
+        self._note(plan=plan, step=BackfillStep.REGISTER)
+
+    async def _register(self) -> None:
+        last = False
+        while not last:
+            self._perhaps_continue()
+            state = self._state
+            step = asyncio.create_task(
+                workflow.execute_activity_method(
+                    BackfillActivities.register_batches,
+                    RegisterTask(run=self._run, plan=state.plan, batches=state.batches, records=state.records),
+                    summary=f"register from record {state.records}",
+                    **options.REGISTER_BATCHES,
+                )
+            )
+            await _all_in_flight({step})
+            done = step.result()
+            self._report, last = done.report, done.last
+            added = () if done.segment is None else (done.segment,)
+            self._note(batches=done.batches, records=done.records, segments=(*state.segments, *added))
+        self._note(step=BackfillStep.READ)
+
+    async def _read(self) -> None:
+        """Read batches in a window that slides: as one ends, the next one begins."""
+        waiting = self._batches()[self._state.batches_read :]
+        running: set[asyncio.Task[None]] = set()
+        try:
+            while waiting or running:
+                while waiting and len(running) < IN_FLIGHT:
+                    if self._is_long():
+                        await _all_in_flight(running)
+                        self._perhaps_continue()
+                    running.add(asyncio.create_task(self._read_batch(waiting.pop(0))))
+                done, running = await workflow.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+        finally:
+            await _all_in_flight(running)
+
+    async def _read_batch(self, task: ReadTask) -> None:
+        self._steps += 1
+        counts = await workflow.execute_activity_method(
+            BackfillActivities.read_batch, task, summary=f"read {task.end - task.start} documents", **options.READ_BATCH
+        )
+        self._note(batches_read=self._state.batches_read + 1, read=self._state.read.plus(counts))
+
+    async def _tell(self) -> int:
+        self._note(step=BackfillStep.TELL)
+        told = await workflow.execute_activity_method(
+            BackfillActivities.tell_symbols,
+            TellTask(run_id=self._run.run_id, segments=self._state.segments),
+            summary="each symbol once",
+            **options.TELL_SYMBOLS,
+        )
+        return told.symbols
+
+    async def _end(self, end: BackfillEnd, error: str = "") -> dict[str, int]:
+        ended = await workflow.execute_activity_method(
+            BackfillActivities.end_backfill,
+            EndTask(run_id=self._run.run_id, end=end, error=error),
+            summary=f"the run is {end.value}",
+            **options.END_RUN,
+        )
+        return ended.reasons
+
+    def _batches(self) -> list[ReadTask]:
+        found: list[ReadTask] = []
+        for segment in self._state.segments:
+            for start, end in zip((0, *segment.ends), segment.ends, strict=False):
+                found.append(ReadTask(run_id=self._run.run_id, key=segment.key, start=start, end=end))
+        return found
