@@ -5,20 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 
-from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from activities.ports import Flows
-from domain.documents import DocumentStatus
-from domain.extraction import (
-    Candidate,
-    Extraction,
-    ExtractionInput,
-    ValidatedExtraction,
-    document_text,
-)
+from domain.documents import NEW_YORK, DocumentStatus, Section
+from domain.extraction import Candidate, ExtractionInput, ValidatedExtraction
 from domain.ids import digest
 from domain.ingestion import (
     DocumentFailure,
@@ -27,21 +21,54 @@ from domain.ingestion import (
     ExtractionReference,
     ParsedDocument,
 )
-from domain.novelty import shingles
+from domain.parsed import parsed_text
 from domain.research import EvidenceNotice
-from domain.text import strip_invisible
 from domain.validation import validate_extraction
 from store import documents, registry
 from store.database import Database
+from store.documents import DocumentHead, ParsedText, Reading
 from store.objects import ObjectStore, key_for
 from store.registry import SymbolMaster
-from store.tables.ingestion import Document, EventRow, EvidenceRow, ExtractionRow
+from store.tables.ingestion import AgentPerformance, EventRow, EvidenceRow, ExtractionRow
 
 REGISTRY_SECONDS = 5.0
 """How long a change of the registry may take to be seen by the parser."""
 
-MAXIMUM_CHARACTERS = 200_000
-"""Longer texts are cut: no news story is longer, and a filing has its own parser."""
+NAMED_SCORE = 0.6
+"""How sure the registry must be that a text names a company before the extractor looks at it."""
+LONG_CHARACTERS = 20_000
+"""Longer texts are searched for companies in a thread, so that others' documents do not wait."""
+
+
+class Parser:
+    """Makes what an extractor is given from what a source delivered. Makes the same again from the same bytes."""
+
+    def __init__(self, database: Database, objects: ObjectStore) -> None:
+        self._database = database
+        self._objects = objects
+        self._known: SymbolMaster | None = None
+        self._known_since = 0.0
+
+    async def parse(self, doc_id: str) -> ParsedText:
+        """Clean the text, and find the companies it may be about."""
+        document = await documents.require(self._database, doc_id)
+        raw = json.loads(await self._objects.get(document.raw_key))
+        master = await self._master()
+        title, text = str(raw["title"]), str(raw["text"])
+        if len(text) < LONG_CHARACTERS:
+            source = extraction_input(document, title, text, master)
+        else:
+            source = await asyncio.to_thread(extraction_input, document, title, text, master)
+        return ParsedText(available_at=document.available_at, source=source, takes_back=document.takes_back)
+
+    async def _master(self) -> SymbolMaster:
+        """The registry, read again every few seconds: it changes by hand, documents come in bursts."""
+        if self._known is None or time.monotonic() - self._known_since > REGISTRY_SECONDS:
+            async with self._database.transaction() as session:
+                known = await registry.load_master(session)
+            await asyncio.to_thread(lambda: known.index)  # built once for a registry: a second for ten thousand names
+            self._known, self._known_since = known, time.monotonic()
+        return self._known
 
 
 class DocumentActivities:
@@ -51,75 +78,57 @@ class DocumentActivities:
         self._database = database
         self._objects = objects
         self._flows = flows
-        self._known: SymbolMaster | None = None
-        self._known_since = 0.0
+        self._parser = Parser(database, objects)
 
     @activity.defn
     async def parse(self, request: DocumentRequest) -> ParsedDocument:
-        """Clean the text, find the companies it may be about, and store both under the text's own hash."""
-        async with self._database.transaction() as session:
-            document = await documents.require(session, request.doc_id)
-            labelled = await documents.symbols_of(session, request.doc_id)
-            master = await self._master(session)
-        raw = json.loads(await self._objects.get(document.raw_key))
-        text = strip_invisible(document_text(raw["title"], raw["text"]))[:MAXIMUM_CHARACTERS]
-        source = ExtractionInput(
-            doc_id=document.doc_id,
-            text=text,
-            language=document.language,
-            published_at=document.published_at,
-            candidates=_candidates(text, labelled, master.names),
-        )
-        body = source.model_dump_json().encode()
-        key = await self._objects.put(key_for("parsed", digest(body.decode(), length=64)), body, "application/json")
-        async with self._database.transaction() as session:
-            await documents.save_text(session, request.doc_id, text_key=key, shingles=list(shingles(text)))
+        """Parse a document, and keep the result in memory for the extractor, which stores it beside its answer."""
+        parsed = await self._parser.parse(request.doc_id)
+        body = parsed.model_dump_json().encode()
+        key = key_for("parsed", digest(body.decode(), length=64))
+        self._objects.keep(key, body)
         return ParsedDocument(
-            doc_id=request.doc_id, text_key=key, characters=len(text), candidates=len(source.candidates)
+            doc_id=request.doc_id,
+            text_key=key,
+            characters=len(parsed.source.text),
+            candidates=len(parsed.source.candidates),
         )
-
-    async def _master(self, session: AsyncSession) -> SymbolMaster:
-        """The registry, read again every few seconds: it changes by hand, documents come in bursts."""
-        if self._known is None or time.monotonic() - self._known_since > REGISTRY_SECONDS:
-            self._known, self._known_since = await registry.load_master(session), time.monotonic()
-        return self._known
 
     @activity.defn
     async def save_evidence(self, reference: ExtractionReference) -> DocumentOutcome:
         """Keep what the text itself supports, save it, and tell every symbol that gained evidence."""
-        async with self._database.transaction() as session:
-            document = await documents.require(session, reference.doc_id)
-        answer, text = await asyncio.gather(
-            self._objects.get(reference.result_key), self._objects.get(document.text_key)
-        )
-        source = ExtractionInput.model_validate_json(text)
-        valid = validate_extraction(Extraction.model_validate_json(answer), source)
-        events, evidence = _rows(valid, reference, document)
+        reading = Reading.model_validate_json(await self._objects.get(reference.result_key))
+        valid = validate_extraction(reading.answer, reading.source)
+        events, evidence = _rows(valid, reference, reading.available_at)
         status = _status(valid)
-        async with self._database.transaction() as session:
-            await documents.save_extraction(
-                session,
-                extraction=ExtractionRow(
-                    extraction_id=reference.extraction_id,
-                    doc_id=reference.doc_id,
-                    extractor=reference.extractor,
-                    extractor_version=reference.extractor_version,
-                    status=status.value,
-                    result_key=reference.result_key,
-                    quotes_total=valid.quotes_total,
-                    quotes_valid=valid.quotes_valid,
-                    dropped=list(valid.dropped),
-                    recorded_at=datetime.now(UTC),
-                ),
-                events=events,
-                evidence=evidence,
-            )
-            await documents.set_status(session, [reference.doc_id], status)
-        symbols = tuple(sorted({row.symbol for row in evidence}))
-        for symbol in symbols:
-            await self._flows.tell_symbol(
-                EvidenceNotice(symbol=symbol, doc_id=document.doc_id, available_at=document.available_at)
-            )
+        await documents.save_extraction(
+            self._database,
+            extraction=ExtractionRow(
+                extraction_id=reference.extraction_id,
+                doc_id=reference.doc_id,
+                extractor=reference.extractor,
+                extractor_version=reference.extractor_version,
+                status=status.value,
+                result_key=reference.result_key,
+                quotes_total=valid.quotes_total,
+                quotes_valid=valid.quotes_valid,
+                dropped=list(valid.dropped),
+                recorded_at=datetime.now(UTC),
+            ),
+            events=events,
+            evidence=evidence,
+            status=status,
+            calls=[_call(reading)],
+        )
+        gained = {row.symbol for row in evidence}
+        if reading.takes_back:  # what an earlier document said of a company counts no longer: it is judged anew
+            gained |= set(await documents.symbols_judged_in(self._database, reading.takes_back))
+        symbols = tuple(sorted(gained))
+        notices = [
+            EvidenceNotice(symbol=symbol, doc_id=reference.doc_id, available_at=reading.available_at)
+            for symbol in symbols
+        ]
+        await asyncio.gather(*(self._flows.tell_symbol(notice) for notice in notices))
         return DocumentOutcome(
             doc_id=reference.doc_id,
             status=status.value,
@@ -137,13 +146,42 @@ class DocumentActivities:
             )
 
 
-def _candidates(text: str, labelled: list[str], names: dict[str, tuple[str, ...]]) -> tuple[Candidate, ...]:
-    """The source's own symbols, and every company one of whose names stands in the text."""
-    found = [Candidate(symbol=symbol, names=names.get(symbol, (symbol,)), labelled=True) for symbol in labelled]
-    known = set(labelled)
-    for symbol in sorted(names):
-        if symbol not in known and any(name in text for name in names[symbol]):
-            found.append(Candidate(symbol=symbol, names=names[symbol]))
+def extraction_input(document: DocumentHead, title: str, text: str, master: SymbolMaster) -> ExtractionInput:
+    """What an extractor is given of a document: clean text, its sections, and the companies that it may be about."""
+    parsed, sections = parsed_text(title, text, [Section(**section) for section in document.sections])
+    return ExtractionInput(
+        doc_id=document.doc_id,
+        text=parsed,
+        language=document.language,
+        published_at=document.published_at,
+        candidates=_candidates(parsed, document.symbols, master, _day(document.published_at)),
+        sections=sections,
+    )
+
+
+def _day(published_at: datetime) -> date:
+    """The day in New York that a document belongs to; a day-precise one ends with it."""
+    return (published_at - timedelta(seconds=1)).astimezone(NEW_YORK).date()
+
+
+def _candidates(text: str, labelled: Sequence[str], master: SymbolMaster, on: date) -> tuple[Candidate, ...]:
+    """The source's own symbols, and every company that is followed and that the text names on that day."""
+    named = {
+        found.symbol: found
+        for found in master.index.resolve(text, on)
+        if found.score >= NAMED_SCORE and found.symbol in master.followed
+    }
+
+    def names(symbol: str) -> tuple[str, ...]:
+        mentions = named[symbol].mentions if symbol in named else ()
+        spoken = {text[start:end] for start, end in mentions}
+        # A ticker must not become a name: MA stands for Mastercard only where the text says so.
+        words = {word for word in spoken if master.index.resolve_ticker(word, on) is None}
+        known = words | set(master.names.get(symbol, ()))
+        return tuple(sorted(known, key=lambda name: (-len(name), name))) or (symbol,)
+
+    found = [Candidate(symbol=symbol, names=names(symbol), labelled=True) for symbol in labelled]
+    found += [Candidate(symbol=symbol, names=names(symbol)) for symbol in sorted(named.keys() - set(labelled))]
     return tuple(found)
 
 
@@ -154,8 +192,24 @@ def _status(valid: ValidatedExtraction) -> DocumentStatus:
     return DocumentStatus.PROCESSED
 
 
+def _call(reading: Reading) -> AgentPerformance:
+    call = reading.call
+    return AgentPerformance(
+        call_id=call.call_id,
+        agent=call.agent,
+        doc_id=reading.source.doc_id,
+        extractor_version=reading.answer.extractor_version,
+        attempt=call.attempt,
+        latency_ms=call.latency_ms,
+        valid=not call.problem,
+        problem=call.problem,
+        quotes_total=sum(len(event.evidence) for event in reading.answer.events),
+        recorded_at=call.recorded_at,
+    )
+
+
 def _rows(
-    valid: ValidatedExtraction, reference: ExtractionReference, document: Document
+    valid: ValidatedExtraction, reference: ExtractionReference, available_at: datetime
 ) -> tuple[list[EventRow], list[EvidenceRow]]:
     events: list[EventRow] = []
     evidence: dict[tuple[str, str], EvidenceRow] = {}
@@ -185,7 +239,7 @@ def _rows(
                     extraction_id=reference.extraction_id,
                     doc_id=reference.doc_id,
                     symbol=entity.symbol,
-                    available_at=document.available_at,
+                    available_at=available_at,
                     event_type=event.type.value,
                     role=entity.role.value,
                     materiality=event.materiality.value,

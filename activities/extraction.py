@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 
 from temporalio import activity
 
+from activities.documents import Parser
 from activities.ports import Extractor
 from domain.errors import ConfigurationError, ModelOutputInvalid, VendorRejected, VendorUnavailable
-from domain.extraction import Extraction, ExtractionInput
+from domain.extraction import Extraction
 from domain.ids import digest
 from domain.ingestion import ExtractionReference, ParsedDocument
-from store.database import Database, insert_new
+from store.database import Database
+from store.documents import AgentCall, ParsedText, Reading
 from store.objects import ObjectStore, key_for
-from store.tables.ingestion import AgentPerformance
 
 AGENT = "document-extractor"
 ATTEMPTS_BEFORE_RULES = 3
@@ -27,51 +28,63 @@ class ExtractionActivities:
     def __init__(
         self, database: Database, objects: ObjectStore, extractor: Extractor, fallback: Extractor | None = None
     ) -> None:
-        self._database = database
         self._objects = objects
         self._extractor = extractor
         self._fallback = fallback
+        self._parser = Parser(database, objects)
 
     @activity.defn
     async def extract(self, parsed: ParsedDocument) -> ExtractionReference:
-        """Read the document once; a retry reads it again and stores the answer under the answer's own hash."""
-        source = ExtractionInput.model_validate_json(await self._objects.get(parsed.text_key))
+        """Read the document once, and store what was read with the answer; a retry reads and stores it again."""
+        text = await self._text(parsed)
         started = time.monotonic()
         problem = ""
         try:
-            answer = await self._extractor.extract(source)
+            answer = await self._extractor.extract(text.source)
         except (ModelOutputInvalid, VendorRejected, ConfigurationError, VendorUnavailable) as error:
             away = isinstance(error, VendorUnavailable)
             if self._fallback is None or (away and activity.info().attempt < ATTEMPTS_BEFORE_RULES):
                 raise
             problem = str(error)
-            answer = await self._fallback.extract(source)
-        body = answer.model_dump_json().encode()
-        key = await self._objects.put(
-            key_for("extractions", digest(body.decode(), length=64)), body, "application/json"
+            answer = await self._fallback.extract(text.source)
+        reading = Reading(
+            available_at=text.available_at,
+            source=text.source,
+            takes_back=text.takes_back,
+            answer=answer,
+            call=_call(int((time.monotonic() - started) * 1000), problem),
         )
-        await self._log(answer, started, problem)
+        body = reading.model_dump_json()
+        key = await self._objects.put(key_for("readings", digest(body, length=64)), body.encode(), "application/json")
         return ExtractionReference(
             doc_id=parsed.doc_id,
-            extraction_id=digest("extraction", parsed.doc_id, answer.extractor_version, key),
+            extraction_id=_extraction_id(parsed.doc_id, answer),
             result_key=key,
             extractor=answer.extractor.value,
             extractor_version=answer.extractor_version,
         )
 
-    async def _log(self, answer: Extraction, started: float, problem: str) -> None:
-        info = activity.info()
-        row = AgentPerformance(
-            call_id=digest("call", info.workflow_run_id, info.activity_id, info.attempt),
-            agent=AGENT,
-            doc_id=answer.doc_id,
-            extractor_version=answer.extractor_version,
-            attempt=info.attempt,
-            latency_ms=int((time.monotonic() - started) * 1000),
-            valid=not problem,
-            problem=problem[:1_000],
-            quotes_total=sum(len(event.evidence) for event in answer.events),
-            recorded_at=datetime.now(UTC),
-        )
-        async with self._database.transaction() as session:
-            await insert_new(session, [row])
+    async def _text(self, parsed: ParsedDocument) -> ParsedText:
+        """What the parser made: mostly still in memory, made again where another process made it."""
+        body = self._objects.kept(parsed.text_key)
+        if body is None:
+            return await self._parser.parse(parsed.doc_id)
+        return ParsedText.model_validate_json(body)
+
+
+def _extraction_id(doc_id: str, answer: Extraction) -> str:
+    """The same for the same answer, whatever the call that gave it took."""
+    content = key_for("extractions", digest(answer.model_dump_json(), length=64))
+    return digest("extraction", doc_id, answer.extractor_version, content)
+
+
+def _call(latency_ms: int, problem: str) -> AgentCall:
+    info = activity.info()
+    return AgentCall(
+        call_id=digest("call", info.workflow_run_id, info.activity_id, info.attempt),
+        agent=AGENT,
+        attempt=info.attempt,
+        latency_ms=latency_ms,
+        problem=problem[:1_000],
+        recorded_at=datetime.now(UTC),
+    )

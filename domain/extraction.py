@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from domain.documents import Section
 from domain.model import Model, Utc
 
 
@@ -138,6 +139,8 @@ class ExtractionInput(Model):
     language: str = "en"
     published_at: Utc
     candidates: tuple[Candidate, ...]
+    sections: tuple[Section, ...] = ()
+    """Of `text`, where its source has any: items of a report, parts of a page."""
 
 
 class Extraction(Model):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic_core import to_json
 from sqlalchemy import URL, event, inspect, text
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.exc import DisconnectionError
@@ -61,6 +62,22 @@ class Database:
         """Open a session that commits at the end of the block and rolls back when it raises."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    async def run(self, statement: str, *values: Any) -> list[Any]:
+        """Run one statement with the driver itself, as a transaction of its own, and return its rows.
+
+        For what every document does: one round trip, and a third of the work of a session. Values are `$1`, `$2`...
+        """
+        async with self.engine.connect() as connection:
+            raw = await connection.get_raw_connection()
+            driver: Any = raw.driver_connection
+            try:
+                rows: list[Any] = await driver.fetch(statement, *values)
+            except BaseException:
+                if driver.is_closed():
+                    await connection.invalidate()  # a dead one must not go back to the pool
+                raise
+            return rows
 
     async def copy(self, table: str, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:
         """Insert many new rows with COPY, through a temporary table; rows whose key exists stay as they are."""
@@ -116,6 +133,39 @@ async def insert_new(session: AsyncSession, rows: Sequence[SQLModel]) -> int:
     connection = await session.connection()
     result = await connection.execute(_insert(rows).on_conflict_do_nothing())
     return int(result.rowcount)
+
+
+def insert_from_json(table: type[SQLModel], value: str) -> str:
+    """The text of an INSERT of every row of a JSON array (see `as_json`); rows that exist stay untouched."""
+    mapped: Any = inspect(table)
+    name = mapped.local_table.name
+    columns = ", ".join(f'"{column.name}"' for column in mapped.columns)
+    rows = f'json_populate_recordset(NULL::"{name}", {value}::text::json)'
+    return f'INSERT INTO "{name}" ({columns}) SELECT {columns} FROM {rows} ON CONFLICT DO NOTHING'  # noqa: S608
+
+
+def as_json(rows: Sequence[SQLModel]) -> str:
+    """Rows as one value, so that a statement has the same text, and stays prepared, for any number of them."""
+    return f"[{','.join(row.model_dump_json() for row in rows)}]"
+
+
+def values_as_json(rows: Sequence[Mapping[str, Any]]) -> str:
+    """As `as_json`, of rows that nobody made models of: every column must be there."""
+    return to_json(rows).decode()
+
+
+async def fetch(session: AsyncSession, statement: str, *values: Any) -> list[Any]:
+    """Run one statement with the driver itself inside the session's transaction, and return its rows.
+
+    For batches: arrays go as they are. Values are `$1`, `$2`...; what the session has not flushed is not seen.
+    """
+    connection = await session.connection()
+    raw = await connection.get_raw_connection()
+    driver: Any = raw.driver_connection
+    if not driver.is_in_transaction():  # the session begins one with its own first statement
+        await connection.execute(text("SELECT 1"))
+    rows: list[Any] = await driver.fetch(statement, *values)
+    return rows
 
 
 async def upsert(session: AsyncSession, rows: Sequence[SQLModel]) -> None:

@@ -5,23 +5,91 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func, update
+from sqlalchemy import exists, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.decisions import EvidenceItem
-from domain.documents import Credibility, DocumentStatus
+from domain.documents import Credibility, DocumentStatus, Relation
 from domain.errors import NotFound
-from domain.extraction import EntityRole, EventType, ExtractorKind, Materiality
-from store.database import insert_new
+from domain.extraction import EntityRole, EventType, Extraction, ExtractionInput, ExtractorKind, Materiality
+from domain.model import Model, Utc
+from store.database import Database, as_json, insert_from_json, insert_new
 from store.tables.ingestion import (
+    AgentPerformance,
     Document,
+    DocumentLink,
     DocumentSymbol,
     EventRow,
     EvidenceRow,
     ExtractionRow,
 )
+
+# What every document runs: single statements, each a transaction, so that a document costs two round trips.
+_HEAD = """
+    SELECT doc_id, raw_key, language, published_at, available_at,
+           sections,
+           ARRAY(SELECT symbol FROM document_symbols WHERE document_symbols.doc_id = documents.doc_id) AS symbols,
+           ARRAY(SELECT original_id FROM document_links WHERE document_links.doc_id = documents.doc_id
+                 AND relation IN ('correction', 'retraction')) AS takes_back
+    FROM documents WHERE doc_id = $1
+"""
+_SAVE_EXTRACTION = f"""
+    WITH new_extraction AS ({insert_from_json(ExtractionRow, "$4")}),
+         new_events AS ({insert_from_json(EventRow, "$5")}),
+         new_evidence AS ({insert_from_json(EvidenceRow, "$6")}),
+         new_call AS ({insert_from_json(AgentPerformance, "$7")})
+    UPDATE documents SET status = $2, error = '', text_key = $3 WHERE doc_id = $1
+"""  # noqa: S608 - built from the names of tables
+_JUDGED_IN = "SELECT DISTINCT symbol FROM evidence WHERE doc_id = ANY($1::text[]) ORDER BY symbol"
+
+
+@dataclass(frozen=True)
+class DocumentHead:
+    """What processing a document needs of its row, and the symbols that its source attached, sorted."""
+
+    doc_id: str
+    raw_key: str
+    language: str
+    published_at: datetime
+    available_at: datetime
+    symbols: tuple[str, ...]
+    sections: tuple[dict[str, Any], ...] = ()
+    """Of the text as its source gave it."""
+    takes_back: tuple[str, ...] = ()
+    """Documents that it corrects or retracts."""
+
+
+class ParsedText(Model):
+    """A document as an extractor is given it, and when it could first be known."""
+
+    available_at: Utc
+    source: ExtractionInput
+    takes_back: tuple[str, ...] = ()
+    """Documents that this one corrects or retracts."""
+
+
+class AgentCall(Model):
+    """How one call of an extractor went."""
+
+    call_id: str
+    agent: str
+    attempt: int
+    latency_ms: int
+    problem: str
+    """Empty where the extractor that was asked gave the answer."""
+    recorded_at: Utc
+
+
+class Reading(ParsedText):
+    """The object that a document's `text_key` and its extraction's `result_key` name: what an extractor was given,
+    and what it answered.
+    """
+
+    answer: Extraction
+    call: AgentCall
 
 
 @dataclass(frozen=True)
@@ -50,31 +118,38 @@ async def register(
     )
 
 
-async def of_run(session: AsyncSession, doc_ids: Sequence[str], *, run_id: str) -> set[str]:
-    """Those of the documents that this run registered, now or in an attempt before."""
+async def of_run(session: AsyncSession, doc_ids: Sequence[str], *, run_id: str, answer_key: str = "") -> set[str]:
+    """Those of the documents that this run registered from this answer, now or in an attempt before."""
     rows = await session.exec(
-        select(Document.doc_id).where(col(Document.doc_id).in_(doc_ids), Document.run_id == run_id)
+        select(Document.doc_id).where(
+            col(Document.doc_id).in_(doc_ids), Document.run_id == run_id, Document.answer_key == answer_key
+        )
     )
     return set(rows.all())
 
 
-async def require(session: AsyncSession, doc_id: str) -> Document:
-    document = await session.get(Document, doc_id)
-    if document is None:
+async def count_copies(session: AsyncSession, doc_ids: Iterable[str]) -> int:
+    """How many of the documents repeat an earlier story and are not read."""
+    found = await session.exec(
+        select(func.count())
+        .select_from(Document)
+        .where(col(Document.doc_id).in_(list(doc_ids)), Document.status == DocumentStatus.DUPLICATE.value)
+    )
+    return int(found.one())
+
+
+async def require(database: Database, doc_id: str) -> DocumentHead:
+    rows = await database.run(_HEAD, doc_id)
+    if not rows:
         raise NotFound("DOCUMENT_NOT_FOUND", "`stonks status` and /v1/documents list what is known", doc_id=doc_id)
-    return document
+    found = dict(rows[0])
+    found["symbols"], found["takes_back"] = tuple(sorted(found["symbols"])), tuple(sorted(found["takes_back"]))
+    return DocumentHead(**{**found, "sections": tuple(found["sections"])})
 
 
-async def save_text(session: AsyncSession, doc_id: str, *, text_key: str, shingles: list[int]) -> None:
-    """Note where the document's parsed text is, and the shingles that later documents are compared with."""
-    changed = {"text_key": text_key, "shingles": shingles}
-    await session.exec(update(Document).where(col(Document.doc_id) == doc_id).values(**changed))
-
-
-async def symbols_of(session: AsyncSession, doc_id: str) -> list[str]:
-    """Symbols that the source attached, sorted."""
-    rows = await session.exec(select(DocumentSymbol.symbol).where(DocumentSymbol.doc_id == doc_id))
-    return sorted(rows.all())
+async def symbols_judged_in(database: Database, doc_ids: Sequence[str]) -> list[str]:
+    """Companies on which evidence was read in the documents."""
+    return [row["symbol"] for row in await database.run(_JUDGED_IN, list(doc_ids))]
 
 
 async def list_due(session: AsyncSession, *, until: datetime, limit: int) -> list[tuple[str, str, bool]]:
@@ -120,16 +195,25 @@ async def count_by_status(session: AsyncSession, *, until: datetime | None = Non
 
 
 async def save_extraction(
-    session: AsyncSession,
+    database: Database,
     *,
     extraction: ExtractionRow,
     events: Sequence[EventRow],
     evidence: Sequence[EvidenceRow],
+    status: DocumentStatus,
+    calls: Sequence[AgentPerformance] = (),
 ) -> None:
-    """Save an extraction with its events and evidence; repeating it changes nothing."""
-    await insert_new(session, [extraction])
-    await insert_new(session, events)
-    await insert_new(session, evidence)
+    """Save an extraction with all that hangs on it, and what became of its document; repeating it changes nothing."""
+    await database.run(
+        _SAVE_EXTRACTION,
+        extraction.doc_id,
+        status.value,
+        extraction.result_key,
+        as_json([extraction]),
+        as_json(events),
+        as_json(evidence),
+        as_json(calls),
+    )
 
 
 async def evidence_for(
@@ -144,6 +228,7 @@ async def evidence_for(
             col(EvidenceRow.symbol).in_(symbols),
             EvidenceRow.available_at <= as_of,
             EvidenceRow.available_at > as_of - timedelta(days=days),
+            ~_taken_back(as_of),
         )
         .order_by(col(EvidenceRow.available_at), col(EvidenceRow.evidence_id))
     )
@@ -151,6 +236,15 @@ async def evidence_for(
     for evidence, document, extraction in rows:
         found[evidence.symbol].append(_item(evidence, document, extraction))
     return found
+
+
+def _taken_back(as_of: datetime) -> Any:
+    """Whether a document known at `as_of` corrects or retracts the one that evidence was read in."""
+    return exists().where(
+        col(DocumentLink.original_id) == col(EvidenceRow.doc_id),
+        col(DocumentLink.relation).in_([Relation.CORRECTION.value, Relation.RETRACTION.value]),
+        col(DocumentLink.available_at) <= as_of,
+    )
 
 
 async def symbols_with_evidence(session: AsyncSession, *, as_of: datetime, days: int) -> list[str]:

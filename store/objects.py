@@ -1,13 +1,20 @@
-"""Objects on any S3: raw bytes, parsed text, answers, records. Content-addressed: writing twice is harmless."""
+"""Objects on any S3: raw bytes, parsed text, answers, records. Content-addressed: writing twice is harmless.
+
+A key is `<kind>/<two digits>/<hash>`. Where many small objects are written at once they are laid end to end into one, a
+*pack*, and each is a slice of it, whose key adds where it begins and how long it is: `packs/ab/abcdef...@1024+311`.
+Slices are read like any other object.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import re
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import urllib3
@@ -20,6 +27,8 @@ from domain.errors import NotFound, VendorUnavailable
 T = TypeVar("T")
 
 PARALLEL_PUTS = 8
+_PACKS = "packs"
+_SLICE = re.compile(rf"({_PACKS}/[0-9a-f]{{2}}/[0-9a-f]{{64}})@([0-9]{{1,15}})\+([0-9]{{1,15}})")
 
 
 class ObjectSettings(BaseModel):
@@ -31,6 +40,31 @@ class ObjectSettings(BaseModel):
     access_key: SecretStr
     secret_key: SecretStr
     bucket: str = "stonks"
+
+
+class Slice(NamedTuple):
+    """A part of a pack."""
+
+    pack: str
+    start: int
+    length: int
+
+    @property
+    def end(self) -> int:
+        return self.start + self.length
+
+    def key(self) -> str:
+        return f"{self.pack}@{self.start}+{self.length}"
+
+    def of(self, pack: bytes) -> bytes:
+        """Cut the slice out of its pack.
+
+        Raises:
+            NotFound: the pack is shorter.
+        """
+        if self.end > len(pack):
+            raise _no_such_slice(self)
+        return pack[self.start : self.end]
 
 
 class ObjectStore:
@@ -69,22 +103,64 @@ class ObjectStore:
 
     async def put_many(self, items: Sequence[tuple[str, bytes]], content_type: str) -> None:
         """Store many objects, a few at a time."""
-        await asyncio.gather(*(self._call(self._put, key, body, content_type) for key, body in items))
+        await asyncio.gather(*(self.put(key, body, content_type) for key, body in items))
+
+    async def put_pack(self, bodies: Sequence[bytes]) -> list[str]:
+        """Store many bodies as one object, under the hash of the whole, and return the key of each.
+
+        A pack does not stay in memory: what is written in bulk would drive out what the next step of a document needs.
+        """
+        if not bodies:
+            return []
+        joined = b"".join(bodies)
+        pack = key_for(_PACKS, hashlib.sha256(joined).hexdigest())
+        await self._call(self._put, pack, joined, "application/octet-stream")
+        keys, start = [], 0
+        for body in bodies:
+            keys.append(Slice(pack, start, len(body)).key())
+            start += len(body)
+        return keys
 
     async def get(self, key: str) -> bytes:
-        """Read an object; `NotFound` where there is none."""
-        body = self._kept.get(key)
+        """Read an object or a slice of a pack; `NotFound` where there is none."""
+        body = self.kept(key)
         if body is None:
-            body = await self._call(self._get, key)
+            part = slice_of(key)
+            body = await (self._call(self._get, key) if part is None else self._call(self._get_slice, part))
             self._kept.add(key, body)
         return body
 
+    async def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+        """Read objects by key, each pack among them once and whole."""
+        wanted = set(keys)
+        parts = {key: part for key in wanted if (part := slice_of(key)) is not None}
+        plain = wanted - parts.keys()
+        packs = {part.pack for part in parts.values()}
+        bodies = await asyncio.gather(
+            *(self.get(key) for key in plain), *(self._call(self._get, pack) for pack in packs)
+        )
+        found = dict(zip((*plain, *packs), bodies, strict=True))
+        return {key: parts[key].of(found[parts[key].pack]) if key in parts else found[key] for key in wanted}
+
+    def keep(self, key: str, body: bytes) -> None:
+        """Hold bytes in memory only, for the next step: what can be made again need not be stored."""
+        self._kept.add(key, body)
+
+    def kept(self, key: str) -> bytes | None:
+        """Bytes that are still in memory, those of a slice also where its pack is."""
+        body = self._kept.get(key)
+        if body is None and (part := slice_of(key)) is not None:
+            pack = self._kept.get(part.pack)
+            body = None if pack is None else part.of(pack)
+        return body
+
     async def exists(self, key: str) -> bool:
+        part = slice_of(key)
         try:
-            await self._call(self._client.stat_object, self.settings.bucket, key)
+            found = await self._call(self._client.stat_object, self.settings.bucket, part.pack if part else key)
         except NotFound:
             return False
-        return True
+        return part is None or (found.size or 0) >= part.end
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -115,15 +191,32 @@ class ObjectStore:
             answer.close()
             answer.release_conn()
 
+    def _get_slice(self, part: Slice) -> bytes:
+        if not part.length:
+            return b""  # a range cannot be empty
+        answer = self._client.get_object(
+            bucket_name=self.settings.bucket, object_name=part.pack, offset=part.start, length=part.length
+        )
+        try:
+            body = answer.read()
+        finally:
+            answer.close()
+            answer.release_conn()
+        if len(body) != part.length:
+            raise _no_such_slice(part)
+        return body
+
     async def _call(self, function: Callable[..., T], *arguments: Any) -> T:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._threads, function, *arguments)
         except S3Error as error:
+            asked = arguments[-1]
             if error.code in ("NoSuchKey", "NoSuchObject", "NotFound"):
-                raise NotFound(
-                    "OBJECT_NOT_FOUND", "It was never written or the bucket was changed", key=arguments[-1]
-                ) from None
+                key = asked.key() if isinstance(asked, Slice) else asked
+                raise NotFound("OBJECT_NOT_FOUND", "It was never written or the bucket was changed", key=key) from None
+            if error.code == "InvalidRange" and isinstance(asked, Slice):
+                raise _no_such_slice(asked) from None
             raise VendorUnavailable("OBJECT_STORE_ERROR", "See the object store's log", reply=error.code) from error
         except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
             raise VendorUnavailable(
@@ -158,3 +251,13 @@ class _Kept:
 def key_for(kind: str, content_hash: str) -> str:
     """The key of an object: its kind, two digits for spreading, its hash."""
     return f"{kind}/{content_hash[:2]}/{content_hash}"
+
+
+def slice_of(key: str) -> Slice | None:
+    """The part of a pack that a key means; None for the key of an object of its own."""
+    found = _SLICE.fullmatch(key)
+    return None if found is None else Slice(found[1], int(found[2]), int(found[3]))
+
+
+def _no_such_slice(part: Slice) -> NotFound:
+    return NotFound("OBJECT_NOT_FOUND", "Its pack is shorter: the bucket was changed", key=part.key())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -14,12 +15,13 @@ from temporalio.client import Client
 from activities.adapters.contract import SourceAdapter
 from activities.adapters.files.actions import read_actions
 from activities.adapters.files.bars import read_bars
-from activities.adapters.files.documents import read_documents
+from activities.adapters.files.documents import count_records, read_documents
 from activities.adapters.files.fingerprint import fingerprint
 from activities.adapters.paper import PaperControl
 from activities.adapters.rules import RulesExtractor
+from activities.backfill import BackfillActivities
 from activities.competitors import CompetitorActivities
-from activities.documents import DocumentActivities
+from activities.documents import LONG_CHARACTERS, DocumentActivities
 from activities.engine import EngineActivities
 from activities.extraction import ExtractionActivities
 from activities.fetching import FetchActivities
@@ -136,6 +138,20 @@ class Parts:
             driven=self.settings.driven,
         )
 
+    def backfill_activities(self) -> BackfillActivities:
+        def read_file(config: Any, not_after: datetime) -> Iterator[SourceDocument | Reject]:
+            return read_documents(config, not_after=not_after)
+
+        return BackfillActivities(
+            self.database,
+            self.objects,
+            self.flows,
+            read_file,
+            count_records,
+            RulesExtractor().extract,
+            driven=self.settings.driven,
+        )
+
     def fetch_activities(self) -> FetchActivities:
         """The only part that holds the vendors' keys and connects to the outside."""
         from activities.adapters.imap.mailbox import MailboxFetcher
@@ -204,4 +220,6 @@ class _RulesInline:
         self._rules = rules
 
     async def extract(self, source: ExtractionInput) -> Extraction:
-        return self._rules.extract(source)
+        if len(source.text) < LONG_CHARACTERS:
+            return self._rules.extract(source)
+        return await asyncio.to_thread(self._rules.extract, source)

@@ -100,7 +100,7 @@ class Objects(Part):
             ),
             environment={
                 **server_environment(self._context.directory, self._context.inherited),
-                "GOMEMLIMIT": "192MiB",
+                "GOMEMLIMIT": "320MiB",
                 # Without these its inner ports serve every user of the machine without a password.
                 "WEED_JWT_SIGNING_KEY": internal_key,
                 "WEED_JWT_SIGNING_READ_KEY": internal_key,

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from tests.benchmarks.backfill import backfill
 from tests.benchmarks.documents import document_throughput
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.startup import startup
@@ -15,6 +16,7 @@ from tests.benchmarks.startup import startup
 BENCHMARKS: dict[str, Callable[[], Iterable[Figure]]] = {
     "startup": startup,
     "documents": document_throughput,
+    "backfill": backfill,
 }
 RESULT = Path("build") / "bench.json"
 

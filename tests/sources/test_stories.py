@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 from domain.documents import Relation
 from domain.novelty import shingles
 from domain.stories import WINDOW, Story, bands, link, marked_relation, searched_bands, similarity
+from store import documents
 from tests.sources.articles import Articles
 from tests.sources.newsroom import Newsroom, rss, xml
+from workflows.names import Queue
 
 NOW = datetime(2026, 3, 4, 15, tzinfo=UTC)
 TEXT = (
@@ -173,3 +176,44 @@ async def test_story_when_the_vendor_changes_it_then_the_new_version_is_linked_a
     (linked,) = await newsroom.links(correction.doc_id)
     assert (linked.original_id, linked.relation) == (original.doc_id, "correction")
     assert correction.status == "released"
+
+
+async def test_story_when_retracted_then_its_evidence_counts_no_longer_from_then_on(newsroom: Newsroom) -> None:
+    articles, path = Articles(), "/v2/reference/news"
+    told = "Apple profit rises 20 percent on strong iPhone sales, beating expectations"
+    source_id = await newsroom.source(
+        {"kind": "polygon_news", "base_url": newsroom.url, "since": (datetime.now(UTC) - timedelta(days=4)).isoformat()}
+    )
+    original = articles.article(1, title=f"{told} {articles.mark}", description=f"{told}. {articles.mark}")
+    retraction = articles.article(60, title=f"RETRACTION: {told} {articles.mark}", description="The story was wrong.")
+    newsroom.vendor.replies[path] = articles.answer(original)
+
+    async with newsroom.working(Queue.INGEST, Queue.FETCH, Queue.EXTRACT, Queue.RESEARCH):
+        await newsroom.run(source_id)
+        await _processed(newsroom, source_id, 1)
+        before = datetime.now(UTC)
+        newsroom.vendor.replies[path] = articles.answer(retraction)
+        await newsroom.run(source_id)
+        await _processed(newsroom, source_id, 2)
+    after = datetime.now(UTC)
+
+    first, second = await newsroom.documents(source_id)
+    (linked,) = await newsroom.links(second.doc_id)
+    assert (linked.original_id, linked.relation) == (first.doc_id, "retraction")
+    assert first.doc_id in await _judging(newsroom, "AAPL", before)
+    assert first.doc_id not in await _judging(newsroom, "AAPL", after)
+
+
+async def _processed(newsroom: Newsroom, source_id: str, count: int) -> None:
+    for _ in range(150):
+        rows = await newsroom.documents(source_id)
+        if len(rows) == count and all(row.status == "processed" for row in rows):
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError([(row.title, row.status, row.error) for row in rows])
+
+
+async def _judging(newsroom: Newsroom, symbol: str, as_of: datetime) -> set[str]:
+    async with newsroom.parts.database.transaction() as session:
+        found = await documents.evidence_for(session, symbols=[symbol], as_of=as_of, days=30)
+    return {item.doc_id for item in found[symbol]}

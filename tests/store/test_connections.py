@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 
@@ -40,5 +41,15 @@ async def test_connection_when_it_is_alive_then_it_is_used_again(stack: Stack) -
     used = Database(load(stack.environment()).database())
     try:
         assert await _backend(used) == await _backend(used)
+    finally:
+        await used.close()
+
+
+async def test_connection_when_it_dies_under_a_statement_then_it_does_not_go_back_to_the_pool(stack: Stack) -> None:
+    used = Database(load(stack.environment()).database())
+    try:
+        with pytest.raises(asyncpg.PostgresError):
+            await used.run("SELECT pg_terminate_backend(pg_backend_pid())")
+        assert (await used.run("SELECT 1 AS one"))[0]["one"] == 1
     finally:
         await used.close()

@@ -46,3 +46,18 @@ async def test_object_when_larger_than_the_memory_then_it_is_not_kept(
     store = await _store(monkeypatch, keep_bytes=keep_bytes, bodies={"a": b"12345"})
     with pytest.raises(VendorUnavailable):
         await store.get("a")
+
+
+async def test_objects_when_many_were_written_then_they_are_in_memory_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ObjectStore(SETTINGS, keep_bytes=10)
+    monkeypatch.setattr(store, "_put", lambda key, body, content_type: None)
+    await store.put_many([("a", b"1234"), ("b", b"5678")], "text/plain")
+    assert (store.kept("a"), store.kept("b")) == (b"1234", b"5678")
+
+
+async def test_bytes_when_only_kept_then_memory_may_lose_them() -> None:
+    store = ObjectStore(SETTINGS, keep_bytes=10)
+    store.keep("a", b"12345678")
+    assert store.kept("a") == b"12345678"
+    store.keep("b", b"12345678")
+    assert store.kept("a") is None
