@@ -1,8 +1,9 @@
 """Record histories for the replay gate from a real run: `python -m tests.replay.record`.
 
-Runs two sessions of the packaged demo on a stack of its own and a reconciliation on another, fetches one history a
-workflow, and removes what belongs to the machine (absolute paths, host names) from it. Recorded files are kept when
-the workflows change, so that runs started by an older version are still covered; `--label` names the new ones.
+Runs two sessions of the packaged demo on a stack of its own and what a replay has not on another (a feed read page by
+page and tried, a reconciliation, an inference, a backfill), fetches one history a workflow, and removes what belongs to
+the machine (absolute paths, host names) from it. Recorded files are kept when the workflows change, so that runs
+started by an older version are still covered; `--label` names the new ones.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import base64
 import json
 import re
 import tempfile
+import threading
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +30,30 @@ from cli.replaying import Finished, make_request, run_replay
 from cli.stack.control import client_environment
 from cli.stack.names import PartName
 from cli.stack.supervisor import Stack
+from domain.competitors import InferenceRequest
 from domain.config import TradingConfig
 from domain.documents import Credibility
+from domain.ingestion import IngestRequest, SourceTestRequest
 from domain.replay import ReplayApprovals
-from domain.sources import FileSourceConfig
+from domain.sources import FeedConfig, FileSourceConfig
 from store import sources
 from tests.conftest import clean_environment
 from workers.parts import Parts
 from workers.settings import load
 from workflows import names
+from workflows.infer_competitors import InferCompetitors
+from workflows.ingest_source import IngestSource
+from workflows.try_source import TrySource
 
 HISTORIES = Path(__file__).parent / "histories"
+_IDENTITY = re.compile(r"\d+@\S+")
 _PATH = re.compile(r'(?<=")/[^"]*/([^"/]+)(?=")')
 
 
 def record(label: str) -> None:
     with tempfile.TemporaryDirectory(prefix="stonks-record-") as directory:
         _record_replay(Path(directory) / "replay", label)
-        _record_reconciliation(Path(directory) / "paper", label)
+        _record_live(Path(directory) / "paper", label)
 
 
 def _record_replay(state_dir: Path, label: str) -> None:
@@ -79,29 +88,84 @@ def _record_replay(state_dir: Path, label: str) -> None:
     run_replay(request, state_dir, keep=False, show=fetch)
 
 
-def _record_reconciliation(state_dir: Path, label: str) -> None:
-    with Stack(state_dir, mode="paper", inherited=clean_environment()) as stack:
+def _record_live(state_dir: Path, label: str) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Feed)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    own = f"127.0.0.1:{server.server_port}"
+    inherited = {**clean_environment(), "STONKS_FETCH_OWN_SERVERS": own}
+    with Stack(state_dir, mode="paper", inherited=inherited) as stack:
 
         def prepare(environment: Mapping[str, str]) -> None:
             migrate(environment)
-            asyncio.run(_add_source(environment))
+            asyncio.run(_add_sources(environment, f"http://{own}/news"))
 
         stack.start(before_application=prepare)
-        asyncio.run(_fetch(stack.environment(), {"reconcile_schedules": names.RECONCILE_SCHEDULES}, label))
+        asyncio.run(_run_live(stack.environment(), label))
         stack.kill(PartName.WORKER)
+    server.shutdown()
 
 
-async def _add_source(environment: Mapping[str, str]) -> None:
-    parts = Parts(load(environment), client=None)  # type: ignore[arg-type]
-    async with parts.database.transaction() as session:
-        await sources.save(
-            session,
-            source_id="newsletters",
-            config=FileSourceConfig(path="newsletters.jsonl"),
-            created_at=datetime.now(UTC),
-            cadence_seconds=3_600,
+class _Feed(BaseHTTPRequestHandler):
+    """A feed of one story."""
+
+    def do_GET(self) -> None:  # the library's name
+        body = (
+            b"<rss version='2.0'><channel><title>Example</title><item><title>Apple raises its outlook</title>"
+            b"<description>Apple raised its outlook.</description><pubDate>Tue, 15 Jul 2014 12:00:00 GMT</pubDate>"
+            b"</item></channel></rss>"
         )
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        return
+
+
+async def _add_sources(environment: Mapping[str, str], url: str) -> None:
+    parts = Parts(load(environment), client=None)  # type: ignore[arg-type]
+    now = datetime.now(UTC)
+    async with parts.database.transaction() as session:
+        letters = FileSourceConfig(path="newsletters.jsonl")
+        await sources.save(session, source_id="newsletters", config=letters, created_at=now, cadence_seconds=3_600)
+        await sources.save(session, source_id="wire", config=FeedConfig(url=url), created_at=now)
     await parts.close()
+
+
+async def _run_live(environment: Mapping[str, str], label: str) -> None:
+    parts = await Parts.connect(load(environment))
+    now = datetime.now(UTC)
+    try:
+        wanted = {
+            "reconcile_schedules": names.RECONCILE_SCHEDULES,
+            "ingest_source.pages": names.ingest_id("wire", "recorded"),
+            "try_source": names.try_source_id("wire", "recorded"),
+            "infer_competitors": names.infer_competitors_id("ci_recorded"),
+        }
+        await parts.client.execute_workflow(
+            IngestSource.run,
+            IngestRequest(source_id="wire"),
+            id=wanted["ingest_source.pages"],
+            task_queue=names.Queue.INGEST,
+        )
+        await parts.client.execute_workflow(
+            TrySource.run,
+            SourceTestRequest(source_id="wire"),
+            id=wanted["try_source"],
+            task_queue=names.Queue.INGEST,
+        )
+        await parts.client.execute_workflow(
+            InferCompetitors.run,
+            InferenceRequest(
+                inference_id="ci_recorded", symbol="AAPL", as_of=now, requested_by="record", requested_at=now
+            ),
+            id=wanted["infer_competitors"],
+            task_queue=names.Queue.OPS,
+        )
+    finally:
+        await parts.close()
+    await _fetch(environment, wanted, label)
 
 
 async def _fetch(environment: Mapping[str, str], wanted: Mapping[str, str], label: str) -> None:
@@ -137,7 +201,7 @@ def _clean(value: Any, key: str = "") -> Any:
         return {name: _clean(each, name) for name, each in value.items()}
     if isinstance(value, list):
         return [_clean(each, key) for each in value]
-    if isinstance(value, str) and key == "identity":
+    if isinstance(value, str) and (key == "identity" or _IDENTITY.fullmatch(value)):
         return "worker@host"
     if isinstance(value, str) and key == "data":
         text = base64.b64decode(value).decode("utf-8", errors="surrogateescape")
