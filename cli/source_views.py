@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from rich.table import Table
 
 from api.operations.sources import RunView, SourceView
@@ -19,7 +17,10 @@ def show_sources(found: list[SourceView]) -> None:
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("source", "kind", "every", "health", "last run", "new", "error"):
-        table.add_column(name, justify="right" if name in ("every", "new") else "left", overflow="fold")
+        wraps = name in ("source", "error")
+        table.add_column(
+            name, justify="right" if name in ("every", "new") else "left", overflow="fold", no_wrap=not wraps
+        )
     for each in found:
         run = each.last_run
         table.add_row(
@@ -27,11 +28,14 @@ def show_sources(found: list[SourceView]) -> None:
             each.kind,
             _cadence(each),
             _coloured(each.health),
-            _time(run.started_at) if run else "-",
+            f"{run.started_at:%m-%d %H:%M}" if run else "-",
             str(run.registered + run.facts) if run else "-",
-            each.last_error[:120],
+            _code(each.last_error),
         )
     out.print(table)
+    for each in found:
+        if each.last_error:
+            out.print(f"{each.source_id}: {each.last_error}", markup=False, style="red")
 
 
 def show_runs(found: list[RunView]) -> None:
@@ -39,23 +43,21 @@ def show_runs(found: list[RunView]) -> None:
         err.print("It was not read yet.")
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
-    numbers = ("pages", "read", "new", "copies", "known", "refused", "facts", "kB", "waited", "worked")
+    numbers = ("pages", "read", "new", "known", "refused", "facts", "time")
     for name in ("started", "status", *numbers, "error"):
-        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+        wraps = name == "error"
+        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold", no_wrap=not wraps)
     for run in found:
         table.add_row(
-            _time(run.started_at),
+            f"{run.started_at:%m-%d %H:%M:%S}",
             _coloured(run.status),
-            *(
-                str(count)
-                for count in (run.pages, run.read, run.registered, run.copies, run.duplicates, run.rejected, run.facts)
-            ),
-            str(round(run.bytes / 1_000)),
-            f"{run.fetch_ms / 1_000:.1f} s",
-            f"{run.register_ms / 1_000:.1f} s",
-            run.error[:120],
+            *(str(count) for count in (run.pages, run.read, run.registered, run.duplicates, run.rejected, run.facts)),
+            f"{(run.fetch_ms + run.register_ms) / 1_000:.1f} s",
+            _code(run.error),
         )
     out.print(table)
+    if found[0].error:
+        out.print(found[0].error, markup=False, style="red")
 
 
 def show_test(report: SourceTestReport) -> None:
@@ -79,6 +81,10 @@ def show_test(report: SourceTestReport) -> None:
         out.print(f"  refused: {refused}", markup=False)
 
 
+def _code(error: str) -> str:
+    return error.partition(":")[0].partition(".")[0][:40]
+
+
 def _cadence(view: SourceView) -> str:
     if not view.cadence_seconds:
         return "by hand"
@@ -96,7 +102,3 @@ def _seconds(count: int) -> str:
 def _coloured(word: str) -> str:
     colour = _COLOURS.get(word)
     return f"[{colour}]{word}[/]" if colour else word
-
-
-def _time(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M:%S}"

@@ -451,7 +451,8 @@ def read_config(values: dict[str, Any]) -> SourceConfig:
     # The first part of the place is the kind itself.
     place = ".".join(str(part) for part in first["loc"][1:]) or "the whole"
     found = {} if isinstance(first["input"], dict) else {"found": _PASSWORD.sub("//***@", repr(first["input"]))[:60]}
-    raise InvalidInput("SOURCE_CONFIG_INVALID", str(first["msg"]), kind=values.get("kind"), field=place, **found)
+    allowed = str(first["msg"]).removeprefix("Value error, ")
+    raise InvalidInput("SOURCE_CONFIG_INVALID", allowed, kind=values.get("kind"), field=place, **found)
 
 
 def publisher_of(config: SourceConfig) -> str:

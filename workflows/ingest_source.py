@@ -10,7 +10,7 @@ failed step with the answer that is stored. Continues as new after a hundred pag
 from __future__ import annotations
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.fetching import FetchActivities
@@ -54,7 +54,9 @@ class IngestSource:
                 return await self._read_whole(request)
             status = await self._read_pages(request, plan)
         except ActivityError as error:
-            await self._end(RunEnd(report=self._report, status=RunStatus.FAILED, error=str(error.cause or error)))
+            cause = error.cause
+            told = cause.message if isinstance(cause, ApplicationError) else str(cause or error)
+            await self._end(RunEnd(report=self._report, status=RunStatus.FAILED, error=told))
             raise
         await self._end(RunEnd(report=self._report, status=status))
         return self._report
