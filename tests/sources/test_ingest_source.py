@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import uuid
 
 import pytest
 from temporalio.client import WorkflowFailureError
@@ -17,6 +18,12 @@ STORY = ("Example Corp raises its outlook", "Example Corp raised its outlook for
 OTHER = ("Other Corp opens a plant", "Other Corp opened a plant in Ohio.")
 
 
+def told(*stories: tuple[str, str]) -> bytes:
+    """A feed of the stories in words that no other test has: documents are known by their content."""
+    mark = uuid.uuid4().hex
+    return rss([(title, f"{text} {mark}") for title, text in stories])
+
+
 def code_of(failure: pytest.ExceptionInfo[WorkflowFailureError]) -> str:
     """The stable code of the activity that gave up."""
     cause = failure.value.cause
@@ -26,7 +33,7 @@ def code_of(failure: pytest.ExceptionInfo[WorkflowFailureError]) -> str:
 
 
 async def test_feed_when_read_then_its_bytes_are_kept_before_its_documents(newsroom: Newsroom) -> None:
-    body = rss([STORY, OTHER])
+    body = told(STORY, OTHER)
     newsroom.vendor.replies["/news"] = xml(body, ("ETag", '"one"'))
     source_id = await newsroom.feed("/news")
 
@@ -46,7 +53,7 @@ async def test_feed_when_read_then_its_bytes_are_kept_before_its_documents(newsr
 
 
 async def test_feed_when_unchanged_then_the_vendor_says_so_and_nothing_is_read_twice(newsroom: Newsroom) -> None:
-    newsroom.vendor.replies["/news"] = Turns(xml(rss([STORY]), ("ETag", '"one"')), reply(304))
+    newsroom.vendor.replies["/news"] = Turns(xml(told(STORY), ("ETag", '"one"')), reply(304))
     source_id = await newsroom.feed("/news")
 
     async with newsroom.working():
@@ -59,7 +66,7 @@ async def test_feed_when_unchanged_then_the_vendor_says_so_and_nothing_is_read_t
 
 
 async def test_feed_when_it_repeats_a_story_then_it_stays_one_document(newsroom: Newsroom) -> None:
-    body = rss([STORY, OTHER])
+    body = told(STORY, OTHER)
     newsroom.vendor.replies["/news"] = xml(body)
     source_id = await newsroom.feed("/news")
 
@@ -75,7 +82,7 @@ async def test_feed_when_it_repeats_a_story_then_it_stays_one_document(newsroom:
     [
         (reply(429, b"slow down", [("Retry-After", "2")]), 2.0),
         (reply(503, b"busy"), 1.0),
-        (reply(200, rss([STORY]), length=100_000), 1.0),
+        (reply(200, told(STORY), length=100_000), 1.0),
         (hang, 1.0),
     ],
     ids=["throttled", "away", "cut off", "silent"],
@@ -83,7 +90,7 @@ async def test_feed_when_it_repeats_a_story_then_it_stays_one_document(newsroom:
 async def test_vendor_when_in_trouble_then_the_page_is_asked_for_again(
     newsroom: Newsroom, trouble: Reply, seconds: float
 ) -> None:
-    turns = Turns(trouble, xml(rss([STORY])))
+    turns = Turns(trouble, xml(told(STORY)))
     newsroom.vendor.replies["/news"] = turns
     source_id = await newsroom.feed("/news")
 
