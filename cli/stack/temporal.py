@@ -35,6 +35,9 @@ DYNAMIC_CONFIG = (
     "history.timerProcessorMaxPollRPS=1000",
     "history.visibilityProcessorMaxPollRPS=1000",
     "system.forceSearchAttributesCacheRefreshOnRead=false",
+    # A task queue's rate limit is divided among its partitions: one, so that five a minute are five and not one or two.
+    "matching.numTaskqueueReadPartitions=1",
+    "matching.numTaskqueueWritePartitions=1",
 )
 
 _PROBE_SECONDS = 5.0
