@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from store.database import Database
 class Schedules(Protocol):
     """Temporal's schedules of sources."""
 
-    async def found(self) -> dict[str, SourceSchedule]: ...
+    async def found(self, sources: Collection[str]) -> dict[str, SourceSchedule]: ...
 
     async def create(self, schedule: SourceSchedule) -> None: ...
 
@@ -36,7 +37,8 @@ class ScheduleActivities:
     async def reconcile(self) -> ScheduleChanges:
         """Create, change and delete until nothing differs. A repeat finds less to do."""
         async with self._database.transaction() as session:
-            rows = await sources.list_all(session)
+            everything = await sources.list_all(session, removed=True)
+        rows = [row for row in everything if not row.removed]
         now = datetime.now(UTC)
         session_now = self._calendar.next_session(now)
         wanted = {
@@ -52,7 +54,7 @@ class ScheduleActivities:
             )
             for row in rows
         }
-        changes = difference(wanted, await self._schedules.found())
+        changes = difference(wanted, await self._schedules.found([row.source_id for row in everything]))
         for source_id in changes.created:
             await self._schedules.create(wanted[source_id])
         for source_id in changes.updated:

@@ -45,10 +45,12 @@ async def require(session: AsyncSession, source_id: str, *, for_update: bool = F
     return source
 
 
-async def list_all(session: AsyncSession) -> list[Source]:
-    """Every source that is not removed, by id."""
-    rows = await session.exec(select(Source).where(~col(Source.removed)).order_by(col(Source.source_id)))
-    return list(rows.all())
+async def list_all(session: AsyncSession, *, removed: bool = False) -> list[Source]:
+    """Every source by id, those that were removed only where they are asked for."""
+    statement = select(Source).order_by(col(Source.source_id))
+    if not removed:
+        statement = statement.where(~col(Source.removed))
+    return list((await session.exec(statement)).all())
 
 
 def config_of(source: Source) -> SourceConfig:

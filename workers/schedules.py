@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from temporalio.client import (
@@ -41,19 +42,19 @@ class TemporalSchedules:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def found(self) -> dict[str, SourceSchedule]:
-        """Every schedule of a source, read one by one: the list alone lags behind."""
+    async def found(self, sources: Collection[str]) -> dict[str, SourceSchedule]:
+        """Every schedule of a source, read one by one: those asked for and those listed, as the list lags behind."""
         found: dict[str, SourceSchedule] = {}
-        async for entry in await self._client.list_schedules():
-            if not entry.id.startswith(PREFIX):
-                continue
+        listed = [entry.id async for entry in await self._client.list_schedules()]
+        ours = {schedule_id.removeprefix(PREFIX) for schedule_id in listed if schedule_id.startswith(PREFIX)}
+        for source_id in sorted({*sources, *ours}):
+            handle = self._client.get_schedule_handle(names.source_schedule_id(source_id))
             try:
-                schedule = (await self._client.get_schedule_handle(entry.id).describe()).schedule
+                schedule = (await handle.describe()).schedule
             except RPCError as error:
                 if error.status is RPCStatusCode.NOT_FOUND:
                     continue
                 raise
-            source_id = entry.id.removeprefix(PREFIX)
             every = schedule.spec.intervals[0].every if schedule.spec.intervals else timedelta(0)
             found[source_id] = SourceSchedule(
                 source_id=source_id, cadence_seconds=int(every.total_seconds()), paused=schedule.state.paused

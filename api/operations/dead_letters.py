@@ -28,7 +28,7 @@ from store import audit
 from store.database import Database, upsert
 from store.tables.platform import DeadLetterNote
 
-TYPES = ("ProcessDocument", "IngestSource", "ExecuteOrder", "ReplayPeriod")
+TYPES = ("ProcessDocument", "IngestSource", "BackfillDocuments", "InferCompetitors", "ExecuteOrder", "ReplayPeriod")
 FAILED = (Status.FAILED, Status.TIMED_OUT, Status.TERMINATED)
 QUERY = (
     f"WorkflowType IN ({', '.join(repr(name) for name in TYPES)}) "
@@ -268,7 +268,7 @@ async def _failed_run(client: Client, workflow_id: str) -> WorkflowExecutionDesc
     if newest.workflow_type not in TYPES or newest.status not in FAILED:
         raise Conflict(
             "NOT_A_DEAD_LETTER",
-            "Only a failed document, source, order or replay can be retried or discarded",
+            "Only failed documents, sources, backfills, inferences, orders and replays can be retried or discarded",
             workflow_id=workflow_id,
             workflow_type=newest.workflow_type,
             status=newest.status.name.lower() if newest.status else "unknown",

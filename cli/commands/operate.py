@@ -27,7 +27,7 @@ ReasonArgument = Annotated[str, typer.Argument(help="Why; it stands in the audit
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it stands in the audit log")]
 ApprovalId = Annotated[str, typer.Argument(metavar="ID", help="The approval, or the unique beginning of its id")]
 TypeOption = Annotated[
-    str | None, typer.Option("--type", help="ProcessDocument, IngestSource, ExecuteOrder or ReplayPeriod")
+    str | None, typer.Option("--type", help="The workflow's type, for example ProcessDocument or IngestSource")
 ]
 StageOption = Annotated[str | None, typer.Option("--stage", help="For example parse, extract, fetch, follow")]
 ErrorOption = Annotated[str | None, typer.Option("--error", help="The error's code, as the list shows it")]

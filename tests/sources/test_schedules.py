@@ -71,7 +71,7 @@ async def _every(newsroom: Newsroom, source_id: str) -> timedelta:
 
 
 async def _becomes(newsroom: Newsroom, source_id: str, every: timedelta) -> bool:
-    for _ in range(100):
+    for _ in range(300):
         if await _every(newsroom, source_id) == every:
             return True
         await asyncio.sleep(0.1)
