@@ -26,7 +26,7 @@ from domain.documents import (
 from domain.extraction import document_text
 from domain.ingestion import IngestReport, IngestRequest, available_at
 from domain.novelty import shingles
-from domain.stories import Link, Story, bands_of
+from domain.stories import Bands, Link, Story, bands_of
 from domain.text import strip_invisible
 from store import documents, sources, stories
 from store.database import Database
@@ -104,7 +104,8 @@ class Registration:
                     await documents.set_status(session, reopened, DocumentStatus.REGISTERED, only=status)
             own = await documents.of_run(session, list(rows), run_id=run_id, answer_key=self._origin.answer_key)
             fresh = [story_of(rows[doc_id].model_dump(), symbols_of[doc_id]) for doc_id in sorted(change.new)]
-            repeated = await link_stories(session, fresh)
+            filed = bands_of([(each.shingles, each.published_at) for each in fresh])
+            repeated = await link_stories(session, fresh, filed)
             await documents.set_status(session, repeated, DocumentStatus.DUPLICATE, only=DocumentStatus.REGISTERED)
             copies = await documents.count_copies(session, own - self._own)
             await sources.save_rejects(session, run_id=run_id, rejects=rejects, recorded_at=now)
@@ -246,34 +247,32 @@ def story_of(values: Mapping[str, Any], symbols: Iterable[str]) -> Story:
     )
 
 
-async def link_stories(session: AsyncSession, fresh: Sequence[Story]) -> list[str]:
+async def link_stories(session: AsyncSession, fresh: Sequence[Story], bands: Sequence[Bands]) -> list[str]:
     """Find out what new documents are to those known, through the index, and return the copies that need no reading.
 
     A document that arrives late may be the original of one that is known: then the known one is the copy.
     """
     if not fresh:
         return []
-    bands = dict(
-        zip((each.doc_id for each in fresh), bands_of([(e.shingles, e.published_at) for e in fresh]), strict=True)
-    )
-    searched = sorted({band for found in bands.values() for band in found.searched})
-    under = await stories.filed_under(session, searched)
-    filed = [(band, doc_id) for doc_id, found in bands.items() for band in found.filed]
+    filed = [(band, each.doc_id) for each, found in zip(fresh, bands, strict=True) for band in found.filed]
+    under = await stories.filed_under(session, sorted({band for found in bands for band in found.searched}))
     await stories.file_under(session, filed)
     for band, doc_id in filed:
-        under[band].add(doc_id)
+        under.setdefault(band, set()).add(doc_id)
     versions = await stories.named(session, [each.story for each in fresh])
     near: dict[str, set[str]] = {}
-    for each in fresh:
-        alike = {doc_id for band in bands[each.doc_id].searched if band in under for doc_id in under[band]}
+    for each, found in zip(fresh, bands, strict=True):
+        alike = set[str]().union(*(under[band] for band in found.searched if band in under))
         near[each.doc_id] = (alike | versions.get(each.story, set())) - {each.doc_id}
     known = {each.doc_id: each for each in fresh}
+    corrections = [
+        each
+        for each in fresh
+        if domain_stories.marked_relation(each.title) in (Relation.CORRECTION, Relation.RETRACTION)
+    ]
+    for doc_id, wider in (await stories.about(session, corrections)).items():
+        near[doc_id] |= wider - {doc_id}
     known |= await stories.load(session, sorted(set().union(*near.values()) - known.keys()))
-    for each in fresh:
-        if domain_stories.marked_relation(each.title) in (Relation.CORRECTION, Relation.RETRACTION):
-            wider = await stories.about(session, each.symbols, published_at=each.published_at) - {each.doc_id}
-            near[each.doc_id] |= wider
-            known |= await stories.load(session, sorted(wider - known.keys()))
     links = _links(near, known)
     await stories.save_links(session, links, known)
     return [link.doc_id for link in links if _is_read_elsewhere(link, known)]

@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -232,6 +233,7 @@ _MARKS = frozenset(
 )
 
 
+@lru_cache(maxsize=2_048)
 def title_words(title: str) -> frozenset[str]:
     """The words of a headline without the marks that a correction adds."""
     return frozenset(word for word in _WORD.findall(title.casefold()) if word not in _MARKS)

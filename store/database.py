@@ -149,8 +149,12 @@ def as_json(rows: Sequence[SQLModel]) -> str:
     return f"[{','.join(row.model_dump_json() for row in rows)}]"
 
 
+def value_as_json(row: Mapping[str, Any]) -> str:
+    """As `as_json`, of one row that nobody made a model of: every column must be there."""
+    return to_json(row).decode()
+
+
 def values_as_json(rows: Sequence[Mapping[str, Any]]) -> str:
-    """As `as_json`, of rows that nobody made models of: every column must be there."""
     return to_json(rows).decode()
 
 

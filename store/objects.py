@@ -67,6 +67,15 @@ class Slice(NamedTuple):
         return pack[self.start : self.end]
 
 
+class Pack(NamedTuple):
+    """Small objects as one."""
+
+    key: str
+    body: bytes
+    keys: tuple[str, ...]
+    """Of the objects in it, in order."""
+
+
 class ObjectStore:
     """A bucket. Keys read `raw/ab/abcdef...`, the second level being the first two digits of the hash.
 
@@ -105,21 +114,13 @@ class ObjectStore:
         """Store many objects, a few at a time."""
         await asyncio.gather(*(self.put(key, body, content_type) for key, body in items))
 
-    async def put_pack(self, bodies: Sequence[bytes]) -> list[str]:
-        """Store many bodies as one object, under the hash of the whole, and return the key of each.
+    async def put_pack(self, pack: Pack) -> None:
+        """Store many small objects as one.
 
-        A pack does not stay in memory: what is written in bulk would drive out what the next step of a document needs.
+        They do not stay in memory: what is written in bulk would drive out what the next step of a document needs.
         """
-        if not bodies:
-            return []
-        joined = b"".join(bodies)
-        pack = key_for(_PACKS, hashlib.sha256(joined).hexdigest())
-        await self._call(self._put, pack, joined, "application/octet-stream")
-        keys, start = [], 0
-        for body in bodies:
-            keys.append(Slice(pack, start, len(body)).key())
-            start += len(body)
-        return keys
+        if pack.keys:
+            await self._call(self._put, pack.key, pack.body, "application/octet-stream")
 
     async def get(self, key: str) -> bytes:
         """Read an object or a slice of a pack; `NotFound` where there is none."""
@@ -251,6 +252,16 @@ class _Kept:
 def key_for(kind: str, content_hash: str) -> str:
     """The key of an object: its kind, two digits for spreading, its hash."""
     return f"{kind}/{content_hash[:2]}/{content_hash}"
+
+
+def pack_of(bodies: Sequence[bytes]) -> Pack:
+    """Lay objects end to end; the pack's key is the hash of the whole."""
+    body = b"".join(bodies)
+    key, keys, start = key_for(_PACKS, hashlib.sha256(body).hexdigest()), [], 0
+    for each in bodies:
+        keys.append(Slice(key, start, len(each)).key())
+        start += len(each)
+    return Pack(key, body, tuple(keys))
 
 
 def slice_of(key: str) -> Slice | None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -12,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from domain.documents import Relation
 from domain.stories import WINDOW, Link, Story
 from store.database import fetch, insert_new
-from store.tables.ingestion import Document, DocumentLink, DocumentSymbol
+from store.tables.ingestion import Document, DocumentLink
 
 # What every document of a batch runs: single statements of the driver, of the same text for any number.
 _FILE_UNDER = """
@@ -23,6 +22,18 @@ _COMPARED = """
     SELECT doc_id, title, published_at, available_at, shingles, story,
            ARRAY(SELECT symbol FROM document_symbols WHERE document_symbols.doc_id = documents.doc_id) AS symbols
     FROM documents WHERE doc_id = ANY($1::text[])
+"""
+_ABOUT = """
+    SELECT wanted.doc_id, other.doc_id
+    FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS wanted(doc_id, symbols, published_at)
+    CROSS JOIN LATERAL (
+        SELECT documents.doc_id
+        FROM documents JOIN document_symbols ON document_symbols.doc_id = documents.doc_id
+        WHERE document_symbols.symbol = ANY(string_to_array(wanted.symbols, E'\\t'))
+          AND documents.published_at BETWEEN wanted.published_at - $4::interval AND wanted.published_at
+        ORDER BY documents.published_at DESC, documents.doc_id
+        LIMIT $5
+    ) AS other
 """
 
 MOST_CANDIDATES = 200
@@ -55,20 +66,15 @@ async def named(session: AsyncSession, stories: Sequence[str]) -> dict[str, set[
     return found
 
 
-async def about(session: AsyncSession, symbols: Iterable[str], *, published_at: datetime) -> set[str]:
-    """Documents about any of the symbols, published up to a week before the instant."""
-    rows = await session.exec(
-        select(Document.doc_id)
-        .join(DocumentSymbol, col(DocumentSymbol.doc_id) == col(Document.doc_id))
-        .where(
-            col(DocumentSymbol.symbol).in_(list(symbols)),
-            Document.published_at <= published_at,
-            Document.published_at >= published_at - WINDOW,
-        )
-        .order_by(col(Document.published_at).desc(), col(Document.doc_id))
-        .limit(MOST_CANDIDATES)
-    )
-    return set(rows.all())
+async def about(session: AsyncSession, stories: Sequence[Story]) -> dict[str, set[str]]:
+    """For each document those about any of its symbols, published up to a week before it."""
+    found: dict[str, set[str]] = {each.doc_id: set() for each in stories}
+    wanted = [(each.doc_id, "\t".join(sorted(each.symbols)), each.published_at) for each in stories if each.symbols]
+    if wanted:
+        ids, symbols, times = zip(*wanted, strict=True)
+        for doc_id, other in await fetch(session, _ABOUT, ids, symbols, times, WINDOW, MOST_CANDIDATES):
+            found[doc_id].add(other)
+    return found
 
 
 async def load(session: AsyncSession, doc_ids: Sequence[str]) -> dict[str, Story]:

@@ -9,6 +9,7 @@ from typing import Any
 from domain.sources import LIMITED_KINDS, RateGroup
 from workers.parts import Parts
 from workflows import names
+from workflows.backfill_documents import BackfillDocuments
 from workflows.execute_order import ExecuteOrder
 from workflows.infer_competitors import InferCompetitors
 from workflows.ingest_source import IngestSource
@@ -36,6 +37,7 @@ class QueueDuties:
 
 
 ALL_WORKFLOWS: tuple[type, ...] = (
+    BackfillDocuments,
     ExecuteOrder,
     InferCompetitors,
     IngestSource,
@@ -56,9 +58,10 @@ def duties(queue: Queue, parts: Parts) -> list[QueueDuties]:
 
 def _ingest(parts: Parts) -> QueueDuties:
     documents, ingestion = parts.document_activities(), parts.ingestion_activities()
+    backfill = parts.backfill_activities()
     return QueueDuties(
         Queue.INGEST,
-        workflows=[IngestSource, ProcessDocument, TrySource],
+        workflows=[BackfillDocuments, IngestSource, ProcessDocument, TrySource],
         activities=[
             documents.parse,
             ingestion.plan_run,
@@ -69,6 +72,11 @@ def _ingest(parts: Parts) -> QueueDuties:
             ingestion.preview_whole,
             ingestion.end_run,
             ingestion.release,
+            backfill.plan_backfill,
+            backfill.register_batches,
+            backfill.read_batch,
+            backfill.tell_symbols,
+            backfill.end_backfill,
         ],
     )
 

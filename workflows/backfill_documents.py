@@ -11,9 +11,11 @@ Cancelled, it ends after the batches that are under way. Continues as new after 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.backfill import BackfillActivities
@@ -32,8 +34,8 @@ with workflow.unsafe.imports_passed_through():
     from domain.ingestion import IngestReport
     from workflows import names, options
 
-IN_FLIGHT = 3
-"""Batches at a time: while one is computed, another is written and a third one waits."""
+IN_FLIGHT = 4
+"""Batches at a time: while one is computed, others are fetched and written."""
 STEPS_A_RUN = 300
 
 
@@ -58,11 +60,11 @@ class BackfillDocuments:
             if self._state.step is BackfillStep.READ:
                 await self._read()
             symbols = await self._tell()
-        except ActivityError as error:
-            await self._end(BackfillEnd.FAILED, str(error.cause or error))
-            raise
-        except asyncio.CancelledError:
-            await self._end(BackfillEnd.CANCELED, "canceled by a person")
+        except (ActivityError, asyncio.CancelledError) as error:
+            if is_cancelled_exception(error):
+                await self._end(BackfillEnd.CANCELED, "stopped by a person")
+            else:
+                await self._end(BackfillEnd.FAILED, str(error.__cause__ or error))
             raise
         reasons = await self._end(BackfillEnd.FINISHED)
         self._note(step=BackfillStep.DONE)
@@ -85,7 +87,7 @@ class BackfillDocuments:
             step=state.step,
             records=state.plan.records,
             report=self._report,
-            batches=sum(len(segment.ends) for segment in state.segments),
+            batches=len(self._batches()),
             batches_read=state.batches_read,
             read=state.read,
         )
@@ -99,8 +101,10 @@ class BackfillDocuments:
     async def _register(self) -> None:
         last = False
         while not last:
-            self._perhaps_continue()
+            if self._is_long():
+                workflow.continue_as_new(self._state)
             state = self._state
+            self._steps += 1
             step = asyncio.create_task(
                 workflow.execute_activity_method(
                     BackfillActivities.register_batches,
@@ -109,29 +113,33 @@ class BackfillDocuments:
                     **options.REGISTER_BATCHES,
                 )
             )
-            await _all_in_flight({step})
+            await _ended([step])
             done = step.result()
             self._report, last = done.report, done.last
             added = () if done.segment is None else (done.segment,)
-            self._note(batches=done.batches, records=done.records, segments=(*state.segments, *added))
-        self._note(step=BackfillStep.READ)
+            self._note(
+                batches=done.batches,
+                records=done.records,
+                report=done.report,
+                segments=(*state.segments, *added),
+                step=BackfillStep.READ if last else BackfillStep.REGISTER,
+            )
 
     async def _read(self) -> None:
         """Read batches in a window that slides: as one ends, the next one begins."""
         waiting = self._batches()[self._state.batches_read :]
-        running: set[asyncio.Task[None]] = set()
+        running: list[asyncio.Task[None]] = []
         try:
             while waiting or running:
-                while waiting and len(running) < IN_FLIGHT:
-                    if self._is_long():
-                        await _all_in_flight(running)
-                        self._perhaps_continue()
-                    running.add(asyncio.create_task(self._read_batch(waiting.pop(0))))
+                if waiting and not running and self._is_long():
+                    workflow.continue_as_new(self._state)
+                while waiting and len(running) < IN_FLIGHT and not self._is_long():
+                    running.append(asyncio.create_task(self._read_batch(waiting.pop(0))))
                 done, running = await workflow.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
         finally:
-            await _all_in_flight(running)
+            await _ended(running)
 
     async def _read_batch(self, task: ReadTask) -> None:
         self._steps += 1
@@ -163,5 +171,25 @@ class BackfillDocuments:
         found: list[ReadTask] = []
         for segment in self._state.segments:
             for start, end in zip((0, *segment.ends), segment.ends, strict=False):
-                found.append(ReadTask(run_id=self._run.run_id, key=segment.key, start=start, end=end))
+                if start < end:
+                    found.append(ReadTask(run_id=self._run.run_id, key=segment.key, start=start, end=end))
         return found
+
+    def _is_long(self) -> bool:
+        return self._steps >= STEPS_A_RUN or workflow.info().is_continue_as_new_suggested()
+
+    def _note(self, **changes: object) -> None:
+        self._state = self._state.model_copy(update=changes)
+        workflow.set_current_details(self.progress().told())
+
+
+async def _ended(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Wait until tasks have ended, whichever way, also when cancelled meanwhile."""
+    canceled: asyncio.CancelledError | None = None
+    while tasks:
+        try:
+            _, tasks = await workflow.wait(tasks)
+        except asyncio.CancelledError as error:
+            canceled = error
+    if canceled is not None:
+        raise canceled

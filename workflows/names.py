@@ -49,6 +49,15 @@ def try_source_id(source_id: str, run: str) -> str:
     return f"try/{source_id}/{run}"
 
 
+def backfill_id(backfill: str) -> str:
+    return f"backfill/{backfill}"
+
+
+def backfill_run_id(source_id: str, instant: datetime, *, as_published: bool) -> str:
+    """A backfill's run in the book. It says where documents count as known from their publication on."""
+    return f"{run_id(source_id, instant)}/backfill{'-as-published' if as_published else ''}"
+
+
 def infer_competitors_id(inference_id: str) -> str:
     return f"infer-competitors/{inference_id}"
 

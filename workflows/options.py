@@ -165,6 +165,34 @@ RECORD_INFERENCE: ActivityOptions = {
     "retry_policy": _retry(0),
 }
 
+PLAN_BACKFILL: ActivityOptions = {
+    "task_queue": Queue.INGEST,
+    "start_to_close_timeout": timedelta(minutes=10),
+    "retry_policy": _retry(8, most=30.0),
+}
+
+REGISTER_BATCHES: ActivityOptions = {
+    "task_queue": Queue.INGEST,
+    "start_to_close_timeout": timedelta(hours=1),
+    "heartbeat_timeout": timedelta(seconds=12),
+    "retry_policy": _retry(8, most=30.0),
+}
+"""Some thousand records; an attempt in another process reads the file up to them first."""
+
+READ_BATCH: ActivityOptions = {
+    "task_queue": Queue.INGEST,
+    "start_to_close_timeout": timedelta(minutes=30),
+    "heartbeat_timeout": timedelta(seconds=12),
+    "retry_policy": _retry(8, most=30.0),
+}
+
+TELL_SYMBOLS: ActivityOptions = {
+    "task_queue": Queue.INGEST,
+    "start_to_close_timeout": timedelta(minutes=30),
+    "heartbeat_timeout": timedelta(seconds=12),
+    "retry_policy": _retry(8, most=30.0),
+}
+
 SCHEDULES: ActivityOptions = {
     "task_queue": Queue.OPS,
     "start_to_close_timeout": timedelta(seconds=60),

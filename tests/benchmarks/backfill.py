@@ -1,4 +1,4 @@
-"""Documents per second of BackfillDocuments, what a document costs from the first to the hundred thousandth, and memory.
+"""Documents a second of BackfillDocuments, what a document costs from the first to the last of many, and memory.
 
 A rate is records read over the time from the workflow's start to its end; records that were refused and copies count as
 read, and what was accepted is given besides. Servers and workers run already; a small backfill warms them up.
@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from itertools import islice
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice, pairwise
 from pathlib import Path
 
 import psutil
@@ -27,7 +29,7 @@ from domain.documents import Credibility
 from domain.sources import FileSourceConfig
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.processor import ProcessorTime
-from tests.conftest import SERVERS, SHARED, clean_environment
+from tests.conftest import REPOSITORY, SERVERS, SHARED, clean_environment
 from workers.main import KEEP_OBJECTS, build_workers, register_search_attributes
 from workers.parts import Parts
 from workers.settings import load
@@ -37,19 +39,30 @@ from workflows.names import Queue
 
 HEADLINES = SHARED / "news" / "reuters_ticker_headlines_2011H2.csv"
 GOAL = 1_000.0
-WARM_UP, FEW, MANY = 300, 1_000, 100_000
+WARM_UP, FEW, MANY, SHARED_OUT = 300, 1_000, 100_000, 20_000
 HALF_A_YEAR = timedelta(days=184)
 """How far the headlines reach; each further round of them is moved on by as much."""
+SAMPLE_SECONDS = 0.4
+WORKER_STARTS_SECONDS = 6
 _CONSONANTS, _VOWELS = "bcdfghjklmnpqrstvwxz", "aeiou"
 
 
 @dataclass(frozen=True)
+class Sample:
+    """What had been used by an instant: seconds of processor time of all parts, and memory of this process."""
+
+    at: datetime
+    seconds: float
+    resident_bytes: int
+
+
+@dataclass(frozen=True)
 class Measured:
-    """One backfill: what it reported, what it cost, and how much memory came to be used at the most."""
+    """One backfill: what it reported, what it cost each part, and what was used meanwhile."""
 
     report: BackfillReport
     cost: dict[str, float]
-    grown_bytes: int
+    samples: Sequence[Sample]
 
     @property
     def rate(self) -> float:
@@ -58,6 +71,17 @@ class Measured:
     @property
     def accepted(self) -> float:
         return self.report.report.registered / self.report.seconds
+
+    @property
+    def grown_megabytes(self) -> float:
+        return (max(each.resident_bytes for each in self.samples) - self.samples[0].resident_bytes) / 1e6
+
+    def seconds_by(self, instant: datetime) -> float:
+        """Processor time used by an instant, between the samples around it."""
+        number = min(bisect_left(self.samples, instant, key=lambda each: each.at), len(self.samples) - 1)
+        before, after = self.samples[max(number - 1, 0)], self.samples[number]
+        share = (instant - before.at) / (after.at - before.at) if after.at > before.at else 1.0
+        return before.seconds + (after.seconds - before.seconds) * min(max(share, 0.0), 1.0)
 
 
 def backfill() -> Iterable[Figure]:
@@ -71,25 +95,29 @@ def backfill() -> Iterable[Figure]:
     ):
         stack.start()
         migrate(stack.environment())
-        real, few, many, deciles = asyncio.run(_measure(stack, Path(directory)))
-    how = "one worker process with the workflow's queue, file-backed servers, rules extractor"
-    yield Figure("backfill.headlines", real.rate, "records/s", f"{HEADLINES.name}; {how}", at_least=GOAL)
-    yield Figure("backfill.headlines.accepted", real.accepted, "documents/s", how)
+        runs, deciles = asyncio.run(_measure(stack, Path(directory)))
+    how = "one worker process with the ingest queue, file-backed servers, rules extractor"
     made = f"headlines with words and times of their own; {how}"
-    yield Figure("backfill.few", few.rate, "records/s", f"{FEW} {made}")
-    yield Figure("backfill.many", many.rate, "records/s", f"{MANY} {made}", at_least=GOAL)
-    yield Figure("backfill.many.accepted", many.accepted, "documents/s", made)
-    for number, cost in enumerate(deciles, 1):
-        yield Figure(f"backfill.many.decile.{number:02}", cost, "ms/document", "of the documents, in order")
-    flat = sum(deciles[5:]) / sum(deciles[:5])
-    yield Figure("backfill.many.second_half", flat, "ratio", "cost of the second half over that of the first")
-    for part, cost in many.cost.items():
+    yield Figure("backfill.headlines", runs["real"].rate, "records/s", f"{HEADLINES.name}; {how}", at_least=GOAL)
+    yield Figure("backfill.headlines.accepted", runs["real"].accepted, "documents/s", how)
+    yield Figure("backfill.few", runs["few"].rate, "records/s", f"{FEW} {made}")
+    yield Figure("backfill.many", runs["many"].rate, "records/s", f"{MANY} {made}")
+    two = f"{SHARED_OUT} headlines with words and times of their own; two worker processes"
+    yield Figure("backfill.two_workers", runs["shared"].rate, "records/s", two)
+    for number, (wall, used) in enumerate(deciles, 1):
+        yield Figure(f"backfill.many.tenth.{number:02}", wall, "ms/document", "time, registration and reading")
+        yield Figure(f"backfill.many.tenth.{number:02}.processor", used, "ms/document", "processor time of all parts")
+    used = [each for _, each in deciles]
+    flat = "processor time of the second half of the documents over that of the first"
+    yield Figure("backfill.many.second_half", sum(used[5:]) / sum(used[:5]), "ratio", flat)
+    for part, cost in runs["many"].cost.items():
         yield Figure(f"backfill.many.processor.{part}", cost, "ms/document", made)
-    yield Figure("backfill.few.memory", few.grown_bytes / 1e6, "MB", "growth of the resident set, at most")
-    yield Figure("backfill.many.memory", many.grown_bytes / 1e6, "MB", "growth of the resident set, at most")
+    for name in ("few", "many"):
+        grown = runs[name].grown_megabytes
+        yield Figure(f"backfill.{name}.memory", grown, "MB", "growth of the worker's resident set, at most")
 
 
-async def _measure(stack: Stack, directory: Path) -> tuple[Measured, Measured, Measured, list[float]]:
+async def _measure(stack: Stack, directory: Path) -> tuple[dict[str, Measured], list[tuple[float, float]]]:
     parts = await Parts.connect(load(stack.environment()), keep_objects=KEEP_OBJECTS)
     try:
         await register_search_attributes(parts.client)
@@ -97,15 +125,16 @@ async def _measure(stack: Stack, directory: Path) -> tuple[Measured, Measured, M
         async with AsyncExitStack() as running:
             for worker in build_workers(Queue.INGEST, parts):
                 await running.enter_async_context(worker)
-            files = {
-                name: _write(directory / f"{name}.csv", name, count)
-                for name, count in (("warm-up", WARM_UP), ("few", FEW), ("many", MANY))
-            }
+            sizes = {"warm-up": WARM_UP, "few": FEW, "many": MANY, "shared": SHARED_OUT}
+            files = {name: _write(directory / f"{name}.csv", name, count) for name, count in sizes.items()}
             await _run(stack, parts, files["warm-up"])
-            real = await _run(stack, parts, HEADLINES)
-            few = await _run(stack, parts, files["few"])
-            many = await _run(stack, parts, files["many"])
-            return real, few, many, await _deciles(parts, many.report)
+            runs = {"real": await _run(stack, parts, HEADLINES)}
+            for name in ("few", "many"):
+                runs[name] = await _run(stack, parts, files[name])
+            with _second_worker(stack.environment()):
+                await asyncio.sleep(WORKER_STARTS_SECONDS)
+                runs["shared"] = await _run(stack, parts, files["shared"])
+            return runs, await _tenths(parts, runs["many"])
     finally:
         await parts.close()
 
@@ -117,7 +146,7 @@ async def _run(stack: Stack, parts: Parts, path: Path) -> Measured:
         config=FileSourceConfig(path=str(path), publisher="Example Wire", credibility=Credibility.WIRE),
     )
     before = ProcessorTime.now(stack)
-    async with _memory() as seen:
+    async with _watching(stack) as samples:
         report = await parts.client.execute_workflow(
             BackfillDocuments.run,
             BackfillState(request=request),
@@ -125,51 +154,67 @@ async def _run(stack: Stack, parts: Parts, path: Path) -> Measured:
             task_queue=Queue.INGEST,
         )
     cost = ProcessorTime.now(stack).since(before, count=report.report.read)
-    return Measured(report=report, cost=cost, grown_bytes=max(seen) - seen[0])
+    return Measured(report=report, cost=cost, samples=samples)
+
+
+@contextmanager
+def _second_worker(environment: Mapping[str, str]) -> Iterator[None]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "worker", "--queue", "ingest"],
+        cwd=REPOSITORY,
+        env={**clean_environment(), **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
 
 
 @asynccontextmanager
-async def _memory() -> AsyncIterator[list[int]]:
-    """Note the resident set of this process, in which the workers run, several times a second."""
-    process = psutil.Process()
-    seen = [process.memory_info().rss]
+async def _watching(stack: Stack) -> AsyncIterator[list[Sample]]:
+    """Note what has been used, a few times a second."""
+
+    def sample() -> Sample:
+        used = sum(ProcessorTime.now(stack).seconds.values())
+        return Sample(datetime.now(UTC), used, psutil.Process().memory_info().rss)
+
+    samples = [sample()]
 
     async def watch() -> None:
         while True:
-            seen.append(process.memory_info().rss)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(SAMPLE_SECONDS)
+            samples.append(sample())
 
     watching = asyncio.create_task(watch())
     try:
-        yield seen
+        yield samples
     finally:
         watching.cancel()
+        samples.append(sample())
 
 
-async def _deciles(parts: Parts, report: BackfillReport) -> list[float]:
-    """What a document costs, in milliseconds, by tenths of the file: its registration and its reading.
+async def _tenths(parts: Parts, measured: Measured) -> list[tuple[float, float]]:
+    """What a document costs by tenths of the file, its registration and its reading: time and processor time, in ms.
 
-    Each batch notes when it was registered and when it was read; how long a tenth took lies between.
+    Each batch notes when it was registered and when it was read; what a tenth took lies between.
     """
-    registered = await _instants(parts, "SELECT recorded_at FROM documents WHERE run_id = $1 ORDER BY 1", report)
-    read = await _instants(
-        parts,
-        "SELECT extractions.recorded_at FROM extractions JOIN documents USING (doc_id) WHERE run_id = $1 ORDER BY 1",
-        report,
-    )
-    return [one + other for one, other in zip(_tenths(registered), _tenths(read), strict=True)]
-
-
-async def _instants(parts: Parts, statement: str, report: BackfillReport) -> list[datetime]:
-    return [row[0] for row in await parts.database.run(statement, report.run_id)]
-
-
-def _tenths(instants: Sequence[datetime]) -> list[float]:
-    """Milliseconds a document, where each instant is that of one, in order."""
-    ends = [instants[len(instants) * tenth // 10 - 1] for tenth in range(1, 11)]
-    begins = [instants[0], *ends[:-1]]
-    size = len(instants) / 10
-    return [(end - begin) / timedelta(milliseconds=1) / size for begin, end in zip(begins, ends, strict=True)]
+    registered = "SELECT recorded_at FROM documents WHERE run_id = $1 ORDER BY 1"
+    read = """
+        SELECT extractions.recorded_at FROM extractions JOIN documents USING (doc_id) WHERE run_id = $1 ORDER BY 1
+    """
+    costs = [(0.0, 0.0)] * 10
+    for statement in (registered, read):
+        instants = [row[0] for row in await parts.database.run(statement, measured.report.run_id)]
+        ends = [instants[0], *(instants[len(instants) * tenth // 10 - 1] for tenth in range(1, 11))]
+        size = len(instants) / 10 / 1_000
+        for tenth, (begin, end) in enumerate(pairwise(ends)):
+            used = measured.seconds_by(end) - measured.seconds_by(begin)
+            wall, processor = costs[tenth]
+            costs[tenth] = wall + (end - begin).total_seconds() / size, processor + used / size
+    return costs
 
 
 def _write(path: Path, label: str, count: int) -> Path:

@@ -1,0 +1,160 @@
+"""Documents read in a batch, by the rules: what `ProcessDocument` does with each, without a step between them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from activities.documents import _status, extraction_input
+from activities.extraction import AGENT, _extraction_id
+from domain.documents import DocumentStatus
+from domain.evidence import evidence_values
+from domain.extraction import Extraction, ExtractionInput
+from domain.ids import digest
+from domain.text import strip_invisible
+from domain.validation import validate_extraction
+from store.backfills import Readings
+from store.database import values_as_json
+from store.documents import AgentCall, DocumentHead, Reading
+from store.objects import Pack, pack_of
+from store.registry import SymbolMaster
+
+Extract = Callable[[ExtractionInput], Extraction]
+
+
+@dataclass(frozen=True)
+class BatchReading:
+    """What a batch came to: the rows, and the object in which the readings lie."""
+
+    readings: Readings
+    pack: Pack
+
+
+def call_id(run_id: str, doc_id: str) -> str:
+    """A backfill reads a document once: every attempt to makes the same call."""
+    return digest("call", run_id, doc_id)
+
+
+def read_batch(
+    heads: Iterable[DocumentHead],
+    raw: Mapping[str, bytes],
+    master: SymbolMaster,
+    extract: Extract,
+    *,
+    run_id: str,
+    now: datetime,
+) -> BatchReading:
+    """Parse, extract and check documents. One that cannot be read is failed, and no other suffers from it."""
+    batch = _Collected()
+    for head in heads:
+        began = time.monotonic()
+        try:
+            document = json.loads(raw[head.raw_key])
+            source = extraction_input(head, document["title"], document["text"], master)
+            began = time.monotonic()
+            reading = Reading(
+                available_at=head.available_at,
+                source=source,
+                takes_back=head.takes_back,
+                answer=extract(source),
+                call=_call(run_id, head.doc_id, began=began, problem="", now=now),
+            )
+            _add(batch, reading, now=now)
+        except Exception as error:  # whatever the text brought about
+            problem = strip_invisible(f"{type(error).__name__}: {error}"[:1_000])
+            batch.documents.append(_outcome(head.doc_id, DocumentStatus.FAILED, error=f"extract: {problem}"))
+            call = _call(run_id, head.doc_id, began=began, problem=problem, now=now)
+            batch.calls.append(_call_values(call, head.doc_id))
+    return batch.packed()
+
+
+@dataclass
+class _Collected:
+    """Rows, and the readings of those documents that could be read."""
+
+    bodies: list[bytes] = field(default_factory=list)
+    documents: list[dict[str, Any]] = field(default_factory=list)
+    extractions: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    evidence: list[dict[str, Any]] = field(default_factory=list)
+    calls: list[dict[str, Any]] = field(default_factory=list)
+
+    def packed(self) -> BatchReading:
+        """Give each row the key of its reading, and write the rows as they are sent."""
+        pack = pack_of(self.bodies)
+        keys = {row["doc_id"]: key for row, key in zip(self.extractions, pack.keys, strict=True)}
+        for row in self.extractions:
+            row["result_key"] = keys[row["doc_id"]]
+        for row in self.documents:
+            row["text_key"] = keys.get(row["doc_id"], "")
+        readings = Readings(
+            extractions=values_as_json(self.extractions),
+            events=values_as_json(self.events),
+            evidence=values_as_json(self.evidence),
+            calls=values_as_json(self.calls),
+            documents=values_as_json(self.documents),
+        )
+        return BatchReading(readings, pack)
+
+
+def _add(batch: _Collected, reading: Reading, *, now: datetime) -> None:
+    doc_id = reading.source.doc_id
+    valid = validate_extraction(reading.answer, reading.source)
+    extraction_id, status = _extraction_id(doc_id, reading.answer), _status(valid)
+    found = evidence_values(valid, extraction_id=extraction_id, doc_id=doc_id, available_at=reading.available_at)
+    batch.bodies.append(reading.model_dump_json().encode())
+    batch.documents.append(_outcome(doc_id, status))
+    batch.extractions.append(
+        {
+            "extraction_id": extraction_id,
+            "doc_id": doc_id,
+            "extractor": reading.answer.extractor.value,
+            "extractor_version": reading.answer.extractor_version,
+            "status": status.value,
+            "quotes_total": valid.quotes_total,
+            "quotes_valid": valid.quotes_valid,
+            "dropped": list(valid.dropped),
+            "recorded_at": now,
+        }
+    )
+    batch.events += found.events
+    batch.evidence += found.evidence
+    batch.calls.append(_call_values(reading.call, doc_id, reading.answer))
+
+
+def _outcome(doc_id: str, status: DocumentStatus, *, error: str = "") -> dict[str, Any]:
+    return {"doc_id": doc_id, "status": status.value, "error": error}
+
+
+def _call(run_id: str, doc_id: str, *, began: float, problem: str, now: datetime) -> AgentCall:
+    return AgentCall(
+        call_id=call_id(run_id, doc_id),
+        agent=AGENT,
+        attempt=1,
+        latency_ms=int((time.monotonic() - began) * 1_000),
+        problem=problem,
+        recorded_at=now,
+    )
+
+
+def _call_values(call: AgentCall, doc_id: str, answer: Extraction | None = None) -> dict[str, Any]:
+    return {
+        "call_id": call.call_id,
+        "agent": call.agent,
+        "variant_id": "",
+        "doc_id": doc_id,
+        "extractor_version": "" if answer is None else answer.extractor_version,
+        "attempt": call.attempt,
+        "latency_ms": call.latency_ms,
+        "tokens_in": 0,
+        "tokens_out": 0,
+        "valid": not call.problem,
+        "problem": call.problem,
+        "quotes_total": 0 if answer is None else sum(len(event.evidence) for event in answer.events),
+        "quotes_valid": 0,
+        "recorded_at": call.recorded_at,
+    }
