@@ -30,6 +30,7 @@ from cli.replaying import Finished, make_request, run_replay
 from cli.stack.control import client_environment
 from cli.stack.names import PartName
 from cli.stack.supervisor import Stack
+from domain.backfill import BackfillRequest, BackfillState
 from domain.competitors import InferenceRequest
 from domain.config import TradingConfig
 from domain.documents import Credibility
@@ -41,6 +42,7 @@ from tests.conftest import clean_environment
 from workers.parts import Parts
 from workers.settings import load
 from workflows import names
+from workflows.backfill_documents import BackfillDocuments
 from workflows.infer_competitors import InferCompetitors
 from workflows.ingest_source import IngestSource
 from workflows.try_source import TrySource
@@ -142,6 +144,7 @@ async def _run_live(environment: Mapping[str, str], label: str) -> None:
             "ingest_source.pages": names.ingest_id("wire", "recorded"),
             "try_source": names.try_source_id("wire", "recorded"),
             "infer_competitors": names.infer_competitors_id("ci_recorded"),
+            "backfill_documents": names.backfill_id("recorded"),
         }
         await parts.client.execute_workflow(
             IngestSource.run,
@@ -162,6 +165,15 @@ async def _run_live(environment: Mapping[str, str], label: str) -> None:
             ),
             id=wanted["infer_competitors"],
             task_queue=names.Queue.OPS,
+        )
+        archive = FileSourceConfig(path=str(documents_path()))
+        await parts.client.execute_workflow(
+            BackfillDocuments.run,
+            BackfillState(
+                request=BackfillRequest(backfill_id="recorded", source_id="archive", config=archive, actor="record")
+            ),
+            id=wanted["backfill_documents"],
+            task_queue=names.Queue.INGEST,
         )
     finally:
         await parts.close()
