@@ -165,7 +165,8 @@ def _day(published_at: datetime) -> date:
 
 
 def _candidates(text: str, labelled: Sequence[str], master: SymbolMaster, on: date) -> tuple[Candidate, ...]:
-    """The source's own symbols, and every company that is followed and that the text names on that day."""
+    """Of the companies that are followed: those that the source names, and those that the text names on that day."""
+    labelled = [symbol for symbol in labelled if symbol in master.followed]
     named = {
         found.symbol: found
         for found in master.index.resolve(text, on)

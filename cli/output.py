@@ -17,8 +17,14 @@ err = Console(stderr=True, highlight=False)
 
 
 def quiet_libraries() -> None:
-    """Show warnings only: a command talks to a person. Processes of the platform set their own logging up."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    """Show warnings only, on standard error: a command talks to a person, and with `--json` to a program.
+
+    Processes of the platform set their own logging up.
+    """
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
 
 
 def print_json(body: Any) -> None:
