@@ -128,25 +128,27 @@ class BackfillActivities:
         A repeat reads the file again up to where the segment begins and finds the batches that are done already.
         While one batch is being written, the next one is read.
         """
-        run_id = task.run.run_id
         ids: list[str] = []
         ends: list[int] = []
         report: IngestReport | None = None
+        done = task.batches
         async with _alive():
             stream = await self._stream(task)
             async with aclosing(self._batches(stream)) as batches:
                 async for batch in batches:
-                    report, brought = await self._register(task.run, task.batches + len(ends) + 1, batch)
-                    ids += brought
-                    ends.append(len(ids))
-            last = len(ends) < BATCHES_A_SEGMENT
-            if _doubles(task.batches, task.batches + len(ends)):
-                await backfills.refresh_statistics(self._database)
+                    done += 1
+                    report, brought = await self._register(task.run, done, batch)
+                    if brought:
+                        ids += brought
+                        ends.append(len(ids))
+            last = done < task.batches + BATCHES_A_SEGMENT
             if not last:
-                self._keep_stream(run_id, stream)
+                self._keep_stream(task.run.run_id, stream)
+            if _doubles(task.batches, done):
+                await backfills.refresh_statistics(self._database)
             return Registered(
                 report=report or await self._report(task.run),
-                batches=task.batches + len(ends),
+                batches=done,
                 records=stream.position,
                 segment=Segment(key=await self._put_ids(ids), ends=tuple(ends)) if ids else None,
                 last=last,

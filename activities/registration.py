@@ -254,11 +254,13 @@ async def link_stories(session: AsyncSession, fresh: Sequence[Story], bands: Seq
     """
     if not fresh:
         return []
-    filed = [(band, each.doc_id) for each, found in zip(fresh, bands, strict=True) for band in found.filed]
-    under = await stories.filed_under(session, sorted({band for found in bands for band in found.searched}))
-    await stories.file_under(session, filed)
-    for band, doc_id in filed:
-        under.setdefault(band, set()).add(doc_id)
+    under = await stories.filed_under(session, {band for found in bands for band in found.searched})
+    await stories.file_under(session, [(each.doc_id, found.filed) for each, found in zip(fresh, bands, strict=True)])
+    first: dict[int, str] = {}
+    for each, found in zip(fresh, bands, strict=True):
+        for band in found.filed:
+            if first.setdefault(band, each.doc_id) != each.doc_id:  # two of this batch share it
+                under.setdefault(band, set()).update((first[band], each.doc_id))
     versions = await stories.named(session, [each.story for each in fresh])
     near: dict[str, set[str]] = {}
     for each, found in zip(fresh, bands, strict=True):

@@ -64,7 +64,7 @@ class Segment(Model):
 
     key: str
     ends: tuple[int, ...]
-    """Where each batch ends among the ids."""
+    """Where each batch ends among the ids; batches that brought none are left out."""
 
 
 class RegisterTask(Model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -40,19 +40,20 @@ MOST_CANDIDATES = 200
 """Documents about a correction's symbols that it is compared with, the latest first."""
 
 
-async def file_under(session: AsyncSession, bands: Sequence[tuple[int, str]]) -> None:
+async def file_under(session: AsyncSession, documents: Sequence[tuple[str, Sequence[int]]]) -> None:
     """File documents under their bands."""
+    bands = [band for _, own in documents for band in own]
     if bands:
-        await fetch(session, _FILE_UNDER, *map(list, zip(*bands, strict=True)))
+        await fetch(session, _FILE_UNDER, bands, [doc_id for doc_id, own in documents for _ in own])
 
 
-async def filed_under(session: AsyncSession, bands: Sequence[int]) -> dict[int, set[str]]:
+async def filed_under(session: AsyncSession, bands: Collection[int]) -> dict[int, set[str]]:
     """Documents by band."""
     found: dict[int, set[str]] = defaultdict(set)
     if bands:
-        for band, doc_id in await fetch(session, _FILED_UNDER, bands):
+        for band, doc_id in await fetch(session, _FILED_UNDER, list(bands)):
             found[band].add(doc_id)
-    return found
+    return dict(found)
 
 
 async def named(session: AsyncSession, stories: Sequence[str]) -> dict[str, set[str]]:

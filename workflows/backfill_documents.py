@@ -5,7 +5,8 @@
 Id: `backfill/<id>`. The same code as for live documents decides, so that the same documents come out of it. All are
 registered before any is read: which of two is the copy does not depend on who was faster. Ends with a report. A batch
 that gives up fails the workflow, which is the dead letter: what was done stays, and a retry goes on at that batch.
-Cancelled, it ends after the batches that are under way. Continues as new after some hundred batches.
+Cancelled, it ends after the batches that are under way. Continues as new after some hundred batches. Reading spreads
+over all workers of the ingest queue; registering is one at a time.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class BackfillDocuments:
             step=state.step,
             records=state.plan.records,
             report=self._report,
-            batches=len(self._batches()),
+            batches=sum(len(segment.ends) for segment in state.segments),
             batches_read=state.batches_read,
             read=state.read,
         )
@@ -168,12 +169,11 @@ class BackfillDocuments:
         return ended.reasons
 
     def _batches(self) -> list[ReadTask]:
-        found: list[ReadTask] = []
-        for segment in self._state.segments:
-            for start, end in zip((0, *segment.ends), segment.ends, strict=False):
-                if start < end:
-                    found.append(ReadTask(run_id=self._run.run_id, key=segment.key, start=start, end=end))
-        return found
+        return [
+            ReadTask(run_id=self._run.run_id, key=segment.key, start=start, end=end)
+            for segment in self._state.segments
+            for start, end in zip((0, *segment.ends), segment.ends, strict=False)
+        ]
 
     def _is_long(self) -> bool:
         return self._steps >= STEPS_A_RUN or workflow.info().is_continue_as_new_suggested()

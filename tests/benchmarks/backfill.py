@@ -39,7 +39,9 @@ from workflows.names import Queue
 
 HEADLINES = SHARED / "news" / "reuters_ticker_headlines_2011H2.csv"
 GOAL = 1_000.0
-WARM_UP, FEW, MANY, SHARED_OUT = 300, 1_000, 100_000, 20_000
+FEW, MANY, SHARED_OUT = 1_000, 100_000, 20_000
+FILES = {"many": (MANY, 1), "few": (FEW, 9), "shared": (SHARED_OUT, 10), "warm-up": (300, 12)}
+"""How many records, and how many half years after the headlines: no file's stories are near another's."""
 HALF_A_YEAR = timedelta(days=184)
 """How far the headlines reach; each further round of them is moved on by as much."""
 SAMPLE_SECONDS = 0.4
@@ -104,10 +106,12 @@ def backfill() -> Iterable[Figure]:
     yield Figure("backfill.many", runs["many"].rate, "records/s", f"{MANY} {made}")
     two = f"{SHARED_OUT} headlines with words and times of their own; two worker processes"
     yield Figure("backfill.two_workers", runs["shared"].rate, "records/s", two)
-    for number, (wall, used) in enumerate(deciles, 1):
+    for number, (wall, processor) in enumerate(deciles, 1):
         yield Figure(f"backfill.many.tenth.{number:02}", wall, "ms/document", "time, registration and reading")
-        yield Figure(f"backfill.many.tenth.{number:02}.processor", used, "ms/document", "processor time of all parts")
-    used = [each for _, each in deciles]
+        yield Figure(
+            f"backfill.many.tenth.{number:02}.processor", processor, "ms/document", "processor time of all parts"
+        )
+    used = [processor for _, processor in deciles]
     flat = "processor time of the second half of the documents over that of the first"
     yield Figure("backfill.many.second_half", sum(used[5:]) / sum(used[:5]), "ratio", flat)
     for part, cost in runs["many"].cost.items():
@@ -125,8 +129,9 @@ async def _measure(stack: Stack, directory: Path) -> tuple[dict[str, Measured], 
         async with AsyncExitStack() as running:
             for worker in build_workers(Queue.INGEST, parts):
                 await running.enter_async_context(worker)
-            sizes = {"warm-up": WARM_UP, "few": FEW, "many": MANY, "shared": SHARED_OUT}
-            files = {name: _write(directory / f"{name}.csv", name, count) for name, count in sizes.items()}
+            files = {
+                name: _write(directory / f"{name}.csv", name, count, halves) for name, (count, halves) in FILES.items()
+            }
             await _run(stack, parts, files["warm-up"])
             runs = {"real": await _run(stack, parts, HEADLINES)}
             for name in ("few", "many"):
@@ -217,23 +222,23 @@ async def _tenths(parts: Parts, measured: Measured) -> list[tuple[float, float]]
     return costs
 
 
-def _write(path: Path, label: str, count: int) -> Path:
-    """Write records made of the headlines: each with words of its own, later rounds at later times."""
+def _write(path: Path, label: str, count: int, halves: int) -> Path:
+    """Write records made of the headlines, so many half years later: each with words of its own, later rounds later."""
     began = time.monotonic()
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["ticker", "date", "headline", "lead"])
-        writer.writerows(islice(_records(label), count))
+        writer.writerows(islice(_records(label, halves), count))
     print(f"{path.name}: {count} records made in {time.monotonic() - began:.1f} s", file=sys.stderr)
     return path
 
 
-def _records(label: str) -> Iterator[tuple[str, str, str, str]]:
+def _records(label: str, halves: int) -> Iterator[tuple[str, str, str, str]]:
     with HEADLINES.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     number = 0
     while True:
-        moved = HALF_A_YEAR * (number // len(rows))
+        moved = HALF_A_YEAR * (halves + number // len(rows))
         for row in rows:
             number += 1
             own = f"{_word(number)} {_word(number * 7_919)} {label}"
