@@ -91,8 +91,9 @@ class BackfillActivities:
         Keyed by the run: a repeat changes nothing.
         """
         request = run.request
-        records = await asyncio.to_thread(self._count, request.config)
-        stamp = await asyncio.to_thread(_stamp, request.config.path)
+        async with _alive():  # a worker that took this and died is noticed in seconds
+            records = await asyncio.to_thread(self._count, request.config)
+            stamp = await asyncio.to_thread(_stamp, request.config.path)
         now = datetime.now(UTC)
         async with self._database.transaction() as session:
             source = await sources.find(session, request.source_id)

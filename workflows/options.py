@@ -168,6 +168,7 @@ RECORD_INFERENCE: ActivityOptions = {
 PLAN_BACKFILL: ActivityOptions = {
     "task_queue": Queue.INGEST,
     "start_to_close_timeout": timedelta(minutes=10),
+    "heartbeat_timeout": timedelta(seconds=12),
     "retry_policy": _retry(8, most=30.0),
 }
 
