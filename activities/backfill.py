@@ -266,16 +266,23 @@ class BackfillActivities:
             reading.cancel()  # a thread goes on to the end of its batch, and nobody uses the stream any more
 
     async def _stream(self, task: RegisterTask) -> RecordStream:
-        """The file at the task's record: open already where this process read what comes before, else read again."""
+        """The file at the task's record: read on where this process read what comes before, else read again."""
         stream = self._streams.pop(task.run.run_id, None)
-        if stream is not None and stream.position == task.records:
-            return stream
+        if stream is None or stream.position > task.records:
+            stream = await self._open(task)
+        while stream.position < task.records:
+            left = task.records - stream.position
+            if not await asyncio.to_thread(stream.skip, min(left, SKIPPED_AT_ONCE)):
+                raise SourceFormatError("SOURCE_CHANGED", "It became shorter", path=task.run.request.config.path)
+        return stream
+
+    async def _open(self, task: RegisterTask) -> RecordStream:
         config = task.run.request.config
         found = await asyncio.to_thread(_stamp, config.path)
         if found != task.plan.stamp:
             hint = "Start a new backfill; what was registered stays"
             raise SourceFormatError("SOURCE_CHANGED", hint, path=config.path, found=found, began_with=task.plan.stamp)
-        stream = RecordStream(
+        return RecordStream(
             self._read(config, task.run.as_of),
             Origin(
                 source_id=task.run.request.source_id,
@@ -285,11 +292,6 @@ class BackfillActivities:
             run_id=task.run.run_id,
             as_published=self._driven or task.run.request.as_published,
         )
-        while stream.position < task.records:
-            left = task.records - stream.position
-            if not await asyncio.to_thread(stream.skip, min(left, SKIPPED_AT_ONCE)):
-                raise SourceFormatError("SOURCE_CHANGED", "It became shorter", path=config.path, missing=left)
-        return stream
 
     def _keep_stream(self, run_id: str, stream: RecordStream) -> None:
         self._streams[run_id] = stream

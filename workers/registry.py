@@ -56,10 +56,10 @@ def duties(queue: Queue, parts: Parts) -> list[QueueDuties]:
     return composed if isinstance(composed, list) else [composed]
 
 
-def _ingest(parts: Parts) -> QueueDuties:
+def _ingest(parts: Parts) -> list[QueueDuties]:
     documents, ingestion = parts.document_activities(), parts.ingestion_activities()
     backfill = parts.backfill_activities()
-    return QueueDuties(
+    live = QueueDuties(
         Queue.INGEST,
         workflows=[BackfillDocuments, IngestSource, ProcessDocument, TrySource],
         activities=[
@@ -72,13 +72,20 @@ def _ingest(parts: Parts) -> QueueDuties:
             ingestion.preview_whole,
             ingestion.end_run,
             ingestion.release,
+        ],
+    )
+    bulk = QueueDuties(
+        names.BACKFILL_QUEUE,
+        activities=[
             backfill.plan_backfill,
             backfill.register_batches,
             backfill.read_batch,
             backfill.tell_symbols,
             backfill.end_backfill,
         ],
+        concurrent_activities=4,
     )
+    return [live, bulk]
 
 
 def _fetch(parts: Parts) -> list[QueueDuties]:

@@ -6,7 +6,7 @@ Id: `backfill/<id>`. The same code as for live documents decides, so that the sa
 registered before any is read: which of two is the copy does not depend on who was faster. Ends with a report. A batch
 that gives up fails the workflow, which is the dead letter: what was done stays, and a retry goes on at that batch.
 Cancelled, it ends after the batches that are under way. Continues as new after some hundred batches. Reading spreads
-over all workers of the ingest queue; registering is one at a time.
+over all workers of the queue; registering is one at a time.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class BackfillDocuments:
             BackfillActivities.end_backfill,
             EndTask(run_id=self._run.run_id, end=end, error=error),
             summary=f"the run is {end.value}",
-            **options.END_RUN,
+            **options.on(names.BACKFILL_QUEUE, options.END_RUN),
         )
         return ended.reasons
 

@@ -25,6 +25,9 @@ class Queue(StrEnum):
     OPS = "ops"
 
 
+BACKFILL_QUEUE = "backfill"
+"""The task queue of batches, which the workers of `ingest` serve in slots of their own: live documents keep theirs."""
+
 STAGE = SearchAttributeKey.for_keyword("StonksStage")
 SYMBOL = SearchAttributeKey.for_keyword("StonksSymbol")
 SOURCE = SearchAttributeKey.for_keyword("StonksSource")

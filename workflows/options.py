@@ -8,7 +8,7 @@ from typing import TypedDict
 from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
-from workflows.names import Queue
+from workflows.names import BACKFILL_QUEUE, Queue
 
 
 class ActivityOptions(TypedDict, total=False):
@@ -166,14 +166,14 @@ RECORD_INFERENCE: ActivityOptions = {
 }
 
 PLAN_BACKFILL: ActivityOptions = {
-    "task_queue": Queue.INGEST,
+    "task_queue": BACKFILL_QUEUE,
     "start_to_close_timeout": timedelta(minutes=10),
     "heartbeat_timeout": timedelta(seconds=12),
     "retry_policy": _retry(8, most=30.0),
 }
 
 REGISTER_BATCHES: ActivityOptions = {
-    "task_queue": Queue.INGEST,
+    "task_queue": BACKFILL_QUEUE,
     "start_to_close_timeout": timedelta(hours=1),
     "heartbeat_timeout": timedelta(seconds=12),
     "retry_policy": _retry(8, most=30.0),
@@ -181,14 +181,14 @@ REGISTER_BATCHES: ActivityOptions = {
 """Some thousand records; an attempt in another process reads the file up to them first."""
 
 READ_BATCH: ActivityOptions = {
-    "task_queue": Queue.INGEST,
+    "task_queue": BACKFILL_QUEUE,
     "start_to_close_timeout": timedelta(minutes=30),
     "heartbeat_timeout": timedelta(seconds=12),
     "retry_policy": _retry(8, most=30.0),
 }
 
 TELL_SYMBOLS: ActivityOptions = {
-    "task_queue": Queue.INGEST,
+    "task_queue": BACKFILL_QUEUE,
     "start_to_close_timeout": timedelta(minutes=30),
     "heartbeat_timeout": timedelta(seconds=12),
     "retry_policy": _retry(8, most=30.0),

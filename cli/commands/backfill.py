@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from workers.parts import Parts
 
 ASK_SECONDS = 0.5
+LAST_ANSWER_SECONDS = 5.0
 _SOURCE_ID = re.compile(r"[a-z0-9][a-z0-9\-]{0,62}")
 
 
@@ -122,7 +124,8 @@ async def _follow(parts: Parts, request: BackfillRequest) -> BackfillReport:
         static_summary=f"backfill {request.source_id}",
     )
     with _bar() as progress:
-        asking = asyncio.create_task(_show_progress(handle, progress, progress.add_task("begins", total=None)))
+        ended = asyncio.Event()
+        asking = asyncio.create_task(_show_progress(handle, progress, progress.add_task("begins", total=None), ended))
         try:
             return await handle.result()
         except WorkflowFailureError as error:
@@ -135,6 +138,8 @@ async def _follow(parts: Parts, request: BackfillRequest) -> BackfillReport:
             hint = f"`stonks dead-letters retry {handle.id}` goes on at the failed batch"
             raise StonksError("BACKFILL_FAILED", hint, reason=str(cause)) from error
         finally:
+            ended.set()  # a question on its way is waited for: the client does not like to be left in the middle of one
+            await asyncio.wait([asking], timeout=LAST_ANSWER_SECONDS)
             asking.cancel()
 
 
@@ -145,14 +150,18 @@ def _bar() -> Progress:
     return Progress(*columns, console=err, transient=True)
 
 
-async def _show_progress(handle: WorkflowHandle[Any, BackfillReport], progress: Progress, task: TaskID) -> None:
+async def _show_progress(
+    handle: WorkflowHandle[Any, BackfillReport], progress: Progress, task: TaskID, ended: asyncio.Event
+) -> None:
     from temporalio.service import RPCError
 
     from domain.backfill import BackfillStep
     from workflows.backfill_documents import BackfillDocuments
 
     while True:
-        await asyncio.sleep(ASK_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), ASK_SECONDS)
+            return
         try:
             found = await handle.query(BackfillDocuments.progress)
         except RPCError:

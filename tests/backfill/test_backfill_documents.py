@@ -346,7 +346,6 @@ async def test_batch_when_it_gives_up_then_it_is_a_dead_letter_and_a_retry_goes_
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("activities.batch_registration.RECORDS_A_BATCH", 5)
-    monkeypatch.setattr(dead_letters, "TYPES", (*dead_letters.TYPES, "BackfillDocuments"))
     mended = False
 
     def break_one(activities: BackfillActivities) -> None:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import subprocess
 import sys
 import tempfile
 import time
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice, pairwise
@@ -29,7 +28,7 @@ from domain.documents import Credibility
 from domain.sources import FileSourceConfig
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.processor import ProcessorTime
-from tests.conftest import REPOSITORY, SERVERS, SHARED, clean_environment
+from tests.conftest import SERVERS, SHARED, clean_environment
 from workers.main import KEEP_OBJECTS, build_workers, register_search_attributes
 from workers.parts import Parts
 from workers.settings import load
@@ -39,13 +38,12 @@ from workflows.names import Queue
 
 HEADLINES = SHARED / "news" / "reuters_ticker_headlines_2011H2.csv"
 GOAL = 1_000.0
-FEW, MANY, SHARED_OUT = 1_000, 100_000, 20_000
-FILES = {"many": (MANY, 1), "few": (FEW, 9), "shared": (SHARED_OUT, 10), "warm-up": (300, 12)}
+FEW, MANY = 1_000, 100_000
+FILES = {"many": (MANY, 1), "few": (FEW, 9), "warm-up": (300, 10)}
 """How many records, and how many half years after the headlines: no file's stories are near another's."""
 HALF_A_YEAR = timedelta(days=184)
 """How far the headlines reach; each further round of them is moved on by as much."""
 SAMPLE_SECONDS = 0.4
-WORKER_STARTS_SECONDS = 6
 _CONSONANTS, _VOWELS = "bcdfghjklmnpqrstvwxz", "aeiou"
 
 
@@ -104,8 +102,6 @@ def backfill() -> Iterable[Figure]:
     yield Figure("backfill.headlines.accepted", runs["real"].accepted, "documents/s", how)
     yield Figure("backfill.few", runs["few"].rate, "records/s", f"{FEW} {made}")
     yield Figure("backfill.many", runs["many"].rate, "records/s", f"{MANY} {made}")
-    two = f"{SHARED_OUT} headlines with words and times of their own; two worker processes"
-    yield Figure("backfill.two_workers", runs["shared"].rate, "records/s", two)
     for number, (wall, processor) in enumerate(deciles, 1):
         yield Figure(f"backfill.many.tenth.{number:02}", wall, "ms/document", "time, registration and reading")
         yield Figure(
@@ -136,9 +132,6 @@ async def _measure(stack: Stack, directory: Path) -> tuple[dict[str, Measured], 
             runs = {"real": await _run(stack, parts, HEADLINES)}
             for name in ("few", "many"):
                 runs[name] = await _run(stack, parts, files[name])
-            with _second_worker(stack.environment()):
-                await asyncio.sleep(WORKER_STARTS_SECONDS)
-                runs["shared"] = await _run(stack, parts, files["shared"])
             return runs, await _tenths(parts, runs["many"])
     finally:
         await parts.close()
@@ -160,22 +153,6 @@ async def _run(stack: Stack, parts: Parts, path: Path) -> Measured:
         )
     cost = ProcessorTime.now(stack).since(before, count=report.report.read)
     return Measured(report=report, cost=cost, samples=samples)
-
-
-@contextmanager
-def _second_worker(environment: Mapping[str, str]) -> Iterator[None]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cli.main", "worker", "--queue", "ingest"],
-        cwd=REPOSITORY,
-        env={**clean_environment(), **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 @asynccontextmanager
