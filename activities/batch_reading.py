@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from activities.documents import _status, extraction_input
-from activities.extraction import AGENT, _extraction_id
+from activities.documents import extraction_input, status_of
+from activities.extraction import AGENT, extraction_id_of
 from domain.documents import DocumentStatus
 from domain.evidence import evidence_values
 from domain.extraction import Extraction, ExtractionInput
@@ -104,7 +104,7 @@ class _Collected:
 def _add(batch: _Collected, reading: Reading, *, now: datetime) -> None:
     doc_id = reading.source.doc_id
     valid = validate_extraction(reading.answer, reading.source)
-    extraction_id, status = _extraction_id(doc_id, reading.answer), _status(valid)
+    extraction_id, status = extraction_id_of(doc_id, reading.answer), status_of(valid)
     found = evidence_values(valid, extraction_id=extraction_id, doc_id=doc_id, available_at=reading.available_at)
     batch.bodies.append(reading.model_dump_json().encode())
     batch.documents.append(_outcome(doc_id, status))

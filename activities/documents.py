@@ -12,6 +12,7 @@ from temporalio import activity
 
 from activities.ports import Flows
 from domain.documents import NEW_YORK, DocumentStatus, Section
+from domain.evidence import evidence_values
 from domain.extraction import Candidate, ExtractionInput, ValidatedExtraction
 from domain.ids import digest
 from domain.ingestion import (
@@ -99,8 +100,13 @@ class DocumentActivities:
         """Keep what the text itself supports, save it, and tell every symbol that gained evidence."""
         reading = Reading.model_validate_json(await self._objects.get(reference.result_key))
         valid = validate_extraction(reading.answer, reading.source)
-        events, evidence = _rows(valid, reference, reading.available_at)
-        status = _status(valid)
+        found = evidence_values(
+            valid,
+            extraction_id=reference.extraction_id,
+            doc_id=reference.doc_id,
+            available_at=reading.available_at,
+        )
+        status = status_of(valid)
         await documents.save_extraction(
             self._database,
             extraction=ExtractionRow(
@@ -115,12 +121,12 @@ class DocumentActivities:
                 dropped=list(valid.dropped),
                 recorded_at=datetime.now(UTC),
             ),
-            events=events,
-            evidence=evidence,
+            events=[EventRow(**values) for values in found.events],
+            evidence=[EvidenceRow(**values) for values in found.evidence],
             status=status,
             calls=[_call(reading)],
         )
-        gained = {row.symbol for row in evidence}
+        gained = {str(values["symbol"]) for values in found.evidence}
         if reading.takes_back:  # what an earlier document said of a company counts no longer: it is judged anew
             gained |= set(await documents.symbols_judged_in(self._database, reading.takes_back))
         symbols = tuple(sorted(gained))
@@ -132,7 +138,7 @@ class DocumentActivities:
         return DocumentOutcome(
             doc_id=reference.doc_id,
             status=status.value,
-            events=len(events),
+            events=len(found.events),
             symbols=symbols,
             dropped=len(valid.dropped),
         )
@@ -186,7 +192,7 @@ def _candidates(text: str, labelled: Sequence[str], master: SymbolMaster, on: da
     return tuple(found)
 
 
-def _status(valid: ValidatedExtraction) -> DocumentStatus:
+def status_of(valid: ValidatedExtraction) -> DocumentStatus:
     """An answer none of whose events survived is for a person to look at, not a silent 'nothing happened'."""
     if valid.dropped and not valid.extraction.events:
         return DocumentStatus.NEEDS_REVIEW
@@ -207,46 +213,3 @@ def _call(reading: Reading) -> AgentPerformance:
         quotes_total=sum(len(event.evidence) for event in reading.answer.events),
         recorded_at=call.recorded_at,
     )
-
-
-def _rows(
-    valid: ValidatedExtraction, reference: ExtractionReference, available_at: datetime
-) -> tuple[list[EventRow], list[EvidenceRow]]:
-    events: list[EventRow] = []
-    evidence: dict[tuple[str, str], EvidenceRow] = {}
-    for number, event in enumerate(valid.extraction.events):
-        event_id = digest("event", reference.extraction_id, number)
-        events.append(
-            EventRow(
-                event_id=event_id,
-                extraction_id=reference.extraction_id,
-                doc_id=reference.doc_id,
-                type=event.type.value,
-                materiality=event.materiality.value,
-                horizon=event.horizon.value,
-                confidence=event.confidence,
-                facts=[fact.model_dump(mode="json") for fact in event.facts],
-                quotes=[quote.model_dump(mode="json") for quote in event.evidence],
-            )
-        )
-        for entity in event.entities:
-            if entity.sentiment == 0.0:
-                continue
-            evidence.setdefault(
-                (event_id, entity.symbol),
-                EvidenceRow(
-                    evidence_id=digest("evidence", event_id, entity.symbol),
-                    event_id=event_id,
-                    extraction_id=reference.extraction_id,
-                    doc_id=reference.doc_id,
-                    symbol=entity.symbol,
-                    available_at=available_at,
-                    event_type=event.type.value,
-                    role=entity.role.value,
-                    materiality=event.materiality.value,
-                    sentiment=entity.sentiment,
-                    confidence=event.confidence,
-                    quote=event.evidence[0].quote,
-                ),
-            )
-    return events, list(evidence.values())

@@ -58,7 +58,7 @@ class ExtractionActivities:
         key = await self._objects.put(key_for("readings", digest(body, length=64)), body.encode(), "application/json")
         return ExtractionReference(
             doc_id=parsed.doc_id,
-            extraction_id=_extraction_id(parsed.doc_id, answer),
+            extraction_id=extraction_id_of(parsed.doc_id, answer),
             result_key=key,
             extractor=answer.extractor.value,
             extractor_version=answer.extractor_version,
@@ -72,7 +72,7 @@ class ExtractionActivities:
         return ParsedText.model_validate_json(body)
 
 
-def _extraction_id(doc_id: str, answer: Extraction) -> str:
+def extraction_id_of(doc_id: str, answer: Extraction) -> str:
     """The same for the same answer, whatever the call that gave it took."""
     content = key_for("extractions", digest(answer.model_dump_json(), length=64))
     return digest("extraction", doc_id, answer.extractor_version, content)

@@ -9,8 +9,6 @@ from decimal import Decimal
 
 from domain.documents import NEW_YORK, Reject, RejectReason
 
-"""EDGAR's headers and day boundaries are in this zone."""
-
 _CIK = re.compile(r"[0-9]{1,10}")
 _ACCESSION = re.compile(r"[0-9]{10}-[0-9]{2}-[0-9]{6}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,2})?")
