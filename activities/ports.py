@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from domain.broker import BrokerAccount, BrokerFill, BrokerOrder, BrokerPosition
 from domain.extraction import Extraction, ExtractionInput
 from domain.ingestion import DocumentRequest
 from domain.market import Bar, CorporateAction, Session
+from domain.prompting import ModelReply, ModelRequest
 from domain.research import AssessRequest, EvidenceNotice, RecommendationNotice
 from domain.trading import ApprovalDecision, RefreshReport, RefreshRequest, TickReport, TickRequest
 
@@ -88,3 +89,18 @@ class Flows(Protocol):
         ...
 
     async def decide_order(self, intent_id: str, decision: ApprovalDecision) -> None: ...
+
+
+class ModelServer(Protocol):
+    """A server of language models. Errors: `VendorUnavailable` means nobody knows, `ConfigurationError` no such model.
+
+    Both methods may be cancelled at any time: the server is then told to stop.
+    """
+
+    async def digest_of(self, model: str) -> str:
+        """The digest of the weights that a model's name means now; remembered until the server says otherwise."""
+        ...
+
+    async def chat(self, request: ModelRequest, *, on_progress: Callable[[int], None] | None = None) -> ModelReply:
+        """Ask, and wait for the whole answer; `on_progress` is told the characters that have come so far."""
+        ...
