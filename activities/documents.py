@@ -30,7 +30,8 @@ from store.database import Database
 from store.documents import DocumentHead, ParsedText, Reading
 from store.objects import ObjectStore, key_for
 from store.registry import SymbolMaster
-from store.tables.ingestion import AgentPerformance, EventRow, EvidenceRow, ExtractionRow
+from store.tables.agents import AgentPerformance
+from store.tables.ingestion import EventRow, EvidenceRow, ExtractionRow
 
 REGISTRY_SECONDS = 5.0
 """How long a change of the registry may take to be seen by the parser."""

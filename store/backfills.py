@@ -13,8 +13,8 @@ from domain.ingestion import IngestReport
 from store.database import Database, fetch, insert_from_json, values_as_json
 from store.documents import DocumentHead
 from store.sources import COUNTS
+from store.tables.agents import AgentPerformance
 from store.tables.ingestion import (
-    AgentPerformance,
     Document,
     DocumentSymbol,
     EventRow,

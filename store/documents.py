@@ -17,8 +17,8 @@ from domain.errors import NotFound
 from domain.extraction import EntityRole, EventType, Extraction, ExtractionInput, ExtractorKind, Materiality
 from domain.model import Model, Utc
 from store.database import Database, as_json, insert_from_json, insert_new
+from store.tables.agents import AgentPerformance
 from store.tables.ingestion import (
-    AgentPerformance,
     Document,
     DocumentLink,
     DocumentSymbol,

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from store.tables.columns import Json, bigint_array, instant, json_list, json_object, text
+from store.tables.columns import Json, bigint_array, instant, json_list, json_object, text, text_array
 
 
 class Source(SQLModel, table=True):
@@ -155,6 +155,12 @@ class ExtractionRow(SQLModel, table=True):
 
     extraction_id: str = Field(primary_key=True)
     doc_id: str = Field(foreign_key="documents.doc_id", index=True)
+    agent: str = text("document-extractor")
+    variant_id: str = text("")
+    """Empty: the agent's own settings."""
+    experiment: str = text("")
+    shadow: bool = False
+    """Read for comparison alone: it has no events and no evidence in the book."""
     extractor: str = text()
     extractor_version: str = text()
     status: str = text()
@@ -199,48 +205,21 @@ class EvidenceRow(SQLModel, table=True):
     quote: str = text("")
 
 
-class AiAgent(SQLModel, table=True):
-    __tablename__ = "ai_agents"
+class MacroEventRow(SQLModel, table=True):
+    """One statement on the economy: how far a factor goes up, and the words that say so."""
 
-    agent_id: str = Field(primary_key=True)
-    name: str = Field(unique=True)
-    purpose: str = text("")
-    origin: str = text("system")
-    settings: Json = json_object()
-    archived: bool = False
-    created_at: datetime = instant()
+    __tablename__ = "macro_events"
 
-
-class AgentVariant(SQLModel, table=True):
-    """An immutable configuration of an agent: a change is a new variant."""
-
-    __tablename__ = "agent_variants"
-
-    variant_id: str = Field(primary_key=True)
-    agent_id: str = Field(foreign_key="ai_agents.agent_id", index=True)
-    settings: Json = json_object()
-    traffic_share: float = 0.0
-    active: bool = False
-    shadow: bool = False
-    created_at: datetime = instant()
-
-
-class AgentPerformance(SQLModel, table=True):
-    """One call of an agent."""
-
-    __tablename__ = "agent_performance_log"
-
-    call_id: str = Field(primary_key=True)
-    agent: str = Field(index=True)
-    variant_id: str = text("")
-    doc_id: str = Field(default="", index=True)
-    extractor_version: str = text("")
-    attempt: int = 1
-    latency_ms: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    valid: bool = True
-    problem: str = text("")
-    quotes_total: int = 0
-    quotes_valid: int = 0
-    recorded_at: datetime = instant(index=True)
+    macro_event_id: str = Field(primary_key=True)
+    extraction_id: str = Field(foreign_key="extractions.extraction_id", index=True)
+    doc_id: str = Field(foreign_key="documents.doc_id", index=True)
+    topic: str = text()
+    factor: str = text()
+    name: str = text("")
+    direction: float
+    confidence: float
+    surprise: Json = json_object()
+    region: str = text("")
+    sectors: list[str] = text_array()
+    quotes: list[Json] = json_list()
+    available_at: datetime = instant(index=True)
