@@ -187,6 +187,10 @@ class SignalConfig(Settings):
     duplicate_similarity: Annotated[
         float, Field(gt=0, le=1, description="Jaccard similarity from which two documents are one story")
     ] = 0.8
+    document_share: Annotated[
+        float, Field(gt=0, lt=1, description="most of a layer that one document filed with an authority may be")
+    ] = 0.5
+    site_share: Annotated[float, Field(gt=0, lt=1, description="most of a layer that one site may be")] = 0.4
     contradiction_discount: Annotated[Unit, Field(description="share of conviction lost at full contradiction")] = 0.5
     probability_slope: Annotated[
         float, Field(ge=0, le=0.5, description="p_dir = .5 + slope * conviction until outcomes calibrate it")

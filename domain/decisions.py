@@ -46,6 +46,9 @@ class EvidenceItem(Model):
     extractor: ExtractorKind
     content_hash: str
     publisher: str = ""
+    site: str = ""
+    """Who answers for it: the source, and the publisher where the source itself vouches for that. Empty: the publisher.
+    """
     title: str = ""
     quote: str = ""
     shingles: tuple[int, ...] = ()

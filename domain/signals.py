@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from domain.calendar_math import TradingClock, relevant_sessions
 from domain.config import ConfirmationConfig, SignalConfig, TradingConfig
 from domain.decisions import Assessment, Attribution, EvidenceItem, Layer, MarketWindow
 from domain.errors import InvalidInput
+from domain.influence import corroborated, limited, voice_of
 from domain.kernels import (
     NANO,
     Floats,
@@ -132,6 +134,7 @@ class _Terms:
     """The items of one symbol that stand inside the widest window, and what the kernels need of each."""
 
     items: tuple[EvidenceItem, ...]
+    voices: tuple[tuple[str, float], ...]
     novelty: tuple[float, ...]
     relevance: tuple[float, ...]
     credibility: tuple[float, ...]
@@ -161,13 +164,15 @@ def _terms(one: SymbolInputs, *, clock: TradingClock, as_of: datetime, config: S
     ages = [clock.age(item.available_at, as_of) for item in eligible]
     inside = [at for at, age in enumerate(ages) if age <= config.windows[2]]
     items = tuple(eligible[at] for at in inside)
+    claims = corroborated(eligible, [counts for _, counts in judged], config)
     return _Terms(
         items=items,
+        voices=tuple(voice_of(item, config) for item in items),
         novelty=tuple(judged[at][0] if judged[at][1] else 0.0 for at in inside),
         relevance=tuple(config.relevance[item.role] for item in items),
         credibility=tuple(config.credibility[item.credibility] for item in items),
         confidence=tuple(item.confidence * item.quote_validity for item in items),
-        materiality=tuple(config.materiality[item.materiality] for item in items),
+        materiality=tuple(config.materiality[claims[at]] for at in inside),
         half_life=tuple(config.half_lives[item.event_type] for item in items),
         age=tuple(ages[at] for at in inside),
     )
@@ -284,12 +289,13 @@ def _company_layer(terms: Sequence[_Terms], config: SignalConfig) -> _Company:
     weight = decayed_weight(start, age, half_life)
     signed = weight * sentiment
     scores, shares, weights = [], np.zeros_like(weight), np.zeros_like(weight)
+    voices = [voice for one in terms for voice in one.voices]
     for window, part in zip(config.windows, config.window_weights, strict=True):
-        inside: Floats = (age <= window).astype(np.float64)
-        total = segment_sums(weight * inside, offsets)
-        scores.append(layer_score(segment_sums(signed * inside, offsets), total, config.kappa))
-        shares = shares + part * inside * signed / np.repeat(config.kappa + total, counts)
-        weights = weights + part * inside * weight
+        counted = _bounded(weight * (age <= window), voices, offsets, config.kappa)
+        total = segment_sums(counted, offsets)
+        scores.append(layer_score(segment_sums(counted * sentiment, offsets), total, config.kappa))
+        shares = shares + part * counted * sentiment / np.repeat(config.kappa + total, counts)
+        weights = weights + part * counted
     first, second, third = scores
     parts = config.window_weights
     signed_sum = segment_sums(signed, offsets)
@@ -303,6 +309,15 @@ def _company_layer(terms: Sequence[_Terms], config: SignalConfig) -> _Company:
         weights=weights,
         half_life=half_life,
     )
+
+
+def _bounded(weight: Floats, voices: Sequence[tuple[str, float]], offsets: Sequence[int], kappa: float) -> Floats:
+    """Keep every document and site within its share of each symbol's layer; all (M,)."""
+    flat = weight.tolist()
+    kept: list[float] = []
+    for start, end in pairwise(offsets):
+        kept += limited(flat[start:end], voices[start:end], kappa)
+    return np.array(kept, dtype=np.float64)
 
 
 def layer_weights(config: SignalConfig) -> tuple[float, float, float]:

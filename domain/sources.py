@@ -37,6 +37,15 @@ class SourceKind(StrEnum):
     ALPACA_BARS = "alpaca_bars"
 
 
+SELF_STATED = frozenset({SourceKind.FEED, SourceKind.PAGE, SourceKind.IMAP})
+"""Kinds whose documents name their publisher themselves: nobody vouches for it."""
+
+
+def site_of(source_id: str, kind: str, publisher: str) -> str:
+    """Who answers for a document: a feed, page or mailbox as a whole; else the publisher that vendor or file names."""
+    return source_id if kind in SELF_STATED else f"{source_id}/{publisher.casefold()}"
+
+
 class RateGroup(StrEnum):
     """Whose limit a request counts against. One task queue each, so that a limit holds over all workers."""
 

@@ -27,7 +27,7 @@ SESSIONS = tuple(
 
 
 def item(name: str = "a", *, minutes_ago: float = 0.0, **changes: Any) -> EvidenceItem:
-    """A perfect wire story on ACME: subject, high materiality, sentiment 1, available at the as-of instant."""
+    """A perfect filing on ACME: subject, high materiality, sentiment 1, available at the as-of instant."""
     at = changes.pop("available_at", AS_OF - timedelta(minutes=minutes_ago))
     values: dict[str, Any] = {
         "evidence_id": f"ev-{name}",
@@ -42,7 +42,7 @@ def item(name: str = "a", *, minutes_ago: float = 0.0, **changes: Any) -> Eviden
         "sentiment": 1.0,
         "confidence": 1.0,
         "quote_validity": 1.0,
-        "credibility": Credibility.WIRE,
+        "credibility": Credibility.OFFICIAL,
         "extractor": ExtractorKind.RULES,
         "content_hash": f"hash-{name}",
         "publisher": "wire",

@@ -29,11 +29,11 @@ def aged(days: int, name: str = "a", **changes: object) -> EvidenceItem:
     return item(name, available_at=AS_OF.replace(month=session.month, day=session.day), **changes)
 
 
-def test_assess_when_one_perfect_wire_story_then_layer_score_is_about_47_percent() -> None:
+def test_assess_when_one_perfect_filing_then_layer_score_is_half() -> None:
     found = judge(item())
-    assert found.window_scores == pytest.approx((0.9 / 1.9,) * 3)
-    assert found.company == pytest.approx(0.4736842105)
-    assert found.composite == found.score == pytest.approx(0.6 * 0.9 / 1.9)
+    assert found.window_scores == pytest.approx((0.5,) * 3)
+    assert found.company == pytest.approx(0.5)
+    assert found.composite == found.score == pytest.approx(0.6 * 0.5)
     assert found.conviction == found.score
     assert found.probability == pytest.approx(0.5 + 0.1 * found.score)
     assert (found.contradiction, found.effective_documents, found.trend) == (0.0, pytest.approx(1.0), 0.0)
@@ -42,11 +42,11 @@ def test_assess_when_one_perfect_wire_story_then_layer_score_is_about_47_percent
 
 
 def test_assess_when_two_stories_by_hand_then_every_number_agrees() -> None:
-    """Guidance of five trading days ago, halved to 2^-.5, against a fresh negative mention by an aggregator."""
+    """Guidance of five trading days ago, at 2^-.5, against a fresh mention by an aggregator, which it confirms."""
     good = aged(5, "good")
     bad = item("bad", role=EntityRole.MENTION, credibility=Credibility.AGGREGATOR, sentiment=-0.5, confidence=0.8)
     found = judge(good, bad)
-    w_good, w_bad = 0.9 * 2**-0.5, 0.3 * 0.4 * 0.8
+    w_good, w_bad = 2**-0.5, 0.3 * 0.4 * 0.8
     s1 = -0.5 * w_bad / (1 + w_bad)
     s7 = (w_good - 0.5 * w_bad) / (1 + w_good + w_bad)
     assert found.window_scores == pytest.approx((s1, s7, s7))
@@ -101,8 +101,8 @@ def test_assess_when_evidence_is_older_than_30_trading_days_then_it_is_not_there
         ({"role": EntityRole.TARGET}, 1.0),
         ({"materiality": Materiality.MEDIUM}, 0.6),
         ({"materiality": Materiality.LOW}, 0.3),
-        ({"credibility": Credibility.SOCIAL}, 0.2 / 0.9),
-        ({"credibility": Credibility.OFFICIAL}, 1.0 / 0.9),
+        ({"credibility": Credibility.SOCIAL}, 0.2 * 0.6),
+        ({"credibility": Credibility.AGGREGATOR}, 0.4 * 0.6),
         ({"confidence": 0.5}, 0.5),
         ({"quote_validity": 0.25}, 0.25),
     ],
@@ -110,7 +110,7 @@ def test_assess_when_evidence_is_older_than_30_trading_days_then_it_is_not_there
 def test_assess_when_quality_is_lower_then_weight_is_lower_in_proportion(
     change: dict[str, object], factor: float
 ) -> None:
-    assert judge(item(**change)).attributions[0].weight == pytest.approx(0.9 * factor)
+    assert judge(item(**change)).attributions[0].weight == pytest.approx(factor)
 
 
 def test_assess_when_nothing_is_known_then_everything_is_zero() -> None:
@@ -122,7 +122,7 @@ def test_assess_when_nothing_is_known_then_everything_is_zero() -> None:
 
 def test_assess_when_other_layers_are_given_then_they_are_weighed() -> None:
     found = judge(item(), macro=0.4, competitive=-0.2)
-    assert found.composite == pytest.approx(0.6 * 0.9 / 1.9 + 0.25 * 0.4 - 0.15 * 0.2)
+    assert found.composite == pytest.approx(0.6 * 0.5 + 0.25 * 0.4 - 0.15 * 0.2)
     by_layer = {term.layer: term.nano for term in found.attributions}
     assert by_layer[Layer.MACRO] == 100_000_000
     assert by_layer[Layer.COMPETITIVE] == -30_000_000
@@ -237,7 +237,7 @@ def test_assess_when_story_is_partly_known_then_novelty_scales_its_weight() -> N
     first = item("a", minutes_ago=60, shingles=tuple(range(50)), sentiment=0.0)
     found = judge(first, item("b", shingles=tuple(range(25, 75))))
     assert found.attributions[1].novelty == pytest.approx(2 / 3)
-    assert found.attributions[1].weight == pytest.approx(0.9 * 2 / 3)
+    assert found.attributions[1].weight == pytest.approx(2 / 3)
 
 
 def test_assess_when_as_of_moves_then_score_decays_to_zero() -> None:
