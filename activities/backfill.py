@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from temporalio import activity
 
-from activities.batch_reading import Extract, call_id, read_batch
+from activities.batch_reading import Classify, Extract, call_id, read_batch
 from activities.batch_registration import ReadyBatch, RecordStream, SortedBatch, sort_batch
 from activities.ports import Flows
 from activities.registration import Origin, link_stories
@@ -69,6 +69,7 @@ class BackfillActivities:
         read: Reader,
         count: Counter,
         extract: Extract,
+        classify: Classify,
         *,
         driven: bool,
     ) -> None:
@@ -78,6 +79,7 @@ class BackfillActivities:
         self._read = read
         self._count = count
         self._extract = extract
+        self._classify = classify
         self._driven = driven
         self._registry = _Registry(database)
         self._streams: dict[str, RecordStream] = {}
@@ -237,7 +239,9 @@ class BackfillActivities:
         master = await self._registry.master()
         raw = await self._objects.get_many(head.raw_key for head in heads)
         now = datetime.now(UTC)
-        batch = await self._compute(lambda: read_batch(heads, raw, master, self._extract, run_id=run_id, now=now))
+        batch = await self._compute(
+            lambda: read_batch(heads, raw, master, self._extract, self._classify, run_id=run_id, now=now)
+        )
         await self._objects.put_pack(batch.pack)
         await backfills.save_readings(self._database, batch.readings)
 

@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from activities.documents import extraction_input, status_of
+from activities.classification import ClassifiedDocument, macro_input
+from activities.documents import extraction_input
 from activities.extraction import AGENT, extraction_id_of
 from domain.documents import DocumentStatus
 from domain.evidence import evidence_values
 from domain.extraction import Extraction, ExtractionInput
 from domain.ids import digest
+from domain.macro import MacroInput, MacroReading, concerns_economy, validate_macro
 from domain.text import strip_invisible
 from domain.validation import validate_extraction
+from store import documents
 from store.backfills import Readings
 from store.database import values_as_json
 from store.documents import AgentCall, DocumentHead, Reading
@@ -24,6 +27,7 @@ from store.objects import Pack, pack_of
 from store.registry import SymbolMaster
 
 Extract = Callable[[ExtractionInput], Extraction]
+Classify = Callable[[MacroInput], MacroReading]
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,12 @@ def read_batch(
     raw: Mapping[str, bytes],
     master: SymbolMaster,
     extract: Extract,
+    classify: Classify,
     *,
     run_id: str,
     now: datetime,
 ) -> BatchReading:
-    """Parse, extract and check documents. One that cannot be read is failed, and no other suffers from it."""
+    """Parse, extract, classify and check documents. One that cannot be read is failed, and no other suffers from it."""
     batch = _Collected()
     for head in heads:
         began = time.monotonic()
@@ -63,12 +68,13 @@ def read_batch(
                 answer=extract(source),
                 call=_call(run_id, head.doc_id, began=began, problem="", now=now),
             )
-            _add(batch, reading, now=now)
+            economy = _classified(reading, classify, run_id=run_id, now=now)
+            _add(batch, reading, economy, now=now)
         except Exception as error:  # whatever the text brought about
             problem = strip_invisible(f"{type(error).__name__}: {error}"[:1_000])
             batch.documents.append(_outcome(head.doc_id, DocumentStatus.FAILED, error=f"extract: {problem}"))
             call = _call(run_id, head.doc_id, began=began, problem=problem, now=now)
-            batch.calls.append(_call_values(call, head.doc_id))
+            batch.calls.append(_call_values(call, head.doc_id, "", 0, 0))
     return batch.packed()
 
 
@@ -81,6 +87,8 @@ class _Collected:
     extractions: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     evidence: list[dict[str, Any]] = field(default_factory=list)
+    classifications: list[dict[str, Any]] = field(default_factory=list)
+    macro_events: list[dict[str, Any]] = field(default_factory=list)
     calls: list[dict[str, Any]] = field(default_factory=list)
 
     def packed(self) -> BatchReading:
@@ -92,7 +100,8 @@ class _Collected:
         for row in self.documents:
             row["text_key"] = keys.get(row["doc_id"], "")
         readings = Readings(
-            extractions=values_as_json(self.extractions),
+            extractions=values_as_json([*self.extractions, *self.classifications]),
+            macro_events=values_as_json(self.macro_events),
             events=values_as_json(self.events),
             evidence=values_as_json(self.evidence),
             calls=values_as_json(self.calls),
@@ -101,17 +110,38 @@ class _Collected:
         return BatchReading(readings, pack)
 
 
-def _add(batch: _Collected, reading: Reading, *, now: datetime) -> None:
+def _classified(reading: Reading, classify: Classify, *, run_id: str, now: datetime) -> ClassifiedDocument | None:
+    if not concerns_economy(reading.source.text):
+        return None
+    began = time.monotonic()
+    source = macro_input(reading)
+    answer = classify(source)
+    return ClassifiedDocument(
+        text=reading,
+        valid=validate_macro(answer, source),
+        answer=answer,
+        call_id=digest("call", run_id, source.doc_id, "economy"),
+        latency_ms=int((time.monotonic() - began) * 1_000),
+        recorded_at=now,
+    )
+
+
+def _add(batch: _Collected, reading: Reading, economy: ClassifiedDocument | None, *, now: datetime) -> None:
     doc_id = reading.source.doc_id
     valid = validate_extraction(reading.answer, reading.source)
-    extraction_id, status = extraction_id_of(doc_id, reading.answer), status_of(valid)
+    extraction_id = extraction_id_of(doc_id, reading.answer)
+    status = documents.status_of(valid, unusable=economy is not None and bool(economy.review))
     found = evidence_values(valid, extraction_id=extraction_id, doc_id=doc_id, available_at=reading.available_at)
     batch.bodies.append(reading.model_dump_json().encode())
-    batch.documents.append(_outcome(doc_id, status))
+    batch.documents.append(_outcome(doc_id, status, error=economy.review if economy is not None else ""))
     batch.extractions.append(
         {
             "extraction_id": extraction_id,
             "doc_id": doc_id,
+            "agent": AGENT,
+            "variant_id": "",
+            "experiment": "",
+            "shadow": False,
             "extractor": reading.answer.extractor.value,
             "extractor_version": reading.answer.extractor_version,
             "status": status.value,
@@ -123,7 +153,12 @@ def _add(batch: _Collected, reading: Reading, *, now: datetime) -> None:
     )
     batch.events += found.events
     batch.evidence += found.evidence
-    batch.calls.append(_call_values(reading.call, doc_id, reading.answer))
+    version = reading.answer.extractor_version
+    batch.calls.append(_call_values(reading.call, doc_id, version, valid.quotes_total, valid.quotes_valid))
+    if economy is not None:
+        batch.classifications.append(economy.extraction())
+        batch.macro_events += economy.events()
+        batch.calls.append(economy.call())
 
 
 def _outcome(doc_id: str, status: DocumentStatus, *, error: str = "") -> dict[str, Any]:
@@ -141,20 +176,18 @@ def _call(run_id: str, doc_id: str, *, began: float, problem: str, now: datetime
     )
 
 
-def _call_values(call: AgentCall, doc_id: str, answer: Extraction | None = None) -> dict[str, Any]:
+def _call_values(call: AgentCall, doc_id: str, version: str, quotes_total: int, quotes_valid: int) -> dict[str, Any]:
     return {
+        **documents.BLANK_CALL,
         "call_id": call.call_id,
         "agent": call.agent,
-        "variant_id": "",
         "doc_id": doc_id,
-        "extractor_version": "" if answer is None else answer.extractor_version,
+        "extractor_version": version,
         "attempt": call.attempt,
         "latency_ms": call.latency_ms,
-        "tokens_in": 0,
-        "tokens_out": 0,
         "valid": not call.problem,
         "problem": call.problem,
-        "quotes_total": 0 if answer is None else sum(len(event.evidence) for event in answer.events),
-        "quotes_valid": 0,
+        "quotes_total": quotes_total,
+        "quotes_valid": quotes_valid,
         "recorded_at": call.recorded_at,
     }

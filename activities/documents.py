@@ -7,13 +7,17 @@ import json
 import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
 from temporalio import activity
 
+from activities.agent_resolver import AgentResolver
 from activities.ports import Flows
-from domain.documents import NEW_YORK, DocumentStatus, Section
+from domain.agents import AgentKind, Assignment, assign
+from domain.cross_check import tempered
+from domain.documents import NEW_YORK, Credibility, DocumentStatus, Section
 from domain.evidence import evidence_values
-from domain.extraction import Candidate, ExtractionInput, ValidatedExtraction
+from domain.extraction import Candidate, ExtractionInput, ExtractorKind, ValidatedExtraction
 from domain.ids import digest
 from domain.ingestion import (
     DocumentFailure,
@@ -22,6 +26,7 @@ from domain.ingestion import (
     ExtractionReference,
     ParsedDocument,
 )
+from domain.macro import concerns_economy
 from domain.parsed import parsed_text
 from domain.research import EvidenceNotice
 from domain.validation import validate_extraction
@@ -30,7 +35,6 @@ from store.database import Database
 from store.documents import DocumentHead, ParsedText, Reading
 from store.objects import ObjectStore, key_for
 from store.registry import SymbolMaster
-from store.tables.agents import AgentPerformance
 from store.tables.ingestion import EventRow, EvidenceRow, ExtractionRow
 
 REGISTRY_SECONDS = 5.0
@@ -55,7 +59,7 @@ class Parser:
         """Clean the text, and find the companies it may be about."""
         document = await documents.require(self._database, doc_id)
         raw = json.loads(await self._objects.get(document.raw_key))
-        master = await self._master()
+        master = await self.master()
         title, text = str(raw["title"]), str(raw["text"])
         if len(text) < LONG_CHARACTERS:
             source = extraction_input(document, title, text, master)
@@ -63,7 +67,7 @@ class Parser:
             source = await asyncio.to_thread(extraction_input, document, title, text, master)
         return ParsedText(available_at=document.available_at, source=source, takes_back=document.takes_back)
 
-    async def _master(self) -> SymbolMaster:
+    async def master(self) -> SymbolMaster:
         """The registry, read again every few seconds: it changes by hand, documents come in bursts."""
         if self._known is None or time.monotonic() - self._known_since > REGISTRY_SECONDS:
             async with self._database.transaction() as session:
@@ -76,15 +80,19 @@ class Parser:
 class DocumentActivities:
     """Parse and save. Every write is keyed by content, so that a retry changes nothing."""
 
-    def __init__(self, database: Database, objects: ObjectStore, flows: Flows) -> None:
+    def __init__(self, database: Database, objects: ObjectStore, flows: Flows, resolver: AgentResolver) -> None:
         self._database = database
         self._objects = objects
         self._flows = flows
+        self._resolver = resolver
         self._parser = Parser(database, objects)
 
     @activity.defn
     async def parse(self, request: DocumentRequest) -> ParsedDocument:
-        """Parse a document, and keep the result in memory for the extractor, which stores it beside its answer."""
+        """Parse a document and choose who reads it.
+
+        The result is kept in memory for the extractor, which stores it beside its answer.
+        """
         parsed = await self._parser.parse(request.doc_id)
         body = parsed.model_dump_json().encode()
         key = key_for("parsed", digest(body.decode(), length=64))
@@ -94,38 +102,50 @@ class DocumentActivities:
             text_key=key,
             characters=len(parsed.source.text),
             candidates=len(parsed.source.candidates),
+            extractor=assign(request.doc_id, await self._resolver.resolve(AgentKind.DOCUMENT_EXTRACTOR)),
+            classifier=await self._classifier(parsed),
         )
+
+    async def _classifier(self, parsed: ParsedText) -> Assignment | None:
+        if not concerns_economy(parsed.source.text):
+            return None
+        return assign(parsed.source.doc_id, await self._resolver.resolve(AgentKind.EVENT_CLASSIFIER))
 
     @activity.defn
     async def save_evidence(self, reference: ExtractionReference) -> DocumentOutcome:
         """Keep what the text itself supports, save it, and tell every symbol that gained evidence."""
         reading = Reading.model_validate_json(await self._objects.get(reference.result_key))
-        valid = validate_extraction(reading.answer, reading.source)
+        checked = check_reading(reading)
+        valid = checked.valid
         found = evidence_values(
             valid,
             extraction_id=reference.extraction_id,
             doc_id=reference.doc_id,
             available_at=reading.available_at,
         )
-        status = status_of(valid)
+        status = documents.status_of(valid, unusable=reading.unusable or bool(reference.review))
         await documents.save_extraction(
             self._database,
             extraction=ExtractionRow(
                 extraction_id=reference.extraction_id,
                 doc_id=reference.doc_id,
+                agent=reading.call.agent,
+                variant_id=reading.call.variant_id,
+                experiment=reading.call.experiment,
                 extractor=reference.extractor,
                 extractor_version=reference.extractor_version,
                 status=status.value,
                 result_key=reference.result_key,
                 quotes_total=valid.quotes_total,
                 quotes_valid=valid.quotes_valid,
-                dropped=list(valid.dropped),
+                dropped=[*valid.dropped, *checked.conflicts],
                 recorded_at=datetime.now(UTC),
             ),
             events=[EventRow(**values) for values in found.events],
             evidence=[EvidenceRow(**values) for values in found.evidence],
             status=status,
-            calls=[_call(reading)],
+            calls=[documents.performance_of(reading, valid)] if reading.answer.extractor is ExtractorKind.RULES else [],
+            problem=reading.call.problem or reference.review,
         )
         gained = {str(values["symbol"]) for values in found.evidence}
         if reading.takes_back:  # what an earlier document said of a company counts no longer: it is judged anew
@@ -153,6 +173,22 @@ class DocumentActivities:
             )
 
 
+class CheckedReading(NamedTuple):
+    """What the hard checks left of a reading, and where a model and the rules saw opposite signs."""
+
+    valid: ValidatedExtraction
+    conflicts: tuple[str, ...] = ()
+
+
+def check_reading(reading: Reading) -> CheckedReading:
+    """Keep what the text supports, and weaken what the rules contradict: a pure function of what is stored."""
+    valid = validate_extraction(reading.answer, reading.source)
+    if reading.witness is None:
+        return CheckedReading(valid)
+    weakened = tempered(valid.extraction, reading.witness)
+    return CheckedReading(valid.model_copy(update={"extraction": weakened.extraction}), weakened.notes)
+
+
 def extraction_input(document: DocumentHead, title: str, text: str, master: SymbolMaster) -> ExtractionInput:
     """What an extractor is given of a document: clean text, its sections, and the companies that it may be about."""
     parsed, sections = parsed_text(title, text, [Section(**section) for section in document.sections])
@@ -163,6 +199,7 @@ def extraction_input(document: DocumentHead, title: str, text: str, master: Symb
         published_at=document.published_at,
         candidates=_candidates(parsed, document.symbols, master, _day(document.published_at)),
         sections=sections,
+        filed=document.credibility == Credibility.OFFICIAL.value,
     )
 
 
@@ -191,26 +228,3 @@ def _candidates(text: str, labelled: Sequence[str], master: SymbolMaster, on: da
     found = [Candidate(symbol=symbol, names=names(symbol), labelled=True) for symbol in labelled]
     found += [Candidate(symbol=symbol, names=names(symbol)) for symbol in sorted(named.keys() - set(labelled))]
     return tuple(found)
-
-
-def status_of(valid: ValidatedExtraction) -> DocumentStatus:
-    """An answer none of whose events survived is for a person to look at, not a silent 'nothing happened'."""
-    if valid.dropped and not valid.extraction.events:
-        return DocumentStatus.NEEDS_REVIEW
-    return DocumentStatus.PROCESSED
-
-
-def _call(reading: Reading) -> AgentPerformance:
-    call = reading.call
-    return AgentPerformance(
-        call_id=call.call_id,
-        agent=call.agent,
-        doc_id=reading.source.doc_id,
-        extractor_version=reading.answer.extractor_version,
-        attempt=call.attempt,
-        latency_ms=call.latency_ms,
-        valid=not call.problem,
-        problem=call.problem,
-        quotes_total=sum(len(event.evidence) for event in reading.answer.events),
-        recorded_at=call.recorded_at,
-    )

@@ -16,6 +16,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from domain.errors import (
+    BudgetExhausted,
     ConfigurationError,
     Conflict,
     InvalidInput,
@@ -27,7 +28,7 @@ from domain.errors import (
     VendorUnavailable,
 )
 
-FINAL = (InvalidInput, NotFound, Conflict, ConfigurationError, VendorRejected, ModelOutputInvalid)
+FINAL = (InvalidInput, NotFound, Conflict, ConfigurationError, VendorRejected, ModelOutputInvalid, BudgetExhausted)
 
 log = structlog.get_logger(__name__)
 

@@ -7,11 +7,10 @@ from datetime import date, datetime
 from typing import Protocol
 
 from domain.broker import BrokerAccount, BrokerFill, BrokerOrder, BrokerPosition, OrderTicket
-from domain.extraction import Extraction, ExtractionInput
 from domain.ingestion import DocumentRequest
 from domain.market import Bar, CorporateAction, Session
 from domain.prompting import ModelReply, ModelRequest
-from domain.research import AssessRequest, EvidenceNotice, RecommendationNotice
+from domain.research import AssessRequest, EvidenceNotice, RecommendationNotice, ThesisRequest
 from domain.trading import ApprovalDecision, RefreshReport, RefreshRequest, TickReport, TickRequest
 
 
@@ -53,12 +52,6 @@ class Calendar(Protocol):
         ...
 
 
-class Extractor(Protocol):
-    """Reads a document."""
-
-    async def extract(self, source: ExtractionInput) -> Extraction: ...
-
-
 class Flows(Protocol):
     """Other workflows, reached through the Temporal client."""
 
@@ -77,6 +70,10 @@ class Flows(Protocol):
     async def tell_symbol(self, notice: EvidenceNotice) -> None: ...
 
     async def tell_engine(self, notice: RecommendationNotice) -> None: ...
+
+    async def start_thesis(self, request: ThesisRequest) -> None:
+        """Have a recommendation's thesis written in plain words, without waiting for it."""
+        ...
 
     async def assess_symbol(self, request: AssessRequest) -> RecommendationNotice: ...
 

@@ -7,12 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 
 from temporalio import activity
 
+from activities.agent_resolver import AgentResolver
 from activities.ports import Calendar, Flows
+from domain.agents import AgentKind, Engine, assign
 from domain.config import TradingConfig
 from domain.decisions import Action, EvidenceItem, MarketWindow, PositionView
 from domain.ids import digest
 from domain.recommendation import recommend
-from domain.research import AssessRequest, RecommendationNotice
+from domain.research import AssessRequest, RecommendationNotice, ThesisRequest
 from domain.signals import assess
 from store import config, documents, market, portfolio, recommendations
 from store.database import Database
@@ -30,12 +32,20 @@ class ResearchActivities:
     """Assess a symbol at an instant. The instant is an argument: live, replay and re-asking are one path."""
 
     def __init__(
-        self, database: Database, objects: ObjectStore, flows: Flows, calendar: Calendar, *, code_version: str
+        self,
+        database: Database,
+        objects: ObjectStore,
+        flows: Flows,
+        calendar: Calendar,
+        resolver: AgentResolver,
+        *,
+        code_version: str,
     ) -> None:
         self._database = database
         self._objects = objects
         self._flows = flows
         self._calendar = calendar
+        self._resolver = resolver
         self._code_version = code_version
 
     @activity.defn
@@ -78,8 +88,16 @@ class ResearchActivities:
 
     @activity.defn
     async def tell_engine(self, notice: RecommendationNotice) -> None:
-        """Let the engine look at the book now; the recommendation itself stands in the database."""
+        """Let the engine look at the book now, and then have the reasons written in plain words, where a model is set.
+
+        The recommendation itself stands in the database, with the rules' thesis.
+        """
         await self._flows.tell_engine(notice)
+        if notice.action in (Action.BUY, Action.SELL):
+            rewriter = await self._resolver.resolve(AgentKind.THESIS_REWRITER)
+            who = assign(notice.recommendation_id, rewriter)
+            if who.engine is not Engine.RULES or who.shadows:
+                await self._flows.start_thesis(ThesisRequest(recommendation_id=notice.recommendation_id, variant=who))
 
     async def _inputs(
         self, request: AssessRequest

@@ -8,6 +8,7 @@ from fastapi_offline import FastAPIOffline
 from api import errors, etags
 from api.dependencies import Dependencies
 from api.routes import (
+    agents,
     api_keys,
     approvals,
     companies,
@@ -21,6 +22,7 @@ from api.routes import (
     sources,
     trading,
     watchlists,
+    what_ifs,
 )
 
 DESCRIPTION = """
@@ -51,6 +53,8 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         companies,
         watchlists,
         competitors,
+        agents,
+        what_ifs,
         api_keys,
     ):
         app.include_router(module.router)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, cast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
 from pydantic import SecretStr
 from temporalio.client import Client
 
+from domain.agents import AgentKind
 from store.database import Database
 from store.objects import ObjectStore
 
@@ -26,6 +28,8 @@ class Dependencies:
     """replay, paper or live."""
     bootstrap_key: SecretStr
     """A key with every scope, for making the first real one; empty: there is none."""
+    agent_defaults: Mapping[AgentKind, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings below those of each kind of agent, such as the model that the environment names."""
 
 
 def provided(request: Request) -> Dependencies:

@@ -115,6 +115,11 @@ def show_review(done: ApprovalView) -> None:
 def show_explanation(found: Explanation) -> None:
     head = Text.assemble((found.symbol, "bold"), "  ", _action(found.action), f"  as of {_when(found.as_of)}")
     out.print(head)
+    if found.plain_thesis is not None:
+        _paragraph(" ".join(each.text for each in found.plain_thesis.sentences))
+        for condition in found.plain_thesis.invalidation:
+            _paragraph(f"Wrong if: {condition.text}")
+        out.print(_plain(f"(written by {found.plain_thesis.written_by}, every number checked; by rule:)"), style="dim")
     _paragraph(found.thesis)
     out.print("\n[bold]How the score came about[/]")
     out.print(_waterfall(found), width=WIDTH)

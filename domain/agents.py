@@ -172,6 +172,7 @@ class Assignment(Model):
 
     agent_id: str
     experiment: str = ""
+    """Empty where the agent's own settings read everything."""
     variant_id: str = BASELINE
     engine: Engine = Engine.RULES
     shadows: tuple[str, ...] = ()
@@ -180,9 +181,11 @@ class Assignment(Model):
 
 def assign(subject: str, agent: ResolvedAgent) -> Assignment:
     """Choose the variant for a document or another subject: a pure function of the subject and the experiment."""
-    point = position(subject, agent.experiment)
+    reading = agent._reading()
+    experiment = agent.experiment if reading else ""
+    point = position(subject, experiment)
     variant_id, edge = BASELINE, 0.0
-    for each in agent._reading():
+    for each in reading:
         edge += each.share
         if point < edge:
             variant_id = each.variant_id
@@ -190,7 +193,7 @@ def assign(subject: str, agent: ResolvedAgent) -> Assignment:
     shadows = tuple(sorted(v.variant_id for v in agent.variants if v.shadow and v.variant_id != variant_id))
     return Assignment(
         agent_id=agent.agent_id,
-        experiment=agent.experiment,
+        experiment=experiment,
         variant_id=variant_id,
         engine=agent.settings_of(variant_id).engine,
         shadows=shadows,

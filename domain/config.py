@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from domain.documents import Credibility
 from domain.extraction import EntityRole, EventType, Materiality
 from domain.model import Model
+from domain.taxonomy import half_life_of
 
 VERSION_LENGTH = 12
 """Hex digits of a configuration's version."""
@@ -35,35 +36,7 @@ Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 """A weight in [0, 1]."""
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
-HALF_LIVES: dict[EventType, float] = {
-    EventType.EARNINGS: 5.0,
-    EventType.GUIDANCE: 10.0,
-    EventType.KPI_SALES: 5.0,
-    EventType.ANALYST_ACTION: 3.0,
-    EventType.MA_TARGET: 2.0,
-    EventType.MA_ACQUIRER: 10.0,
-    EventType.BUYBACK_DIVIDEND: 10.0,
-    EventType.ISSUANCE: 10.0,
-    EventType.INSIDER_OWNERSHIP: 20.0,
-    EventType.MANAGEMENT: 10.0,
-    EventType.PRODUCT_LAUNCH: 10.0,
-    EventType.CONTRACT: 10.0,
-    EventType.PRODUCT_APPROVAL: 10.0,
-    EventType.RECALL_SAFETY: 10.0,
-    EventType.OUTAGE_CYBER: 5.0,
-    EventType.SUPPLY_CHAIN: 5.0,
-    EventType.LITIGATION_FIRM: 20.0,
-    EventType.SECTOR_REGULATION: 20.0,
-    EventType.CREDIT_DISTRESS: 20.0,
-    EventType.ACCOUNTING_FRAUD: 45.0,
-    EventType.LABOUR: 5.0,
-    EventType.INDEX_CHANGE: 5.0,
-    EventType.MACRO_RELEASE: 3.0,
-    EventType.POLICY_RATE: 10.0,
-    EventType.COMMODITY_GEOPOLITICS: 10.0,
-    EventType.RUMOUR: 1.0,
-    EventType.OTHER: 5.0,
-}
+HALF_LIVES: dict[EventType, float] = {event: half_life_of(event) for event in EventType}
 """Trading days after which an event weighs half; earnings as for large companies."""
 
 RELEVANCE: dict[EntityRole, float] = {
@@ -183,7 +156,7 @@ class SignalConfig(Settings):
     session_opens_minute: Annotated[int, Field(ge=0, le=1439, description="UTC minute a trading day starts at")] = 810
     session_closes_minute: Annotated[int, Field(ge=1, le=1440, description="UTC minute a trading day is over")] = 1260
     novelty_window_days: Annotated[Positive, Field(description="calendar days to look back for the same story")] = 7.0
-    novelty_documents: Annotated[int, Field(ge=1, le=100, description="earlier stories to compare with")] = 10
+    novelty_documents: Annotated[int, Field(ge=1, le=100, description="stories of each site to compare with")] = 10
     duplicate_similarity: Annotated[
         float, Field(gt=0, le=1, description="Jaccard similarity from which two documents are one story")
     ] = 0.8
@@ -191,6 +164,9 @@ class SignalConfig(Settings):
         float, Field(gt=0, lt=1, description="most of a layer that one document filed with an authority may be")
     ] = 0.5
     site_share: Annotated[float, Field(gt=0, lt=1, description="most of a layer that one site may be")] = 0.4
+    crowd_credibility: Annotated[
+        Unit, Field(description="weight of credibility below which all sites together count as one")
+    ] = 0.5
     contradiction_discount: Annotated[Unit, Field(description="share of conviction lost at full contradiction")] = 0.5
     probability_slope: Annotated[
         float, Field(ge=0, le=0.5, description="p_dir = .5 + slope * conviction until outcomes calibrate it")

@@ -10,7 +10,8 @@ StonksError
 │   ├── VendorRejected      final: the vendor understood and said no
 │   ├── VendorThrottled     try again after `retry_after_seconds`
 │   └── VendorUnavailable   the outcome is unknown or the vendor is away: try again, same key
-└── ModelOutputInvalid      a model's answer does not satisfy the schema
+├── ModelOutputInvalid      a model's answer does not satisfy the schema
+└── BudgetExhausted   the day's budget does not allow it: not before tomorrow, or with a larger one
 """
 
 from __future__ import annotations
@@ -83,3 +84,7 @@ class VendorUnavailable(VendorError):
 
 class ModelOutputInvalid(StonksError):
     """A model's answer does not satisfy the schema."""
+
+
+class BudgetExhausted(StonksError):
+    """The day's budget does not allow another call of a model."""

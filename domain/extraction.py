@@ -141,6 +141,8 @@ class ExtractionInput(Model):
     candidates: tuple[Candidate, ...]
     sections: tuple[Section, ...] = ()
     """Of `text`, where its source has any: items of a report, parts of a page."""
+    filed: bool = False
+    """Whether it was filed with an authority and read there: only then its form and headings mean what they say."""
 
 
 class Extraction(Model):

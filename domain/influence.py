@@ -1,7 +1,12 @@
-"""How much one document or one site may weigh: bounds on the worst that a single voice can do.
+"""How much one document, one site or the crowd may weigh: bounds on the worst that a single voice can do.
 
-A layer's score is sum(w s) / (kappa + sum w): the prior kappa is a voice that says nothing, so that shares are defined
-with a single document too. Shares are of kappa + sum w after the bounds, and depend on weights alone, never on signs.
+Two bounds, in this order. What a voice says together weighs no more than one perfect document of it would, which is the
+weight of its credibility: neither twelve reworded stories nor eight events in one document add to that. Then no voice
+is more than its share of its layer. A layer's score is sum(w s) / (kappa + sum w): the prior kappa is a voice that says
+nothing, so that shares are defined with a single document too. Shares are of kappa + sum w after the bounds; both
+bounds depend on weights alone, never on signs.
+
+Names cost nothing where nobody vouches for them, so sites of little credibility are one voice, the crowd.
 """
 
 from __future__ import annotations
@@ -9,67 +14,116 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from domain.config import SignalConfig
 from domain.decisions import EvidenceItem
 from domain.documents import Credibility
 from domain.extraction import Materiality
 
+CROWD = "crowd"
 
-def limited(weights: Sequence[float], voices: Sequence[tuple[str, float]], kappa: float) -> list[float]:
-    """Scale weights down until no voice has more than its share of kappa + their sum.
+
+class Voice(NamedTuple):
+    """Whose word an item is. Items of one name are one voice and have one share."""
+
+    name: str
+    share: float
+    """Most of kappa + sum w that the voice may be, in (0, 1)."""
+    most: float
+    """Weight of the item's credibility. What the voice says with a credibility up to this weighs at most this."""
+
+
+def limited(weights: Sequence[float], voices: Sequence[Voice], kappa: float) -> list[float]:
+    """Scale weights down until no voice weighs more than its credibility, nor more than its share of kappa + their sum.
 
     Args:
         weights: of the items of one symbol, each at least 0.
-        voices: for each item whose word it is, and the share in (0, 1) that this voice may have.
+        voices: for each item whose word it is.
         kappa: the prior's weight, above 0.
 
-    Returns the weights in the same order; the items of a voice that is bounded keep their proportions.
+    Returns the weights in the same order; the items of a voice that are bounded together keep their proportions.
     """
-    told: dict[tuple[str, float], list[float]] = {}
-    for weight, voice in zip(weights, voices, strict=True):
-        told.setdefault(voice, []).append(weight)
-    sums = {voice: math.fsum(parts) for voice, parts in told.items()}
-    # Voices that pass their share are bounded one after the other, the furthest first, until none does: what is left
-    # solves total = kappa + sum(min(share * total, weight)).
-    furthest = sorted(sums, key=lambda voice: (-sums[voice] / voice[1], voice))
-    bounded: list[tuple[str, float]] = []
+    told: dict[str, list[int]] = {}
+    for at, voice in enumerate(voices):
+        told.setdefault(voice.name, []).append(at)
+    kept = list(weights)
+    for items in told.values():
+        _keep_to_credibility(kept, [(at, voices[at].most) for at in items])
+    sums = {name: math.fsum(kept[at] for at in items) for name, items in told.items()}
+    scale = _share_scales(sums, {voice.name: voice.share for voice in voices}, kappa)
+    return [weight * scale.get(voice.name, 1.0) for weight, voice in zip(kept, voices, strict=True)]
+
+
+def _keep_to_credibility(kept: list[float], items: Sequence[tuple[int, float]]) -> None:
+    """Bound one voice. The items of a crowd differ in credibility: a level is bounded with all those below it.
+
+    So one aggregator that joins in does not lift what a dozen unknown sites may weigh, and the bound does not jump with
+    who is present.
+    """
+    for most in sorted({level for _, level in items}):
+        upto = [at for at, level in items if level <= most]
+        total = math.fsum(kept[at] for at in upto)
+        if total > most:
+            for at in upto:
+                kept[at] *= most / total
+
+
+def _share_scales(sums: dict[str, float], shares: dict[str, float], kappa: float) -> dict[str, float]:
+    """Factors for the voices that pass their share.
+
+    They are bounded one after the other, the furthest first, until none passes: what is left solves
+    total = kappa + sum(min(share * total, weight)).
+    """
+    furthest = sorted(sums, key=lambda name: (-sums[name] / shares[name], name))
+    bounded: list[str] = []
     total = kappa + math.fsum(sums.values())
-    for number, voice in enumerate(furthest):
-        if sums[voice] <= voice[1] * total:
+    for number, name in enumerate(furthest):
+        if sums[name] <= shares[name] * total:
             break
-        bounded.append(voice)
+        bounded.append(name)
         free = math.fsum(sums[other] for other in furthest[number + 1 :])
-        total = (kappa + free) / (1.0 - math.fsum(share for _, share in bounded))
-    scale = {voice: voice[1] * total / sums[voice] for voice in bounded}
-    return [weight * scale.get(voice, 1.0) for weight, voice in zip(weights, voices, strict=True)]
+        total = (kappa + free) / (1.0 - math.fsum(shares[each] for each in bounded))
+    return {name: shares[name] * total / sums[name] for name in bounded}
 
 
-def voice_of(item: EvidenceItem, config: SignalConfig) -> tuple[str, float]:
-    """Whose word an item is: of what is filed with an authority each document speaks for itself, else its site does."""
+def site_of_item(item: EvidenceItem) -> str:
+    """Who answers for an item."""
+    return item.site or item.publisher.casefold()
+
+
+def voice_of(item: EvidenceItem, config: SignalConfig) -> Voice:
+    """Whose word an item is: the crowd's where its site has little credibility.
+
+    Else of what is filed with an authority each document speaks for itself, and a site for all it tells.
+    """
+    most = config.credibility[item.credibility]
+    if most < config.crowd_credibility:
+        return Voice(CROWD, config.site_share, most)
     if item.credibility is Credibility.OFFICIAL:
-        return f"document/{item.doc_id}", config.document_share
-    return f"site/{item.site or item.publisher.casefold()}", config.site_share
+        return Voice(f"document/{item.doc_id}", config.document_share, most)
+    return Voice(f"site/{site_of_item(item)}", config.site_share, most)
 
 
 def corroborated(items: Sequence[EvidenceItem], counts: Sequence[bool], config: SignalConfig) -> list[Materiality]:
     """The materiality that each item may claim: high needs a filing, or the same kind of event from a second site.
 
     The other site's word must stand within the novelty window before or after, and count: a copy confirms nothing.
-    Signs do not matter.
+    Nor does the crowd, neither itself nor anybody else: a confirmation may add more to a story of the press than all
+    that the crowd may weigh. Signs do not matter.
     """
     window = timedelta(days=config.novelty_window_days)
+    names = [voice_of(item, config).name for item in items]
     told: dict[tuple[str, str], list[tuple[datetime, str]]] = {}
-    for item, new in zip(items, counts, strict=True):
-        if new:
-            told.setdefault((item.symbol, item.event_type), []).append((item.available_at, voice_of(item, config)[0]))
+    for item, name, new in zip(items, names, counts, strict=True):
+        if new and name != CROWD:
+            told.setdefault((item.symbol, item.event_type), []).append((item.available_at, name))
     found = []
-    for item in items:
+    for item, name in zip(items, names, strict=True):
         claimed = item.materiality
         if claimed is Materiality.HIGH and item.credibility is not Credibility.OFFICIAL:
-            voice = voice_of(item, config)[0]
             others = told.get((item.symbol, item.event_type), ())
-            if not any(other != voice and abs(at - item.available_at) <= window for at, other in others):
+            if not any(other != name and abs(at - item.available_at) <= window for at, other in others):
                 claimed = Materiality.MEDIUM
         found.append(claimed)
     return found

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
+from domain.agents import Assignment
 from domain.documents import SourceDocument
 from domain.fetching import HttpAnswer, Request
 from domain.model import Model, Utc
@@ -191,12 +192,36 @@ class DocumentRequest(Model):
 
 
 class ParsedDocument(Model):
-    """Where the parsed text lies, and how many companies it may be about."""
+    """Where the parsed text lies, how many companies it may be about, and who reads it.
+
+    Who reads is fixed here, in the workflow's history: a retry meets the same variant, whatever is activated meanwhile.
+    """
 
     doc_id: str
     text_key: str
     characters: int
     candidates: int
+    extractor: Assignment | None = None
+    """None in histories of before there were variants."""
+    classifier: Assignment | None = None
+    """None where the document says nothing on the economy."""
+
+
+class ReadingTask(Model):
+    """Read a parsed document once more, by one variant, for comparison alone."""
+
+    parsed: ParsedDocument
+    variant_id: str
+
+
+class ClassificationOutcome(Model):
+    """What a document was found to say on the economy."""
+
+    doc_id: str
+    events: int = 0
+    dropped: int = 0
+    review: str = ""
+    """Why somebody should look at the document; empty where nothing asks for it."""
 
 
 class ExtractionReference(Model):
@@ -207,6 +232,8 @@ class ExtractionReference(Model):
     result_key: str
     extractor: str
     extractor_version: str
+    review: str = ""
+    """Why somebody should look at the document whatever was extracted; empty where nothing asks for it."""
 
 
 class DocumentOutcome(Model):

@@ -137,6 +137,9 @@ def validate_macro(reading: MacroReading, source: MacroInput) -> ValidatedMacro:
         if event.region and event.region.casefold() not in text.casefold():
             dropped.append(f"REGION_NOT_FOUND: event={number}, region={event.region!r}")
             changes["region"] = ""
+        if event.name and event.name.casefold() not in text.casefold():
+            dropped.append(f"NAME_NOT_FOUND: event={number}, name={event.name!r}")
+            changes["name"] = ""
         sectors = tuple(sector for sector in event.sectors if sector.casefold() in text.casefold())
         if sectors != event.sectors:
             dropped.append(f"SECTOR_NOT_FOUND: event={number}, sectors={sorted(set(event.sectors) - set(sectors))}")

@@ -16,6 +16,10 @@ VERSION_DIGITS = 12
 """Hex digits of a model's digest and of a prompt's hash where they name a version."""
 
 
+NOTHING_COMPUTED = frozenset({"MODEL_SERVER_UNREACHABLE", "MODEL_MISSING", "MODEL_SERVER_BUSY", "MODEL_SERVER_REFUSED"})
+"""Codes of errors after which it is certain that a server did not work on a question; after others nobody knows."""
+
+
 class Speaker(StrEnum):
     SYSTEM = "system"
     USER = "user"

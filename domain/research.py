@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from domain.agents import Assignment
 from domain.decisions import Action
 from domain.model import Model, Utc
 
@@ -61,3 +62,20 @@ class AssessAllReport(Model):
     as_of: Utc
     assessed: int
     changed: int
+
+
+class ThesisRequest(Model):
+    """Write a recommendation's thesis in plain words."""
+
+    recommendation_id: str
+    variant: Assignment
+    shadow: bool = False
+    """Written for comparison alone, and not kept."""
+
+
+class ThesisOutcome(Model):
+    """Whether there is a thesis in a model's words; the rules' own stands in any case."""
+
+    recommendation_id: str
+    thesis_id: str = ""
+    problem: str = ""

@@ -19,7 +19,7 @@ from domain.calendar_math import TradingClock, relevant_sessions
 from domain.config import ConfirmationConfig, SignalConfig, TradingConfig
 from domain.decisions import Assessment, Attribution, EvidenceItem, Layer, MarketWindow
 from domain.errors import InvalidInput
-from domain.influence import corroborated, limited, voice_of
+from domain.influence import Voice, corroborated, limited, voice_of
 from domain.kernels import (
     NANO,
     Floats,
@@ -134,7 +134,7 @@ class _Terms:
     """The items of one symbol that stand inside the widest window, and what the kernels need of each."""
 
     items: tuple[EvidenceItem, ...]
-    voices: tuple[tuple[str, float], ...]
+    voices: tuple[Voice, ...]
     novelty: tuple[float, ...]
     relevance: tuple[float, ...]
     credibility: tuple[float, ...]
@@ -287,7 +287,6 @@ def _company_layer(terms: Sequence[_Terms], config: SignalConfig) -> _Company:
     half_life = signed_half_life(flat("half_life"), sentiment, config.negative_half_life)
     start = document_weight(*(flat(n) for n in ("relevance", "credibility", "novelty", "confidence", "materiality")))
     weight = decayed_weight(start, age, half_life)
-    signed = weight * sentiment
     scores, shares, weights = [], np.zeros_like(weight), np.zeros_like(weight)
     voices = [voice for one in terms for voice in one.voices]
     for window, part in zip(config.windows, config.window_weights, strict=True):
@@ -298,21 +297,23 @@ def _company_layer(terms: Sequence[_Terms], config: SignalConfig) -> _Company:
         weights = weights + part * counted
     first, second, third = scores
     parts = config.window_weights
+    # The widest window holds every item: what was bounded in it contradicts and counts no more than that.
+    signed, total = counted * sentiment, segment_sums(counted, offsets)
     signed_sum = segment_sums(signed, offsets)
     return _Company(
         offsets=offsets,
         windows=(first, second, third),
         score=parts[0] * first + parts[1] * second + parts[2] * third,
         contradiction=contradiction(signed_sum, segment_sums(np.abs(signed), offsets)),
-        documents=effective_documents(segment_sums(weight, offsets), segment_sums(weight * weight, offsets)),
+        documents=effective_documents(total, segment_sums(counted * counted, offsets)),
         shares=shares,
         weights=weights,
         half_life=half_life,
     )
 
 
-def _bounded(weight: Floats, voices: Sequence[tuple[str, float]], offsets: Sequence[int], kappa: float) -> Floats:
-    """Keep every document and site within its share of each symbol's layer; all (M,)."""
+def _bounded(weight: Floats, voices: Sequence[Voice], offsets: Sequence[int], kappa: float) -> Floats:
+    """Keep every voice within its credibility and its share of each symbol's layer; all (M,)."""
     flat = weight.tolist()
     kept: list[float] = []
     for start, end in pairwise(offsets):

@@ -21,6 +21,7 @@ from store.tables.ingestion import (
     EvidenceRow,
     ExtractionRow,
     IngestionRun,
+    MacroEventRow,
 )
 
 _KNOWN = """
@@ -41,7 +42,7 @@ _MARK_COPIES = """
     RETURNING doc_id, run_id
 """
 _UNREAD = """
-    SELECT doc_id, raw_key, language, published_at, available_at, sections,
+    SELECT doc_id, raw_key, language, published_at, available_at, credibility, sections,
            ARRAY(SELECT symbol FROM document_symbols WHERE document_symbols.doc_id = documents.doc_id) AS symbols,
            ARRAY(SELECT original_id FROM document_links WHERE document_links.doc_id = documents.doc_id
                  AND relation IN ('correction', 'retraction')) AS takes_back
@@ -52,7 +53,8 @@ _SAVE_READINGS = f"""
     WITH new_extractions AS ({insert_from_json(ExtractionRow, "$1")}),
          new_events AS ({insert_from_json(EventRow, "$2")}),
          new_evidence AS ({insert_from_json(EvidenceRow, "$3")}),
-         new_calls AS ({insert_from_json(AgentPerformance, "$4")})
+         new_calls AS ({insert_from_json(AgentPerformance, "$4")}),
+         new_macro_events AS ({insert_from_json(MacroEventRow, "$6")})
     UPDATE documents SET status = new.status, error = new.error, text_key = new.text_key
     FROM json_to_recordset($5::text::json) AS new(doc_id text, status text, error text, text_key text)
     WHERE documents.doc_id = new.doc_id
@@ -111,6 +113,7 @@ class Readings:
     calls: str
     documents: str
     """doc_id, status, error and text_key."""
+    macro_events: str = "[]"
 
 
 @dataclass(frozen=True)
@@ -201,6 +204,7 @@ async def save_readings(database: Database, readings: Readings) -> None:
         readings.evidence,
         readings.calls,
         readings.documents,
+        readings.macro_events,
     )
 
 

@@ -14,8 +14,17 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from domain.decisions import EvidenceItem
 from domain.documents import Credibility, DocumentStatus, Relation
 from domain.errors import NotFound
-from domain.extraction import EntityRole, EventType, Extraction, ExtractionInput, ExtractorKind, Materiality
+from domain.extraction import (
+    EntityRole,
+    EventType,
+    Extraction,
+    ExtractionInput,
+    ExtractorKind,
+    Materiality,
+    ValidatedExtraction,
+)
 from domain.model import Model, Utc
+from domain.sources import site_of
 from store.database import Database, as_json, insert_from_json, insert_new
 from store.tables.agents import AgentPerformance
 from store.tables.ingestion import (
@@ -25,11 +34,12 @@ from store.tables.ingestion import (
     EventRow,
     EvidenceRow,
     ExtractionRow,
+    Source,
 )
 
 # What every document runs: single statements, each a transaction, so that a document costs two round trips.
 _HEAD = """
-    SELECT doc_id, raw_key, language, published_at, available_at,
+    SELECT doc_id, raw_key, language, published_at, available_at, credibility,
            sections,
            ARRAY(SELECT symbol FROM document_symbols WHERE document_symbols.doc_id = documents.doc_id) AS symbols,
            ARRAY(SELECT original_id FROM document_links WHERE document_links.doc_id = documents.doc_id
@@ -41,8 +51,12 @@ _SAVE_EXTRACTION = f"""
          new_events AS ({insert_from_json(EventRow, "$5")}),
          new_evidence AS ({insert_from_json(EvidenceRow, "$6")}),
          new_call AS ({insert_from_json(AgentPerformance, "$7")})
-    UPDATE documents SET status = $2, error = '', text_key = $3 WHERE doc_id = $1
+    UPDATE documents SET status = $2, error = $8, text_key = $3 WHERE doc_id = $1
 """  # noqa: S608 - built from the names of tables
+_SAVE_SHADOW = f"""
+    WITH new_call AS ({insert_from_json(AgentPerformance, "$2")})
+    {insert_from_json(ExtractionRow, "$1")}
+"""
 _JUDGED_IN = "SELECT DISTINCT symbol FROM evidence WHERE doc_id = ANY($1::text[]) ORDER BY symbol"
 
 
@@ -56,6 +70,7 @@ class DocumentHead:
     published_at: datetime
     available_at: datetime
     symbols: tuple[str, ...]
+    credibility: str = Credibility.UNKNOWN.value
     sections: tuple[dict[str, Any], ...] = ()
     """Of the text as its source gave it."""
     takes_back: tuple[str, ...] = ()
@@ -72,10 +87,13 @@ class ParsedText(Model):
 
 
 class AgentCall(Model):
-    """How one call of an extractor went."""
+    """Who was asked to read, and how it went. Calls of models are logged one by one when they are made."""
 
     call_id: str
     agent: str
+    variant_id: str = ""
+    experiment: str = ""
+    shadow: bool = False
     attempt: int
     latency_ms: int
     problem: str
@@ -89,6 +107,10 @@ class Reading(ParsedText):
     """
 
     answer: Extraction
+    witness: Extraction | None = None
+    """What the rules read in the same text, where a model gave the answer: a conflict of signs weakens it."""
+    unusable: bool = False
+    """The model's answer could not be read: somebody must look at the document."""
     call: AgentCall
 
 
@@ -202,8 +224,12 @@ async def save_extraction(
     evidence: Sequence[EvidenceRow],
     status: DocumentStatus,
     calls: Sequence[AgentPerformance] = (),
+    problem: str = "",
 ) -> None:
-    """Save an extraction with all that hangs on it, and what became of its document; repeating it changes nothing."""
+    """Save an extraction with all that hangs on it, and what became of its document; repeating it changes nothing.
+
+    `problem` is why somebody should look at the document.
+    """
     await database.run(
         _SAVE_EXTRACTION,
         extraction.doc_id,
@@ -213,6 +239,51 @@ async def save_extraction(
         as_json(events),
         as_json(evidence),
         as_json(calls),
+        problem if status is DocumentStatus.NEEDS_REVIEW else "",
+    )
+
+
+async def save_shadow(database: Database, *, extraction: ExtractionRow, call: AgentPerformance | None) -> None:
+    """Save what a challenger read: an extraction without events and evidence, so that nothing is decided from it."""
+    await database.run(_SAVE_SHADOW, as_json([extraction]), as_json([call] if call is not None else []))
+
+
+def status_of(valid: ValidatedExtraction, *, unusable: bool = False) -> DocumentStatus:
+    """An answer that cannot be used, or of which no event survived, is for a person to look at: no silent nothing."""
+    if unusable or (valid.dropped and not valid.extraction.events):
+        return DocumentStatus.NEEDS_REVIEW
+    return DocumentStatus.PROCESSED
+
+
+BLANK_CALL: dict[str, Any] = {
+    "variant_id": "",
+    "kind": "first",
+    "shadow": False,
+    "cached": False,
+    "tokens_in": 0,
+    "tokens_out": 0,
+    "cost_dollars": 0,
+}
+"""Columns of a log line that a reading by the rules leaves as they are."""
+
+
+def performance_of(reading: Reading, valid: ValidatedExtraction) -> AgentPerformance:
+    """The log line of a reading by the rules."""
+    call = reading.call
+    return AgentPerformance(
+        call_id=call.call_id,
+        agent=call.agent,
+        variant_id=call.variant_id,
+        doc_id=reading.source.doc_id,
+        extractor_version=reading.answer.extractor_version,
+        attempt=call.attempt,
+        shadow=call.shadow,
+        latency_ms=call.latency_ms,
+        valid=not call.problem,
+        problem=call.problem,
+        quotes_total=valid.quotes_total,
+        quotes_valid=valid.quotes_valid,
+        recorded_at=call.recorded_at,
     )
 
 
@@ -221,8 +292,9 @@ async def evidence_for(
 ) -> dict[str, list[EvidenceItem]]:
     """Evidence known at `as_of` and not older than `days`, by symbol, ordered by (available_at, evidence id)."""
     rows = await session.exec(
-        select(EvidenceRow, Document, ExtractionRow)
+        select(EvidenceRow, Document, ExtractionRow, Source.kind)
         .join(Document, col(Document.doc_id) == col(EvidenceRow.doc_id))
+        .join(Source, col(Source.source_id) == col(Document.source_id))
         .join(ExtractionRow, col(ExtractionRow.extraction_id) == col(EvidenceRow.extraction_id))
         .where(
             col(EvidenceRow.symbol).in_(symbols),
@@ -233,8 +305,8 @@ async def evidence_for(
         .order_by(col(EvidenceRow.available_at), col(EvidenceRow.evidence_id))
     )
     found: dict[str, list[EvidenceItem]] = {symbol: [] for symbol in symbols}
-    for evidence, document, extraction in rows:
-        found[evidence.symbol].append(_item(evidence, document, extraction))
+    for evidence, document, extraction, kind in rows:
+        found[evidence.symbol].append(_item(evidence, document, extraction, kind))
     return found
 
 
@@ -256,7 +328,7 @@ async def symbols_with_evidence(session: AsyncSession, *, as_of: datetime, days:
     return sorted(rows.all())
 
 
-def _item(evidence: EvidenceRow, document: Document, extraction: ExtractionRow) -> EvidenceItem:
+def _item(evidence: EvidenceRow, document: Document, extraction: ExtractionRow, kind: str) -> EvidenceItem:
     valid = extraction.quotes_valid / extraction.quotes_total if extraction.quotes_total else 1.0
     return EvidenceItem(
         evidence_id=evidence.evidence_id,
@@ -275,6 +347,7 @@ def _item(evidence: EvidenceRow, document: Document, extraction: ExtractionRow) 
         extractor=ExtractorKind(extraction.extractor),
         content_hash=document.content_hash,
         publisher=document.publisher,
+        site=site_of(document.source_id, kind, document.publisher),
         title=document.title,
         quote=evidence.quote,
         shingles=tuple(document.shingles),

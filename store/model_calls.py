@@ -126,7 +126,9 @@ async def give_back(database: Database, key: str) -> None:
     await database.run(_GIVE_BACK, key)
 
 
-async def settle(database: Database, key: str, reply: ModelReply, *, log: AgentPerformance, now: datetime) -> None:
+async def settle(
+    database: Database, key: str, reply: ModelReply, *, log: AgentPerformance | None, now: datetime
+) -> None:
     """Keep an answer, charge what it took instead of what was set aside, and log the attempt, all or nothing."""
     await database.run(
         _SETTLE,
@@ -137,7 +139,7 @@ async def settle(database: Database, key: str, reply: ModelReply, *, log: AgentP
         reply.tokens_out,
         reply.elapsed_ms,
         now,
-        as_json([log]),
+        as_json([log] if log is not None else []),
     )
 
 

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from temporalio.client import Client
 
+from activities.adapters.agents.document_extractor import DocumentExtractor
+from activities.adapters.agents.event_classifier import EventClassifier
+from activities.adapters.agents.thesis_rewriter import ThesisRewriter
 from activities.adapters.contract import SourceAdapter
 from activities.adapters.files.actions import read_actions
 from activities.adapters.files.bars import read_bars
@@ -19,10 +22,15 @@ from activities.adapters.files.documents import count_records, read_documents
 from activities.adapters.files.fingerprint import fingerprint
 from activities.adapters.paper import PaperControl
 from activities.adapters.rules import RulesExtractor
+from activities.adapters.rules.economy import RulesClassifier
+from activities.agent_resolver import AgentResolver
+from activities.asking import ModelDesk
 from activities.backfill import BackfillActivities
+from activities.classification import ClassificationActivities
 from activities.competitors import CompetitorActivities
 from activities.documents import LONG_CHARACTERS, DocumentActivities
 from activities.engine import EngineActivities
+from activities.evaluation import EvaluationActivities
 from activities.extraction import ExtractionActivities
 from activities.fetching import FetchActivities
 from activities.ingestion import IngestionActivities
@@ -31,6 +39,9 @@ from activities.orders import OrderActivities
 from activities.replay import ReplayActivities
 from activities.research import ResearchActivities
 from activities.schedules import ScheduleActivities
+from activities.theses import ThesisActivities
+from activities.trials import TrialActivities
+from activities.what_if import WhatIfActivities
 from domain.documents import Reject, SourceDocument
 from domain.errors import ConfigurationError
 from domain.extraction import Extraction, ExtractionInput
@@ -45,7 +56,6 @@ from workflows.client import TemporalFlows, connect
 if TYPE_CHECKING:
     from activities.adapters.alpaca import AlpacaBroker
     from activities.adapters.calendar import ExchangeCalendar
-    from activities.ports import Extractor
 
 CODE_VERSION = version("stonks-oracle")
 
@@ -119,7 +129,7 @@ class Parts:
         return PaperControl(self.settings.broker_url, key)
 
     def document_activities(self) -> DocumentActivities:
-        return DocumentActivities(self.database, self.objects, self.flows)
+        return DocumentActivities(self.database, self.objects, self.flows, self.resolver)
 
     @cached_property
     def source_adapters(self) -> Mapping[SourceKind, SourceAdapter]:
@@ -149,6 +159,7 @@ class Parts:
             read_file,
             count_records,
             RulesExtractor().extract,
+            RulesClassifier().classify,
             driven=self.settings.driven,
         )
 
@@ -166,24 +177,64 @@ class Parts:
         mail = MailboxFetcher(guard, credentials=settings.credentials)
         return FetchActivities(self.objects, web, mail, self.source_adapters)
 
-    def extraction_activities(self) -> ExtractionActivities:
-        """The model where one is configured, with the rules behind it; the rules alone otherwise."""
-        rules = _RulesInline(RulesExtractor())
-        if not self.settings.ollama_url:
-            return ExtractionActivities(self.database, self.objects, rules)
-        if not self.settings.ollama_model:
-            raise ConfigurationError(
-                "SETTING_MISSING", "Name the model to use, for example qwen3:8b", variable="STONKS_OLLAMA_MODEL"
-            )
-        from activities.adapters.ollama import OllamaExtractor, OllamaSettings
+    @cached_property
+    def resolver(self) -> AgentResolver:
+        return AgentResolver(self.database, self.settings.agent_defaults())
 
-        model: Extractor = OllamaExtractor(
-            OllamaSettings(base_url=self.settings.ollama_url, model=self.settings.ollama_model)
+    @cached_property
+    def desk(self) -> ModelDesk:
+        """The only way to a model, for the worker that serves its queue; without a server it refuses every question."""
+        if not self.settings.ollama_url:
+            return ModelDesk(self.database, None, slots=1)
+        from activities.adapters.ollama import OllamaServer
+
+        server = OllamaServer(self.settings.ollama_url)
+        self._exit.push_async_callback(server.close)
+        return ModelDesk(self.database, server, slots=self.settings.ollama_slots)
+
+    @cached_property
+    def rules(self) -> RulesInline:
+        return RulesInline(RulesExtractor())
+
+    def extraction_activities(self) -> ExtractionActivities:
+        return ExtractionActivities(
+            self.database, self.objects, self.resolver, self.rules, self.desk, DocumentExtractor()
         )
-        return ExtractionActivities(self.database, self.objects, model, rules)
+
+    def classification_activities(self) -> ClassificationActivities:
+        return ClassificationActivities(
+            self.database, self.objects, self.resolver, RulesClassifier(), self.desk, EventClassifier()
+        )
+
+    def thesis_activities(self) -> ThesisActivities:
+        return ThesisActivities(self.database, self.objects, self.resolver, self.desk, ThesisRewriter())
+
+    def trial_activities(self) -> TrialActivities:
+        return TrialActivities(
+            self.database,
+            self.objects,
+            self.desk,
+            self.thesis_activities(),
+            rules=(self.rules, RulesClassifier()),
+            agents=(DocumentExtractor(), EventClassifier(), ThesisRewriter()),
+        )
+
+    def evaluation_activities(self) -> EvaluationActivities:
+        return EvaluationActivities(
+            self.database,
+            self.objects,
+            self.desk,
+            rules=(self.rules, RulesClassifier()),
+            agents=(DocumentExtractor(), EventClassifier()),
+        )
+
+    def what_if_activities(self) -> WhatIfActivities:
+        return WhatIfActivities(self.database, self.objects, self.resolver, self.rules, self.desk, DocumentExtractor())
 
     def research_activities(self) -> ResearchActivities:
-        return ResearchActivities(self.database, self.objects, self.flows, self.calendar, code_version=CODE_VERSION)
+        return ResearchActivities(
+            self.database, self.objects, self.flows, self.calendar, self.resolver, code_version=CODE_VERSION
+        )
 
     def engine_activities(self) -> EngineActivities:
         return EngineActivities(self.database, self.broker, self.calendar)
@@ -213,7 +264,7 @@ class Parts:
         )
 
 
-class _RulesInline:
+class RulesInline:
     """The rules extractor behind the same asynchronous face as a model; it takes well under a millisecond."""
 
     def __init__(self, rules: RulesExtractor) -> None:

@@ -10,6 +10,7 @@ from domain.sources import LIMITED_KINDS, RateGroup
 from workers.parts import Parts
 from workflows import names
 from workflows.backfill_documents import BackfillDocuments
+from workflows.evaluate_agent import EvaluateAgent
 from workflows.execute_order import ExecuteOrder
 from workflows.infer_competitors import InferCompetitors
 from workflows.ingest_source import IngestSource
@@ -18,8 +19,13 @@ from workflows.process_document import ProcessDocument
 from workflows.reconcile_schedules import ReconcileSchedules
 from workflows.replay_period import ReplayPeriod
 from workflows.research_symbol import ResearchSymbol
+from workflows.rewrite_thesis import RewriteThesis
 from workflows.trading_engine import TradingEngine
+from workflows.try_agent import TryAgent
 from workflows.try_source import TrySource
+from workflows.what_if import WhatIf
+
+SPARE_QUESTIONS = 2
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class QueueDuties:
 
 ALL_WORKFLOWS: tuple[type, ...] = (
     BackfillDocuments,
+    EvaluateAgent,
     ExecuteOrder,
     InferCompetitors,
     IngestSource,
@@ -45,8 +52,11 @@ ALL_WORKFLOWS: tuple[type, ...] = (
     ReconcileSchedules,
     ReplayPeriod,
     ResearchSymbol,
+    RewriteThesis,
     TradingEngine,
+    TryAgent,
     TrySource,
+    WhatIf,
 )
 
 
@@ -116,16 +126,48 @@ def _fetch(parts: Parts) -> list[QueueDuties]:
     return groups + turns
 
 
-def _extract(parts: Parts) -> QueueDuties:
-    return QueueDuties(Queue.EXTRACT, activities=[parts.extraction_activities().extract], concurrent_activities=8)
+def _extract(parts: Parts) -> list[QueueDuties]:
+    """What the rules read, and what a model answers: the same steps on two queues, so that rules never wait for models.
+
+    A worker takes two questions more than its server has slots: the next one is there when a slot becomes free.
+    """
+    extraction, classification = parts.extraction_activities(), parts.classification_activities()
+    theses, trials, what_if = parts.thesis_activities(), parts.trial_activities(), parts.what_if_activities()
+    evaluation = parts.evaluation_activities()
+    steps: list[Callable[..., Any]] = [
+        extraction.extract,
+        extraction.read_in_shadow,
+        classification.classify,
+        classification.classify_in_shadow,
+        theses.rewrite_thesis,
+        trials.try_agent,
+        what_if.read_again,
+        evaluation.judge_batch,
+        evaluation.record_evaluation,
+    ]
+    return [
+        QueueDuties(Queue.EXTRACT, activities=steps, concurrent_activities=8),
+        QueueDuties(
+            names.MODEL_QUEUE, activities=steps, concurrent_activities=parts.settings.ollama_slots + SPARE_QUESTIONS
+        ),
+    ]
 
 
 def _research(parts: Parts) -> QueueDuties:
     documents, research = parts.document_activities(), parts.research_activities()
+    what_if = parts.what_if_activities()
     return QueueDuties(
         Queue.RESEARCH,
-        workflows=[ResearchSymbol],
-        activities=[documents.save_evidence, documents.record_failure, research.assess, research.tell_engine],
+        workflows=[EvaluateAgent, ResearchSymbol, RewriteThesis, TryAgent, WhatIf],
+        activities=[
+            documents.save_evidence,
+            documents.record_failure,
+            research.assess,
+            research.tell_engine,
+            what_if.plan_what_if,
+            what_if.decide_again,
+            what_if.record_what_if_failure,
+        ],
         cached_workflows=500,
     )
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from domain.agents import AgentKind, Engine
 from domain.errors import ConfigurationError
 from domain.sources import RateGroup, SourceKind
 from store.database import DatabaseSettings
@@ -103,7 +104,11 @@ class Settings(BaseModel):
     rate_polygon_tickers: Rate = 2 / 60
 
     ollama_url: str = ""
+    """Empty: no model is asked, the rules read everything."""
     ollama_model: str = ""
+    """What the three agents use unless their own settings name another model."""
+    ollama_slots: Annotated[int, Field(ge=1, le=64)] = 1
+    """Questions at a time of one extract worker; over all of them together the server's OLLAMA_NUM_PARALLEL."""
 
     log_format: Annotated[str, Field(pattern="^(json|console)$")] = "json"
 
@@ -138,6 +143,16 @@ class Settings(BaseModel):
     def rate_of_kind(self, kind: SourceKind) -> float:
         """Requests a second of one of the kinds that have a limit of their own."""
         return float(getattr(self, f"rate_{kind.value}"))
+
+    def agent_defaults(self) -> dict[AgentKind, dict[str, Any]]:
+        """The built-in settings of the agents: a model where a server and one are named, the rules otherwise."""
+        if not self.ollama_url:
+            return {kind: {} for kind in AgentKind}
+        if not self.ollama_model:
+            raise ConfigurationError(
+                "SETTING_MISSING", "Name the model to use, for example qwen3:8b", variable=PREFIX + "OLLAMA_MODEL"
+            )
+        return {kind: {"engine": Engine.OLLAMA, "model": self.ollama_model} for kind in AgentKind}
 
     def own_servers(self) -> frozenset[str]:
         return frozenset(each.strip() for each in self.fetch_own_servers.split(",") if each.strip())

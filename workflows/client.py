@@ -16,7 +16,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.ingestion import DocumentRequest
-from domain.research import AssessRequest, EvidenceNotice, RecommendationNotice, SymbolState
+from domain.research import AssessRequest, EvidenceNotice, RecommendationNotice, SymbolState, ThesisRequest
 from domain.trading import (
     ApprovalDecision,
     EngineState,
@@ -30,6 +30,7 @@ from workflows.execute_order import ExecuteOrder
 from workflows.process_document import ProcessDocument
 from workflows.reconcile_schedules import ReconcileSchedules
 from workflows.research_symbol import ResearchSymbol
+from workflows.rewrite_thesis import RewriteThesis
 from workflows.trading_engine import TradingEngine
 
 RPC_TIMEOUT = timedelta(seconds=30)
@@ -122,6 +123,22 @@ class TemporalFlows:
         await self.ensure_engine()
         handle = self._client.get_workflow_handle(names.TRADING_ENGINE)
         await handle.signal(TradingEngine.recommendation, notice, rpc_timeout=RPC_TIMEOUT)
+
+    async def start_thesis(self, request: ThesisRequest) -> None:
+        try:
+            await self._client.start_workflow(
+                RewriteThesis.run,
+                request,
+                id=names.thesis_id(request.recommendation_id),
+                task_queue=names.Queue.RESEARCH,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                search_attributes=_attributes(stage="thesis"),
+                static_summary="a thesis in plain words",
+                rpc_timeout=RPC_TIMEOUT,
+            )
+        except WorkflowAlreadyStartedError:
+            return  # it was written before
 
     async def ensure_engine(self) -> None:
         await self._client.start_workflow(

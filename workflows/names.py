@@ -28,6 +28,9 @@ class Queue(StrEnum):
 BACKFILL_QUEUE = "backfill"
 """The task queue of batches, which the workers of `ingest` serve in slots of their own: live documents keep theirs."""
 
+MODEL_QUEUE = "model"
+"""The task queue of what a model answers, which the workers of `extract` serve with as many slots as its server has."""
+
 STAGE = SearchAttributeKey.for_keyword("StonksStage")
 SYMBOL = SearchAttributeKey.for_keyword("StonksSymbol")
 SOURCE = SearchAttributeKey.for_keyword("StonksSource")
@@ -50,6 +53,22 @@ def ingest_id(source_id: str, run: str) -> str:
 
 def try_source_id(source_id: str, run: str) -> str:
     return f"try/{source_id}/{run}"
+
+
+def try_agent_id(agent_id: str, trial: str) -> str:
+    return f"try-agent/{agent_id}/{trial}"
+
+
+def evaluate_agent_id(evaluation_id: str) -> str:
+    return f"evaluate-agent/{evaluation_id}"
+
+
+def thesis_id(recommendation_id: str) -> str:
+    return f"thesis/{recommendation_id}"
+
+
+def what_if_id(what_if: str) -> str:
+    return f"what-if/{what_if}"
 
 
 def backfill_id(backfill: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TypedDict
 
-from temporalio.common import RetryPolicy
+from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
-from workflows.names import BACKFILL_QUEUE, Queue
+from domain.agents import Engine
+from workflows.names import BACKFILL_QUEUE, MODEL_QUEUE, Queue
 
 
 class ActivityOptions(TypedDict, total=False):
@@ -18,6 +19,7 @@ class ActivityOptions(TypedDict, total=False):
     heartbeat_timeout: timedelta
     retry_policy: RetryPolicy
     cancellation_type: ActivityCancellationType
+    priority: Priority
 
 
 def _retry(attempts: int, *, first: float = 1.0, most: float = 60.0) -> RetryPolicy:
@@ -33,6 +35,13 @@ def _retry(attempts: int, *, first: float = 1.0, most: float = 60.0) -> RetryPol
 def on(task_queue: str, options: ActivityOptions) -> ActivityOptions:
     """The options on a task queue that depends on the work: a vendor's own."""
     return {**options, "task_queue": task_queue}
+
+
+def reading(engine: Engine, options: ActivityOptions) -> ActivityOptions:
+    """The options of a step that an agent does: a model's has its own queue, with as many slots as its server."""
+    if engine is Engine.RULES:
+        return options
+    return ASK if options is EXTRACT else on(MODEL_QUEUE, options)
 
 
 FETCH: ActivityOptions = {
@@ -103,6 +112,37 @@ EXTRACT: ActivityOptions = {
     "heartbeat_timeout": timedelta(seconds=30),
     "retry_policy": _retry(8, most=30.0),
 }
+
+ASK: ActivityOptions = {
+    "task_queue": MODEL_QUEUE,
+    "start_to_close_timeout": timedelta(minutes=20),
+    "heartbeat_timeout": timedelta(seconds=15),
+    "retry_policy": _retry(12, first=2.0, most=60.0),
+    "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+}
+"""Three answers of a model at the most, after a short wait for a slot. The backlog waits on the queue, without a limit.
+"""
+
+SHADOW: ActivityOptions = {**ASK, "retry_policy": _retry(3, first=5.0), "priority": Priority(priority_key=5)}
+"""Comparison waits for whatever decides something."""
+
+JUDGE: ActivityOptions = {
+    "task_queue": Queue.EXTRACT,
+    "start_to_close_timeout": timedelta(hours=2),
+    "heartbeat_timeout": timedelta(seconds=30),
+    "retry_policy": _retry(12, first=2.0, most=60.0),
+    "priority": Priority(priority_key=5),
+}
+"""Some sentences, one after the other; what was answered is not asked again."""
+
+TRY_AGENT: ActivityOptions = {
+    "task_queue": Queue.EXTRACT,
+    "start_to_close_timeout": timedelta(minutes=5),
+    "heartbeat_timeout": timedelta(seconds=15),
+    "retry_policy": _retry(1),
+    "priority": Priority(priority_key=2),
+}
+"""Somebody waits for the answer: what goes wrong is shown, not tried again."""
 
 STORE: ActivityOptions = {
     "task_queue": Queue.RESEARCH,

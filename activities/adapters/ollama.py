@@ -1,78 +1,58 @@
-"""The model extractor: an Ollama server asked through its official client, its answers checked and located by us.
+"""A server of language models: Ollama, asked through its official client.
 
-The model returns quotes without offsets; each is looked up in the text here, and the hard checks of the domain run
-after that as for any extractor. Document text is untrusted: it goes to the model line by line behind a mark that the
-document cannot know, has no tools, and can only ever become an answer of the schema's shape.
+An answer is streamed, so that progress can be told and a caller who goes away stops the server: its connection closes,
+and the server ends what nobody will read. No error repeats what the server said of a request, nor has it as its cause,
+because it may quote the document; a few of its sentences are known and are said in our own words.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any
+import asyncio
+import re
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any, Literal, cast
+from urllib.parse import urlsplit
 
 import httpx
 from ollama import AsyncClient, ChatResponse, ResponseError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import SecretStr
 
-from activities.adapters.prompts.document_extractor import REPAIR, SYSTEM, USER
 from domain.errors import (
     ConfigurationError,
-    ModelOutputInvalid,
     StonksError,
     VendorRejected,
     VendorThrottled,
     VendorUnavailable,
 )
-from domain.extraction import (
-    Entity,
-    EntityRole,
-    Event,
-    EventType,
-    Evidence,
-    Extraction,
-    ExtractionInput,
-    ExtractorKind,
-    Fact,
-    Horizon,
-    Materiality,
-)
-from domain.ids import digest
 from domain.model import Model
-from domain.text import strip_invisible
-from domain.validation import FACT_METRICS
+from domain.prompting import NOTHING_COMPUTED, ModelReply, ModelRequest
 
-DIGEST_LENGTH = 12
-"""Hex digits of the model's digest and of the prompt's hash in a version."""
-_CHECK_TIMEOUT_SECONDS = 5.0
+_CHECK_SECONDS = 5.0
 _RETRY_AFTER_SECONDS = 5.0
 """What an overloaded server is given when it names no time itself."""
-_MORE_ROOM = 2
-"""A cut answer is asked for again with this many times the context and the output."""
-_CHARACTERS_PER_TOKEN = 3
-"""A careful guess for English with numbers; the truth is nearer to four."""
-_LEAST_CHARACTERS = 600
-"""Shown of a document however small the context is: its headline and lead."""
-_TELLING_QUOTE = 20
-"""A quote that occurs more than once must be at least this long."""
-_PROBLEM_CHARS = 1_500
+_LONGEST_RETRY_AFTER_SECONDS = 300.0
+_REMEMBERED_SECONDS = 600.0
+"""A name may be pulled again at any time and then means other weights."""
+_BUSY = frozenset({429, 503})
+_UNDECIDED = frozenset({408, 499})
+"""Refusals by number that are none: too slow, or ended by the server itself."""
+_LEVELS_ONLY = frozenset({"gptoss", "gpt-oss"})
+"""Families that cannot go without thinking: they only know how long."""
 
+Think = Literal[False, "low"]
 
-class OllamaSettings(Model):
-    """Which server and model to ask, and how."""
-
-    base_url: str = "http://127.0.0.1:11434"
-    model: str
-    num_ctx: Annotated[int, Field(ge=512, le=1_048_576)] = 8_192
-    """Context in tokens, prompt and answer together; always sent, because the server's default cuts silently."""
-    num_predict: Annotated[int, Field(ge=64, le=65_536)] = 2_048
-    """Longest answer in tokens."""
-    maximum_characters: Annotated[int, Field(ge=200)] = 12_000
-    """Longest stretch of the document shown to the model, from its start."""
-    timeout_seconds: Annotated[float, Field(gt=0, le=3_600)] = 110.0
-    seed: int = 7
-    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+_MEANINGS = (
+    (re.compile(r"more system memory|out of memory|cudaMalloc", re.I), "the model does not fit into its memory"),
+    (re.compile(r"(?:runner|server)\b.*\b(?:terminated|stopped|exited)", re.I), "the model crashed"),
+    (re.compile(r"does not support (?:chat|completion)", re.I), "the model cannot chat"),
+    (re.compile(r"does not support thinking", re.I), "the model cannot think"),
+    (re.compile(r"context (?:length|size|window)|input length|too long", re.I), "the question is longer than num_ctx"),
+    (re.compile(r"\bgrammar\b|\bformat\b", re.I), "the server cannot enforce the schema"),
+    (re.compile(r"timed out|timeout", re.I), "the model took too long to load"),
+    (re.compile(r"unauthorized|forbidden|api key", re.I), "the server wants credentials"),
+)
 
 
 class ModelHealth(Model):
@@ -85,320 +65,315 @@ class ModelHealth(Model):
     """A command or setting that would help; empty when all is well."""
 
 
-class _Answer(BaseModel):
-    """Base of what the model may answer: unknown fields are dropped, everything else is checked."""
+class LoadedModel(Model):
+    """A model that the server holds in memory now."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class _AnsweredEntity(_Answer):
-    symbol: Annotated[str, Field(min_length=1, max_length=20)]
-    surface: Annotated[str, Field(min_length=1, max_length=200)]
-    role: EntityRole
-    sentiment: Annotated[float, Field(ge=-1, le=1)]
+    name: str
+    digest: str = ""
+    size_bytes: int = 0
+    context: int = 0
+    """Tokens it was loaded for; 0 where the server does not say."""
 
 
-class _AnsweredFact(_Answer):
-    metric: Annotated[str, Field(json_schema_extra={"enum": sorted(FACT_METRICS)})]
-    value: Annotated[float, Field(allow_inf_nan=False)]
-    unit: Annotated[str, Field(max_length=40)] = ""
-    currency: Annotated[str, Field(max_length=10)] = ""
-    scale: Annotated[str, Field(max_length=20)] = ""
-    period: Annotated[str, Field(max_length=40)] = ""
-    basis: Annotated[str, Field(max_length=20)] = ""
-    comparator: Annotated[str, Field(max_length=20)] = ""
-    quote: Annotated[str, Field(min_length=1, max_length=1_000)]
+class _Busy(Exception):
+    """The server has no room for another question."""
+
+    def __init__(self, status: int, retry_after_seconds: float) -> None:
+        self.status = status
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(status)
 
 
-class _AnsweredEvent(_Answer):
-    type: EventType
-    entities: Annotated[list[_AnsweredEntity], Field(min_length=1, max_length=12)]
-    materiality: Materiality
-    horizon: Horizon
-    confidence: Annotated[float, Field(ge=0, le=1)]
-    facts: Annotated[list[_AnsweredFact], Field(max_length=12)] = []
-    quotes: Annotated[list[Annotated[str, Field(min_length=1, max_length=1_000)]], Field(min_length=1, max_length=6)]
+_CLIENT_ERRORS = (
+    _Busy,
+    ResponseError,
+    httpx.HTTPError,
+    OSError,
+    ValueError,
+    # The client takes what it read for objects without looking: a page of HTML or a list of numbers ends in these.
+    AttributeError,
+    TypeError,
+)
 
 
-class _AnsweredDocument(_Answer):
-    events: Annotated[list[_AnsweredEvent], Field(max_length=8)]
+class OllamaServer:
+    """One Ollama server. Safe to share between tasks of one event loop; it holds one pool of connections.
 
+    Args:
+        base_url: such as `http://127.0.0.1:11434`.
+        connect_timeout: seconds until a server that does not take a connection counts as away.
+        api_key: sent as a bearer token. Environment variables of the client are not heeded.
+    """
 
-SCHEMA: dict[str, Any] = _AnsweredDocument.model_json_schema()
-_SCHEMA_TEXT = json.dumps(SCHEMA, separators=(",", ":"), sort_keys=True)
-
-
-class OllamaExtractor:
-    """Asks one model of one Ollama server. Safe to share between tasks; it holds one connection pool."""
-
-    def __init__(self, settings: OllamaSettings) -> None:
-        self._settings = settings
-        self._client = AsyncClient(host=settings.base_url, timeout=httpx.Timeout(settings.timeout_seconds, connect=5.0))
-        self._digest = ""
-        self._prompt_hash = _prompt_hash()
+    def __init__(self, base_url: str, connect_timeout: float = 5.0, *, api_key: SecretStr | None = None) -> None:
+        self._shown = _without_credentials(base_url)
+        self._key = api_key
+        self._client = AsyncClient(
+            host=base_url,
+            timeout=httpx.Timeout(None, connect=connect_timeout),
+            follow_redirects=False,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+            event_hooks={"request": [self._sign], "response": [_raise_when_busy]},
+        )
+        self._digests: dict[str, tuple[str, float]] = {}
+        self._thinks: dict[str, Think | None] = {}
+        self._looking = asyncio.Lock()
 
     def __repr__(self) -> str:
-        return f"OllamaExtractor(base_url={self._settings.base_url!r}, model={self._settings.model!r})"
+        return f"OllamaServer(base_url={self._shown!r})"
 
     async def close(self) -> None:
-        """Close the connections; the extractor is of no use afterwards."""
+        """Close the connections; the server object is of no use afterwards."""
         await self._client.close()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
 
-    async def extract(self, source: ExtractionInput) -> Extraction:
-        """Ask the model what the document says of its candidates.
+    # -- asking ------------------------------------------------------------------------------------------------------
 
-        An answer cut by its length is asked for once more with more room, one that breaks the schema once more with the
-        error shown. Quotes that do not occur in the text get impossible offsets, so that the hard checks count and drop
-        them.
+    async def chat(self, request: ModelRequest, *, on_progress: Callable[[int], None] | None = None) -> ModelReply:
+        """Ask, and wait for the whole answer; `on_progress` is told the characters that have come so far.
+
+        It is told at every piece that comes, also while a model thinks and the number stays the same. What a model
+        thinks is not part of its answer.
 
         Raises:
-            ConfigurationError: the server does not hold the model.
-            VendorUnavailable: no connection, a timeout or a server error.
-            VendorThrottled: the server is overloaded.
-            VendorRejected: the server refused the request.
-            ModelOutputInvalid: the second answer was no better than the first.
+            ConfigurationError: MODEL_MISSING, the server does not hold the model.
+            VendorThrottled: MODEL_SERVER_BUSY, its queue is full.
+            VendorRejected: MODEL_SERVER_REFUSED, it does not take such a request.
+            VendorUnavailable: MODEL_SERVER_UNREACHABLE, MODEL_SERVER_TIMEOUT, MODEL_SERVER_FAILED,
+                MODEL_ANSWER_BROKEN_OFF (the connection ended before the answer did), MODEL_ANSWER_UNREADABLE (what
+                answers is no Ollama server).
         """
-        if not self._digest:
-            self._digest = await self._require_digest()
-        messages = self._messages(source)
-        answer = await self._ask_until_valid(messages)
-        return Extraction(
-            doc_id=source.doc_id,
-            extractor=ExtractorKind.MODEL,
-            extractor_version=self.version,
-            events=tuple(_event(event, source.text) for event in answer.events),
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(request.timeout_seconds):
+                pieces, last = await self._streamed(request, on_progress)
+        except TimeoutError:
+            raise self._unavailable("MODEL_SERVER_TIMEOUT", request.model, seconds=request.timeout_seconds) from None
+        if last is None:
+            raise self._unavailable("MODEL_ANSWER_BROKEN_OFF", request.model, characters=sum(map(len, pieces)))
+        return ModelReply(
+            text="".join(pieces),
+            cut=last.done_reason == "length",
+            tokens_in=max(0, last.prompt_eval_count or 0),
+            tokens_out=max(0, last.eval_count or 0),
+            elapsed_ms=round((time.monotonic() - began) * 1_000),
         )
 
-    @property
-    def version(self) -> str:
-        """`<model>@<model digest>#<prompt hash>`; the digest is known after the first call or check."""
-        return f"{self._settings.model}@{self._digest or 'unknown'}#{self._prompt_hash}"
+    async def _streamed(
+        self, request: ModelRequest, on_progress: Callable[[int], None] | None
+    ) -> tuple[list[str], ChatResponse | None]:
+        """The pieces of the answer, and its last one; None where the stream ended without."""
+        pieces: list[str] = []
+        characters = 0
+        think = await self._think_of(request.model)
+        async with aclosing(self._parts(request, think)) as parts:
+            async for part in parts:
+                if part.message.content:
+                    pieces.append(part.message.content)
+                    characters += len(part.message.content)
+                if on_progress is not None:
+                    on_progress(characters)
+                if part.done:
+                    return pieces, part
+        return pieces, None
 
-    async def check(self) -> ModelHealth:
+    async def _parts(self, request: ModelRequest, think: Think | None) -> AsyncGenerator[ChatResponse, None]:
+        try:
+            answer: AsyncIterator[ChatResponse] = await self._client.chat(
+                model=request.model,
+                messages=[{"role": said.role.value, "content": said.content} for said in request.messages],
+                stream=True,
+                think=think,
+                format=request.json_schema,
+                options={
+                    "num_ctx": request.num_ctx,
+                    "num_predict": request.num_predict,
+                    "seed": request.seed,
+                    "temperature": request.temperature,
+                },
+            )
+            # Closing it closes the connection, which is how the server learns that nobody waits.
+            async with aclosing(cast(AsyncGenerator[ChatResponse, None], answer)) as parts:
+                async for part in parts:
+                    yield part
+        except _CLIENT_ERRORS as error:
+            raise self._translated(error, request.model) from None
+
+    async def _think_of(self, model: str) -> Think | None:
+        """What to say of thinking: nothing to a model that cannot, else no, or little where it cannot be left out.
+
+        A server takes silence for yes and spends the room of the answer on it; older ones refuse the word for models
+        without the ability, so that it is only said to those that have it.
+        """
+        if model not in self._thinks:
+            try:
+                found = await self._client.show(model)
+            except _CLIENT_ERRORS as error:
+                translated = self._translated(error, model)
+                if translated.code in NOTHING_COMPUTED - {"MODEL_SERVER_REFUSED"}:
+                    raise translated from None
+                return None
+            family = (found.details.family if found.details else "") or ""
+            able = "thinking" in (found.capabilities or ())
+            self._thinks[model] = None if not able else ("low" if family.lower() in _LEVELS_ONLY else False)
+        return self._thinks[model]
+
+    # -- what it holds -----------------------------------------------------------------------------------------------
+
+    async def digest_of(self, model: str) -> str:
+        """The digest of the weights that a model's name means now, hexadecimal and whole.
+
+        Remembered for ten minutes, and forgotten when the server says that it holds no such model.
+
+        Raises:
+            ConfigurationError: MODEL_MISSING.
+            VendorUnavailable, VendorThrottled, VendorRejected: as for `chat`.
+        """
+        async with self._looking:
+            digest, until = self._digests.get(model, ("", 0.0))
+            if digest and time.monotonic() < until:
+                return digest
+            self._forget(model)
+            found = await self._find_digest(model)
+            if not found:
+                raise self._missing(model)
+            self._digests[model] = (found, time.monotonic() + _REMEMBERED_SECONDS)
+            return found
+
+    async def check(self, model: str) -> ModelHealth:
         """Tell whether the server answers and holds the model; never raises for a server that is away."""
         try:
-            found = await self._find_digest(_CHECK_TIMEOUT_SECONDS)
+            found = await self._find_digest(model)
         except StonksError as error:
             return ModelHealth(
                 reachable=False,
                 model_present=False,
-                fix=f"start Ollama at {self._settings.base_url} (`ollama serve`) or correct its address. {error.code}",
+                fix=f"start Ollama at {self._shown} (`ollama serve`) or correct its address. {error.code}",
             )
         if not found:
-            return ModelHealth(reachable=True, model_present=False, fix=self._pull_command())
-        self._digest = found
+            return ModelHealth(reachable=True, model_present=False, fix=_pull_command(model))
         return ModelHealth(reachable=True, model_present=True, digest=found)
 
-    # -- asking ------------------------------------------------------------------------------------------------------
-
-    async def _ask_until_valid(self, messages: list[dict[str, str]]) -> _AnsweredDocument:
-        response = await self._chat(messages, room=1)
-        room = 1
-        if _is_cut(response):
-            room = _MORE_ROOM
-            response = await self._chat(messages, room=room)
-            if _is_cut(response):
-                raise ModelOutputInvalid(
-                    "MODEL_OUTPUT_CUT",
-                    "raise num_ctx and num_predict, or show the model less text",
-                    model=self._settings.model,
-                    num_ctx=self._settings.num_ctx * room,
-                    num_predict=self._settings.num_predict * room,
-                )
-        text = response.message.content or ""
+    async def running(self) -> tuple[LoadedModel, ...]:
+        """List the models that are loaded now, the longest to stay first."""
         try:
-            return _parsed(text)
-        except ValidationError as first:
-            repair = {"role": "user", "content": REPAIR.format(problem=_problem(first))}
-            again = await self._chat([*messages, {"role": "assistant", "content": text}, repair], room=_MORE_ROOM)
-            try:
-                return _parsed(again.message.content or "")
-            except ValidationError as second:
-                raise ModelOutputInvalid(
-                    "MODEL_OUTPUT_INVALID",
-                    "the answer broke the schema twice; try another model or prompt",
-                    model=self._settings.model,
-                    problem=_problem(second)[:300],
-                ) from second
-
-    async def _chat(self, messages: list[dict[str, str]], *, room: int) -> ChatResponse:
-        try:
-            return await self._client.chat(
-                model=self._settings.model,
-                messages=messages,
-                stream=False,
-                format=SCHEMA,
-                options={
-                    "num_ctx": self._settings.num_ctx * room,
-                    "num_predict": self._settings.num_predict * room,
-                    "seed": self._settings.seed,
-                    "temperature": self._settings.temperature,
-                },
+            async with asyncio.timeout(_CHECK_SECONDS):
+                listed = await self._client.ps()
+        except TimeoutError:
+            raise self._unavailable("MODEL_SERVER_TIMEOUT", "", seconds=_CHECK_SECONDS) from None
+        except _CLIENT_ERRORS as error:
+            raise self._translated(error, "") from None
+        return tuple(
+            LoadedModel(
+                name=model.model or model.name or "",
+                digest=(model.digest or "").removeprefix("sha256:"),
+                size_bytes=int(model.size or 0),
+                context=model.context_length or 0,
             )
-        except (ResponseError, httpx.HTTPError, OSError, ValueError) as error:
-            raise self._translated(error) from error
+            for model in listed.models
+        )
 
-    async def _require_digest(self) -> str:
-        found = await self._find_digest(self._settings.timeout_seconds)
-        if not found:
-            raise self._missing()
-        return found
-
-    async def _find_digest(self, timeout_seconds: float) -> str:
-        """The digest of the model on the server, shortened; empty where the server does not hold it."""
-        client = AsyncClient(host=self._settings.base_url, timeout=timeout_seconds)
+    async def _find_digest(self, model: str) -> str:
+        """The digest of the model on the server; empty where the server does not hold it."""
         try:
-            listed = await client.list()
-        except (ResponseError, httpx.HTTPError, OSError, ValueError) as error:
-            raise self._translated(error) from error
-        finally:
-            await client.close()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
-        wanted = {self._settings.model, f"{self._settings.model}:latest"}
-        for model in listed.models:
-            if model.model in wanted:
-                return (model.digest or "").removeprefix("sha256:")[:DIGEST_LENGTH] or "undigested"
+            async with asyncio.timeout(_CHECK_SECONDS):
+                listed = await self._client.list()
+        except TimeoutError:
+            raise self._unavailable("MODEL_SERVER_TIMEOUT", model, seconds=_CHECK_SECONDS) from None
+        except _CLIENT_ERRORS as error:
+            raise self._translated(error, "") from None
+        wanted = {model.casefold(), f"{model}:latest".casefold()}
+        for held in listed.models:
+            if (held.model or "").casefold() in wanted:
+                return (held.digest or "").removeprefix("sha256:") or "undigested"
         return ""
 
-    def _pull_command(self) -> str:
-        return f"ollama pull {self._settings.model}"
+    def _forget(self, model: str) -> None:
+        self._digests.pop(model, None)
+        self._thinks.pop(model, None)
 
-    def _missing(self) -> ConfigurationError:
+    # -- errors ------------------------------------------------------------------------------------------------------
+
+    async def _sign(self, request: httpx.Request) -> None:
+        """Send the key that was given, and none that the client found in the environment."""
+        request.headers.pop("Authorization", None)
+        if self._key is not None:
+            request.headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
+
+    def _translated(self, error: Exception, model: str) -> StonksError:
+        """Turn the client's errors into ours, by what the caller must do. An empty model: none was asked for."""
+        fields = self._fields(model)
+        if isinstance(error, _Busy):
+            return VendorThrottled(
+                "MODEL_SERVER_BUSY",
+                "its queue is full: fewer at a time, or a larger OLLAMA_MAX_QUEUE",
+                retry_after_seconds=error.retry_after_seconds,
+                status=error.status,
+                **fields,
+            )
+        if isinstance(error, ResponseError):
+            return self._of_status(error.status_code, str(error.error), model)
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol | ConnectionError):
+            return VendorUnavailable(
+                "MODEL_SERVER_UNREACHABLE", "start Ollama (`ollama serve`) or correct its address", **fields
+            )
+        if isinstance(error, httpx.TimeoutException):
+            return self._unavailable("MODEL_SERVER_TIMEOUT", model)
+        if isinstance(error, httpx.HTTPError | OSError):
+            return self._unavailable("MODEL_ANSWER_BROKEN_OFF", model)
+        return self._unavailable("MODEL_ANSWER_UNREADABLE", model, kind=type(error).__name__)
+
+    def _of_status(self, status: int, said: str, model: str) -> StonksError:
+        fields = self._fields(model)
+        if model and status == 404 and "model" in said.lower():
+            self._forget(model)
+            return self._missing(model)
+        fields["meaning"] = next((meaning for known, meaning in _MEANINGS if known.search(said)), "unknown")
+        if status > 0:  # in mid-stream an error has no status of its own
+            fields["status"] = status
+        if 300 <= status < 500 and status not in _UNDECIDED:
+            return VendorRejected("MODEL_SERVER_REFUSED", "correct the address, the model or its settings", **fields)
+        return VendorUnavailable("MODEL_SERVER_FAILED", "the server's log says more", **fields)
+
+    def _unavailable(self, code: str, model: str, **more: object) -> VendorUnavailable:
+        return VendorUnavailable(code, _HINTS[code], **self._fields(model), **more)
+
+    def _missing(self, model: str) -> ConfigurationError:
         return ConfigurationError(
             "MODEL_MISSING",
-            f"run `{self._pull_command()}` on the model server or choose a model it holds",
-            model=self._settings.model,
-            server=self._settings.base_url,
+            f"run `{_pull_command(model)}` on the model server or choose a model it holds",
+            **self._fields(model),
         )
 
-    def _translated(self, error: Exception) -> StonksError:
-        """Turn the client's errors into ours, by what the caller must do."""
-        fields: dict[str, Any] = {"server": self._settings.base_url, "model": self._settings.model}
-        if not isinstance(error, ResponseError):
-            kind = "MODEL_SERVER_TIMEOUT" if isinstance(error, httpx.TimeoutException) else "MODEL_SERVER_UNREACHABLE"
-            return VendorUnavailable(kind, "start Ollama (`ollama serve`) or correct its address", **fields)
-        status = error.status_code
-        said = str(error.error)[:200]
-        if status == 404 and "model" in said.lower():
-            self._digest = ""
-            return self._missing()
-        if status == 429:
-            return VendorThrottled(
-                "MODEL_SERVER_BUSY", retry_after_seconds=_RETRY_AFTER_SECONDS, status=status, **fields
-            )
-        if 400 <= status < 500 and status != 408:
-            return VendorRejected("MODEL_SERVER_REFUSED", "see the server's answer", status=status, said=said, **fields)
-        return VendorUnavailable("MODEL_SERVER_FAILED", "see the server's log", status=status, said=said, **fields)
-
-    # -- the prompt --------------------------------------------------------------------------------------------------
-
-    def _messages(self, source: ExtractionInput) -> list[dict[str, str]]:
-        mark = mark_for(source.doc_id)
-        candidates = "\n".join(
-            f"{candidate.symbol}{'*' if candidate.labelled else ''}: {'; '.join(candidate.names)}"
-            for candidate in source.candidates
-        )
-        system = _system_prompt(mark)
-        shown = strip_invisible(source.text)[: self._document_room(len(system) + len(candidates))]
-        user = USER.format(
-            candidates=candidates or "(none)",
-            published_at=source.published_at.isoformat(),
-            language=source.language,
-            mark=mark,
-            document=datamarked(shown, mark),
-        )
-        return [{"role": "system", "content": system}, {"role": "user", "content": user}]
-
-    def _document_room(self, other_characters: int) -> int:
-        """Characters of the document that fit beside the prompt and the answer; a server would cut silently."""
-        tokens = self._settings.num_ctx - self._settings.num_predict
-        fitting = tokens * _CHARACTERS_PER_TOKEN - other_characters
-        return max(_LEAST_CHARACTERS, min(self._settings.maximum_characters, fitting))
+    def _fields(self, model: str) -> dict[str, Any]:
+        return {"server": self._shown, **({"model": model} if model else {})}
 
 
-def mark_for(doc_id: str) -> str:
-    """The mark of a document's lines: looks random, is the same at every attempt, and cannot be known to its author."""
-    return f"^{digest('datamark', doc_id, length=10)}^"
+_HINTS = {
+    "MODEL_SERVER_TIMEOUT": "a smaller model or document, more time, or fewer at a time",
+    "MODEL_ANSWER_BROKEN_OFF": "the connection ended before the answer did; the server's log may say why",
+    "MODEL_ANSWER_UNREADABLE": "what answers at this address is no Ollama server",
+}
 
 
-def datamarked(text: str, mark: str) -> str:
-    """Begin every line of untrusted text with the mark, and take the mark itself out of the text."""
-    clean = text.replace(mark, "")
-    return "\n".join(f"{mark} {line}" for line in clean.splitlines())
+async def _raise_when_busy(response: httpx.Response) -> None:
+    """Stop at the two statuses of an overloaded server, whose headers the client would not hand on."""
+    if response.status_code in _BUSY:
+        raise _Busy(response.status_code, _retry_after(response.headers.get("Retry-After", "")))
 
 
-def _system_prompt(mark: str) -> str:
-    return SYSTEM.format(
-        mark=mark,
-        event_types=", ".join(EventType),
-        roles=", ".join(EntityRole),
-        materialities=", ".join(Materiality),
-        horizons=", ".join(Horizon),
-        metrics=", ".join(sorted(FACT_METRICS)),
-        schema=_SCHEMA_TEXT,
-    )
+def _retry_after(header: str) -> float:
+    """Read the seconds to wait; a date or nothing at all means our own."""
+    if not re.fullmatch(r"\d{1,9}(?:\.\d{1,3})?", header.strip()):
+        return _RETRY_AFTER_SECONDS
+    return min(max(float(header), 0.1), _LONGEST_RETRY_AFTER_SECONDS)
 
 
-def _prompt_hash() -> str:
-    body = "\n".join((_system_prompt("MARK"), USER, REPAIR))
-    return hashlib.sha256(body.encode()).hexdigest()[:DIGEST_LENGTH]
+def _without_credentials(url: str) -> str:
+    """The address as it may be shown: user, password and query are left out."""
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
 
 
-# -- the answer ------------------------------------------------------------------------------------------------------
-
-
-def _is_cut(response: ChatResponse) -> bool:
-    return response.done_reason == "length"
-
-
-def _parsed(text: str) -> _AnsweredDocument:
-    """Read the answer; a fence or words around the one JSON object are forgiven."""
-    first, last = text.find("{"), text.rfind("}")
-    return _AnsweredDocument.model_validate_json(text[first : last + 1] if 0 <= first < last else text)
-
-
-def _problem(error: ValidationError) -> str:
-    """Say what is wrong without repeating what was found: the answer may quote the document."""
-    lines = [
-        f"- {'.'.join(str(part) for part in item['loc']) or '(whole answer)'}: {item['msg']}"
-        for item in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
-    return "\n".join(lines)[:_PROBLEM_CHARS]
-
-
-def _event(answered: _AnsweredEvent, text: str) -> Event:
-    entities = {
-        entity.symbol: Entity(
-            symbol=entity.symbol, surface=entity.surface, role=entity.role, sentiment=entity.sentiment
-        )
-        for entity in reversed(answered.entities)
-    }
-    return Event(
-        type=answered.type,
-        entities=tuple(reversed(entities.values())),
-        materiality=answered.materiality,
-        horizon=answered.horizon,
-        confidence=answered.confidence,
-        facts=tuple(_fact(fact) for fact in answered.facts),
-        evidence=tuple(located(quote, text) for quote in dict.fromkeys(answered.quotes)),
-    )
-
-
-def _fact(answered: _AnsweredFact) -> Fact:
-    try:
-        value = Decimal(str(answered.value))
-    except InvalidOperation:
-        value = Decimal(0)
-    return Fact(value=value, **answered.model_dump(exclude={"value"}))
-
-
-def located(quote: str, text: str) -> Evidence:
-    """Find a quote in the text: as it stands, else without outer blanks, else without quotation marks around it.
-
-    A passage that occurs more than once is taken at its first place, if it is long enough to say something. Any other
-    quote gets offsets behind the text, at which it cannot stand.
-    """
-    for form in dict.fromkeys((quote, quote.strip(), quote.strip().strip("\"'“”‘’ ").strip())):
-        start = text.find(form) if form else -1
-        if start >= 0 and (len(form) >= _TELLING_QUOTE or text.find(form, start + 1) < 0):
-            return Evidence(quote=form, start=start, end=start + len(form))
-    return Evidence(quote=quote, start=len(text), end=len(text) + len(quote))
+def _pull_command(model: str) -> str:
+    return f"ollama pull {model}"

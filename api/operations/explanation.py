@@ -27,9 +27,10 @@ from domain.decisions import (
 from domain.errors import NotFound, StonksError
 from domain.recommendation import record_hash, replay
 from domain.signals import layer_weights
-from store import orders, recommendations
+from store import orders, recommendations, theses
 from store.database import Database
 from store.objects import ObjectStore
+from store.tables.agents import Thesis
 from store.tables.decisions import Approval, OrderIntentRow, RecommendationRow, RiskDecisionRow
 from store.tables.ingestion import Document, ExtractionRow
 from store.tables.trading import FillRow, Order
@@ -156,6 +157,22 @@ class IntentStep(BaseModel):
     temporal_url: str
 
 
+class Citation(BaseModel):
+    """A sentence, and the evidence that it is from."""
+
+    text: str
+    evidence: list[str] = []
+
+
+class PlainThesis(BaseModel):
+    """The thesis in a model's words: every number in it was found in what it was written from."""
+
+    sentences: list[Citation]
+    invalidation: list[Citation]
+    written_by: str
+    recorded_at: datetime
+
+
 class Versions(BaseModel):
     config: str
     code: str
@@ -169,6 +186,7 @@ class Explanation(BaseModel):
     action: str
     previous_action: str
     thesis: str
+    plain_thesis: PlainThesis | None = Field(description="null where no model wrote one: the rules' thesis stands")
     reasons: list[str]
     invalidation: list[str]
     layers: list[LayerShare]
@@ -192,6 +210,7 @@ async def explain(database: Database, objects: ObjectStore, links: TemporalLinks
     async with database.transaction() as session:
         recommendation = await _find(session, wanted)
         key = await recommendations.record_key(session, recommendation.recommendation_id)
+        written = await theses.newest(session, recommendation.recommendation_id)
     record = DecisionRecord.model_validate_json(await objects.get(key))
     async with database.transaction() as session:
         sources = await _sources(session, record.evidence)
@@ -203,6 +222,7 @@ async def explain(database: Database, objects: ObjectStore, links: TemporalLinks
         action=recommendation.action.value,
         previous_action=recommendation.previous_action.value,
         thesis=recommendation.thesis,
+        plain_thesis=_plain(written) if written is not None else None,
         reasons=list(recommendation.reasons),
         invalidation=list(recommendation.invalidation),
         layers=_layers(recommendation, record, sources),
@@ -219,6 +239,15 @@ async def explain(database: Database, objects: ObjectStore, links: TemporalLinks
         record_key=key,
         reproduced=_reproduced(recommendation, record),
         temporal_url=links.workflow(names.symbol_id(recommendation.symbol)),
+    )
+
+
+def _plain(written: Thesis) -> PlainThesis:
+    return PlainThesis(
+        sentences=[Citation.model_validate(each) for each in written.sentences],
+        invalidation=[Citation.model_validate(each) for each in written.invalidation],
+        written_by=written.engine_version,
+        recorded_at=written.recorded_at,
     )
 
 

@@ -58,6 +58,7 @@ def api() -> None:
                 ui_url=settings.temporal_ui_url,
                 mode=settings.mode.value,
                 bootstrap_key=settings.api_key,
+                agent_defaults=settings.agent_defaults(),
             )
             await serve(dependencies, settings.api_host, settings.api_port)
         finally:

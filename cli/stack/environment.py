@@ -119,6 +119,10 @@ def embedded_variables(
     return values | secret_variables(parts, credentials)
 
 
+MODEL_VARIABLES = ("STONKS_OLLAMA_URL", "STONKS_OLLAMA_MODEL", "STONKS_OLLAMA_SLOTS")
+"""What the agents use by default: commands must know it as the worker does."""
+
+
 def secret_variables(parts: Collection[PartName], credentials: Credentials) -> dict[str, str]:
     values: dict[str, str] = {}
     if PartName.POSTGRES in parts:

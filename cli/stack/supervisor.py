@@ -20,6 +20,7 @@ import structlog
 from cli.stack import credentials, ports
 from cli.stack.application import Api, Broker, Worker, api_address
 from cli.stack.environment import (
+    MODEL_VARIABLES,
     embedded_variables,
     external_parts,
     inherited_variables,
@@ -238,7 +239,8 @@ class Stack:
         elsewhere = set(self._external)
         if self.mode == "live":
             elsewhere.add(PartName.BROKER)
-        return values | inherited_variables(elsewhere, self._inherited)
+        models = {name: self._inherited[name] for name in MODEL_VARIABLES if self._inherited.get(name)}
+        return values | models | inherited_variables(elsewhere, self._inherited)
 
     def _chosen_api_key(self) -> dict[str, str]:
         """Return the bootstrap key that the operator set instead of ours, in whichever form."""

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from temporalio import activity
 from temporalio.common import WorkflowIDReusePolicy
 
+from activities.adapters.agents.document_extractor import DocumentExtractor
 from activities.documents import DocumentActivities
 from activities.extraction import ExtractionActivities
 from api import keys
@@ -161,8 +162,10 @@ class Platform:
         changed: Any = parts
         changed.broker = self.broker
         changed.calendar = QuietCalendar()
-        self.documents = CountingDocuments(parts.database, parts.objects, parts.flows)
-        extraction = ExtractionActivities(parts.database, parts.objects, self.extractor)
+        self.documents = CountingDocuments(parts.database, parts.objects, parts.flows, parts.resolver)
+        extraction = ExtractionActivities(
+            parts.database, parts.objects, parts.resolver, self.extractor, parts.desk, DocumentExtractor()
+        )
         changed.document_activities = lambda: self.documents
         changed.extraction_activities = lambda: extraction
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from api.app import create_app
 from api.keys import Scope, parse
@@ -161,7 +161,11 @@ async def test_key_when_made_over_http_then_it_works_until_it_is_revoked(platfor
         assert (await api("DELETE", f"/v1/api-keys/{key_id}")).status_code == 204
     assert_problem(await ask("GET", "/v1/overview"), 401, "KEY_INVALID")
     async with platform.parts.database.transaction() as session:
-        entries = (await session.exec(select(AuditEntry).where(AuditEntry.subject == key_id))).all()
+        entries = (
+            await session.exec(
+                select(AuditEntry).where(AuditEntry.subject == key_id).order_by(col(AuditEntry.sequence))
+            )
+        ).all()
         assert [entry.action for entry in entries] == ["api_key_created", "api_key_revoked"]
         assert entries[0].actor == "api:bootstrap/bootstrap"
         assert await audit.first_broken(session) is None

@@ -33,7 +33,15 @@ Row = tuple[str, str, str, str]
 NUMBERS = itertools.count(1)
 BEGIN = datetime(2014, 3, 3, 15, tzinfo=UTC)
 SYMBOLS = ("AAPL", "INTC", "MSFT", "JPM", "GS", "CAT", "BA", "MCD")
-OF_DOCUMENTS = ("evidence", "events", "extractions", "agent_performance_log", "document_bands", "document_symbols")
+OF_DOCUMENTS = (
+    "evidence",
+    "events",
+    "macro_events",
+    "extractions",
+    "agent_performance_log",
+    "document_bands",
+    "document_symbols",
+)
 """Tables that hang on documents, those first on which nothing else hangs."""
 
 

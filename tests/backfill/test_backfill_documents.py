@@ -103,7 +103,7 @@ async def _book(archive: Archive, source_id: str) -> dict[str, list[Any]]:
     raw_keys = [row["raw_key"] for row in documents]
     readings = [Reading.model_validate_json(await archive.parts.objects.get(key)) for key in keys]
     raw = [json.loads(await archive.parts.objects.get(key)) for key in raw_keys]
-    own = ("evidence", "events", "extractions", "document_bands", "document_symbols", "document_links")
+    own = ("evidence", "events", "macro_events", "extractions", "document_bands", "document_symbols", "document_links")
     return {
         "documents": comparable(documents),
         **{table: comparable(await archive.rows(table, source_id)) for table in own},

@@ -11,12 +11,14 @@ from pathlib import Path
 from tests.benchmarks.backfill import backfill
 from tests.benchmarks.documents import document_throughput
 from tests.benchmarks.figure import Figure
+from tests.benchmarks.models import model_throughput
 from tests.benchmarks.startup import startup
 
 BENCHMARKS: dict[str, Callable[[], Iterable[Figure]]] = {
     "startup": startup,
     "documents": document_throughput,
     "backfill": backfill,
+    "models": model_throughput,
 }
 RESULT = Path("build") / "bench.json"
 

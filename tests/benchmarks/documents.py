@@ -235,7 +235,7 @@ async def _real_round(stack: Stack, parts: Parts, label: str, count: int) -> Rou
         await parts.flows.start_document(request)
         await parts.client.get_workflow_handle(names.document_id(request.doc_id)).result()
 
-    return await _round(stack, [partial(one, request) for request in await _register(parts, label, count)])
+    return await _round(stack, [partial(one, request) for request in await register_documents(parts, label, count)])
 
 
 async def _round(stack: Stack, workflows: Sequence[Callable[[], Awaitable[None]]]) -> Round:
@@ -252,7 +252,7 @@ async def _round(stack: Stack, workflows: Sequence[Callable[[], Awaitable[None]]
     return Round(rate=len(workflows) / elapsed, cost=cost)
 
 
-async def _register(parts: Parts, label: str, count: int) -> list[DocumentRequest]:
+async def register_documents(parts: Parts, label: str, count: int) -> list[DocumentRequest]:
     """Put documents into the store as ingestion does; that is not what is measured."""
     source_id = "bench"
     rows, links, raw = [], [], []

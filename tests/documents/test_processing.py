@@ -11,12 +11,16 @@ import pytest
 from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
+from activities.adapters.agents.document_extractor import DocumentExtractor
 from activities.adapters.rules import RulesExtractor
+from activities.agent_resolver import AgentResolver
+from activities.asking import ModelDesk
 from activities.documents import DocumentActivities
 from activities.extraction import ExtractionActivities
 from cli.stack.supervisor import Stack
+from domain.agents import AgentKind, Engine
 from domain.documents import DatePrecision, SourceDocument
-from domain.errors import NotFound, VendorRejected
+from domain.errors import NotFound
 from domain.extraction import Extraction, ExtractionInput
 from domain.ids import digest
 from domain.ingestion import DocumentRequest, ExtractionReference
@@ -44,11 +48,6 @@ class Rules:
         return self._rules.extract(source)
 
 
-class RefusingModel:
-    async def extract(self, source: ExtractionInput) -> Extraction:
-        raise VendorRejected("MODEL_MISSING", "Pull it", model="none")
-
-
 class Told:
     """Notes whom it was told to tell."""
 
@@ -63,12 +62,20 @@ class Process:
     """The activities as one worker process has them: with a memory of its own."""
 
     def __init__(self, parts: Parts) -> None:
+        self._parts = parts
         self.objects = ObjectStore(parts.objects.settings, keep_bytes=KEEP)
         self.told = Told()
         flows: Any = self.told
-        self.documents = DocumentActivities(parts.database, self.objects, flows)
-        self.extraction = ExtractionActivities(parts.database, self.objects, Rules())
-        self.away = ExtractionActivities(parts.database, self.objects, RefusingModel(), Rules())
+        self.documents = DocumentActivities(parts.database, self.objects, flows, parts.resolver)
+        self.extraction = self._reading({})
+        self.away = self._reading({"engine": Engine.OLLAMA, "model": "none"})
+
+    def _reading(self, settings: dict[str, Any]) -> ExtractionActivities:
+        """Extraction by these settings, where no model server is."""
+        database = self._parts.database
+        resolver = AgentResolver(database, {AgentKind.DOCUMENT_EXTRACTOR: settings})
+        desk = ModelDesk(database, None, slots=1)
+        return ExtractionActivities(database, self.objects, resolver, Rules(), desk, DocumentExtractor())
 
 
 @pytest.fixture(scope="module")
@@ -204,11 +211,12 @@ async def test_step_when_repeated_after_a_crash_then_nothing_is_doubled(
 
 async def test_call_when_the_rules_stood_in_then_it_is_logged_with_the_problem(parts: Parts, process: Process) -> None:
     request = await _registered(parts, "fallback")
-    reference = await _extract(process.away, await process.documents.parse(request), attempt=2)
+    parsed = (await process.documents.parse(request)).model_copy(update={"extractor": None})
+    reference = await _extract(process.away, parsed, attempt=2)
     await process.documents.save_evidence(reference)
     call = (await _rows(parts, request.doc_id))["agent_performance_log"][0]
     assert (call["valid"], call["attempt"]) == (False, 2)
-    assert call["problem"].startswith("MODEL_MISSING")
+    assert call["problem"].startswith("MODEL_SERVER_NOT_SET")
 
 
 async def test_document_when_unknown_then_parsing_says_so(process: Process) -> None:

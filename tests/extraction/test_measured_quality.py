@@ -4,78 +4,130 @@ the figures are asserted on the other half alone."""
 from __future__ import annotations
 
 import csv
-import hashlib
 import time
-from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
 
+from activities.adapters.labelled import read_fiqa, read_fomc, read_phrase_bank, read_semeval
 from activities.adapters.rules import RulesExtractor, score_sentence
-from activities.adapters.rules.confidence import CALLED, confidence
-from activities.adapters.rules.scoring import read
+from activities.adapters.rules.confidence import CALLED, judge_sentence
+from activities.adapters.rules.stance import STANCE_VERSION, judge_stance
+from domain.evaluation import (
+    FIQA,
+    FOMC,
+    PHRASE_BANK,
+    SEMEVAL,
+    SENTIMENT_LABELS,
+    STANCE_LABELS,
+    Evaluation,
+    Half,
+    Judge,
+    LabelledSentence,
+    held_out,
+    score_labelled,
+)
 from domain.extraction import Candidate, ExtractionInput
 from domain.validation import validate_extraction
 from tests.conftest import shared_data
 from tests.extraction.builders import PUBLISHED, candidate
 
-LABELS = ("negative", "neutral", "positive")
+VERSION = RulesExtractor().version
+PHRASE_BANK_FILE = "sentiment/financial_phrasebank_dev.csv"
+SEMEVAL_FILE = "sentiment/semeval2017_task5_headlines_dev.csv"
+FIQA_FILE = "sentiment/fiqa_2018_posts.json"
+FOMC_FILE = "sentiment/fomc_hawkish_dovish_train.csv"
+CALIBRATED = 0.03
 
 
-def held_out(text: str) -> bool:
-    return int(hashlib.sha256(text.encode()).hexdigest(), 16) % 2 == 1
+def measured(
+    sentences: Iterable[LabelledSentence], judge: Judge, dataset: str, labels: tuple[str, ...] = SENTIMENT_LABELS
+) -> Evaluation:
+    """The figures of the half that nobody looked at, printed so that `pytest -s` shows them."""
+    result = score_labelled(
+        sentences,
+        judge,
+        clock=time.process_time,
+        dataset=dataset,
+        extractor_version=STANCE_VERSION if judge is judge_stance else VERSION,
+        labels=labels,
+        half=Half.HELD_OUT,
+    )
+    print(
+        f"\n{dataset}: n={result.n} accuracy={result.accuracy:.4f} macro_f1={result.macro_f1:.4f} "
+        f"ece={result.ece:.4f} sentences_per_second={result.sentences_per_second or 0:.0f}"
+    )
+    return result
 
 
-def label(score: float) -> str:
-    return "positive" if score >= CALLED else "negative" if score <= -CALLED else "neutral"
-
-
-def accuracy_and_f1(pairs: list[tuple[str, str]]) -> tuple[float, float]:
-    """Accuracy and macro F1 of (truth, call) pairs."""
-    counts = Counter(pairs)
-    f1: list[float] = []
-    for name in LABELS:
-        hit = counts[name, name]
-        wrong = sum(n for (truth, call), n in counts.items() if (truth == name) != (call == name))
-        f1.append(2 * hit / (2 * hit + wrong) if hit else 0.0)
-    return sum(counts[name, name] for name in LABELS) / len(pairs), sum(f1) / len(f1)
-
-
-def rows(name: str) -> list[dict[str, str]]:
-    with shared_data(name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def headlines() -> list[dict[str, str]]:
+    with shared_data(SEMEVAL_FILE).open(encoding="utf-8", newline="") as file:
+        return [row for row in csv.DictReader(file) if held_out(row["headline"])]
 
 
 @pytest.mark.parametrize(
-    ("agreement", "accuracy_floor", "f1_floor"), [(100, 0.92, 0.90), (66, 0.83, 0.80), (50, 0.785, 0.76)]
+    ("agreement", "accuracy_floor", "f1_floor"), [(100, 0.925, 0.91), (66, 0.835, 0.815), (50, 0.79, 0.77)]
 )
 def test_rules_when_measured_on_held_out_news_sentences_then_they_reach_the_floor(
     agreement: int, accuracy_floor: float, f1_floor: float
 ) -> None:
-    sample = [
-        row
-        for row in rows("sentiment/financial_phrasebank_dev.csv")
-        if held_out(row["sentence"]) and int(row["min_agreement_pct"]) >= agreement
-    ]
-    accuracy, f1 = accuracy_and_f1([(row["label"], label(score_sentence(row["sentence"]))) for row in sample])
-    assert len(sample) > 600
-    assert accuracy >= accuracy_floor
-    assert f1 >= f1_floor
+    sentences = read_phrase_bank(shared_data(PHRASE_BANK_FILE), min_agreement_pct=agreement)
+    result = measured(sentences, judge_sentence, PHRASE_BANK)
+    assert result.n > 600
+    assert result.accuracy >= accuracy_floor
+    assert result.macro_f1 >= f1_floor
+
+
+def test_rules_when_measured_on_held_out_headlines_then_they_reach_the_floor() -> None:
+    result = measured(read_semeval(shared_data(SEMEVAL_FILE)), judge_sentence, SEMEVAL)
+    assert result.n > 300
+    assert result.macro_f1 >= 0.60
+    assert result.accuracy >= 0.62
+
+
+def test_rules_when_measured_on_held_out_sentences_of_the_federal_reserve_then_they_reach_the_floor() -> None:
+    result = measured(read_fomc(shared_data(FOMC_FILE)), judge_stance, FOMC, STANCE_LABELS)
+    assert result.n > 900
+    assert result.macro_f1 >= 0.60
+    assert result.accuracy >= 0.61
+
+
+def test_rules_when_measured_on_posts_for_which_they_are_not_made_then_they_still_beat_chance() -> None:
+    result = measured(read_fiqa(shared_data(FIQA_FILE)), judge_sentence, FIQA)
+    assert result.n > 300
+    assert result.macro_f1 >= 0.42
+
+
+@pytest.mark.parametrize(
+    ("reader", "name", "judge", "labels"),
+    [
+        (read_phrase_bank, PHRASE_BANK_FILE, judge_sentence, SENTIMENT_LABELS),
+        (read_semeval, SEMEVAL_FILE, judge_sentence, SENTIMENT_LABELS),
+        (read_fomc, FOMC_FILE, judge_stance, STANCE_LABELS),
+    ],
+)
+def test_confidence_when_compared_with_how_often_calls_are_right_then_it_is_calibrated(
+    reader: Callable[[Path], Iterable[LabelledSentence]], name: str, judge: Judge, labels: tuple[str, ...]
+) -> None:
+    assert measured(reader(shared_data(name)), judge, name, labels).ece <= CALIBRATED
 
 
 def test_rules_when_they_call_a_sign_on_held_out_headlines_then_it_is_right_in_most_cases() -> None:
-    sample = [row for row in rows("sentiment/semeval2017_task5_headlines_dev.csv") if held_out(row["headline"])]
+    sample = headlines()
     called = [
         (float(row["score"]), score)
         for row in sample
         if abs(score := score_sentence(row["headline"])) >= CALLED and float(row["score"])
     ]
     right = sum((truth > 0) == (score > 0) for truth, score in called) / len(called)
-    assert len(called) / len(sample) > 0.43
+    print(f"\ncalled {len(called) / len(sample):.4f}, right {right:.4f}")
+    assert len(called) / len(sample) > 0.6
     assert right >= 0.86
 
 
 def test_rules_when_the_sign_is_given_to_one_company_then_it_is_right_in_most_cases() -> None:
-    sample = [row for row in rows("sentiment/semeval2017_task5_headlines_dev.csv") if held_out(row["headline"])]
+    sample = headlines()
     called: list[bool] = []
     for row in sample:
         company = Candidate(symbol="X", names=(row["company"], row["company"].split()[0]), labelled=True)
@@ -84,25 +136,14 @@ def test_rules_when_the_sign_is_given_to_one_company_then_it_is_right_in_most_ca
         found = events[0].entities[0].sentiment if events else 0.0
         if abs(found) >= 0.1 and float(row["score"]):
             called.append((found > 0) == (float(row["score"]) > 0))
+    print(f"\ncalled {len(called) / len(sample):.4f}, right {sum(called) / len(called):.4f}")
     assert len(called) / len(sample) > 0.45
     assert sum(called) / len(called) >= 0.84
 
 
-def test_confidence_when_compared_with_how_often_calls_are_right_then_it_is_calibrated() -> None:
-    sample = [row for row in rows("sentiment/financial_phrasebank_dev.csv") if held_out(row["sentence"])]
-    readings = [(read(row["sentence"]), row["label"]) for row in sample]
-    bins: list[list[tuple[float, bool]]] = [[] for _ in range(10)]
-    for reading, truth in readings:
-        sure = confidence(reading)
-        bins[min(9, int(sure * 10))].append((sure, label(reading.score) == truth))
-    error = sum(
-        abs(sum(sure for sure, _ in group) - sum(right for _, right in group)) for group in bins if group
-    ) / len(readings)
-    assert error <= 0.06
-
-
-def test_rules_when_run_over_real_headlines_then_every_claim_passes_the_hard_checks_quickly() -> None:
-    sample = rows("news/reuters_ticker_headlines_2011H2.csv")[::9]
+def test_rules_when_run_over_real_headlines_then_every_claim_passes_the_hard_checks() -> None:
+    with shared_data("news/reuters_ticker_headlines_2011H2.csv").open(encoding="utf-8", newline="") as file:
+        sample = list(csv.DictReader(file))[::9]
     known = (candidate("AAPL"), candidate("GE"), candidate("TGT"), candidate("C"))
     extractor = RulesExtractor()
     sources = [
@@ -114,11 +155,8 @@ def test_rules_when_run_over_real_headlines_then_every_claim_passes_the_hard_che
         )
         for number, row in enumerate(sample)
     ]
-    started = time.process_time()
     answers = [extractor.extract(source) for source in sources]
-    rate = len(sources) / (time.process_time() - started)
     assert all(
         validate_extraction(answer, source).dropped == () for answer, source in zip(answers, sources, strict=True)
     )
-    assert rate > 150
     assert sum(bool(answer.events) for answer in answers) > len(answers) / 2

@@ -67,6 +67,25 @@ def test_names_when_one_name_holds_another_then_the_longest_wins() -> None:
     assert [mention.symbol for mention in find_mentions(text, banks, 0, len(text))] == ["SBH"]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "surface"),
+    [
+        ("NORDSTROM INC", "Shoppers at Nordstrom spent less", "Nordstrom"),
+        ("BANK OF AMERICA CORP /DE/", "At Bank of America profit fell", "Bank of America"),
+        ("1895 Bancorp of Wisconsin, Inc. /MD/", "1895 BANCORP OF WISCONSIN, INC.", "1895 BANCORP OF WISCONSIN"),
+        ("3M CO", "So did 3M Company", "3M Company"),
+        ("1 800 FLOWERS COM INC", "Orders at 1-800-FLOWERS.COM, Inc.", "1-800-FLOWERS.COM"),
+        ("AAR CORP", "AAR won", "AAR"),
+        ("SNAP", "a cold snap and Snap decisions", ""),
+    ],
+)
+def test_names_when_they_are_as_a_register_writes_them_then_a_text_may_spell_them_its_way(
+    name: str, text: str, surface: str
+) -> None:
+    found = find_mentions(text, [Candidate(symbol="XXXX", names=(name,))], 0, len(text))
+    assert [text[mention.start : mention.end] for mention in found] == ([surface] if surface else [])
+
+
 def test_names_when_only_the_legal_form_differs_then_the_short_name_is_found() -> None:
     company = Candidate(symbol="CAT", names=("Caterpillar Inc",))
     text = "Caterpillar said"

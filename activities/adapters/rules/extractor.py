@@ -5,16 +5,25 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
-from activities.adapters.rules import lexicon, taxonomy
-from activities.adapters.rules.classify import classify
-from activities.adapters.rules.confidence import CALLED, confidence
+from activities.adapters.rules import filings, items, lexicon, taxonomy
+from activities.adapters.rules.confidence import CALLED
 from activities.adapters.rules.facts import MAX_FACTS, facts_of
+from activities.adapters.rules.filed import filed_drafts
 from activities.adapters.rules.headline import Form, read_headline
 from activities.adapters.rules.names import Mention, find_mentions, possibly_named
-from activities.adapters.rules.roles import Share, shares_of
-from activities.adapters.rules.scoring import Reading, read
+from activities.adapters.rules.roles import Share
+from activities.adapters.rules.statements import (
+    LEAD_SENTENCES,
+    MAX_EVIDENCE,
+    MAX_SENTENCES,
+    ORDERS,
+    Draft,
+    Statement,
+    carried,
+    same_family,
+    statement_of,
+)
 from activities.adapters.rules.taxonomy import DEFAULTS
 from activities.adapters.rules.tokens import MAX_SENTENCE_CHARS, Span, sentences_of
 from domain.extraction import (
@@ -33,12 +42,9 @@ from domain.extraction import (
 
 MAX_CHARS = 60_000
 """Text beyond this is not read: what moves a price stands at the top."""
-MAX_SENTENCES = 120
-"""At most so many sentences that name a candidate are read."""
 MAX_EVENTS = 5
-MAX_EVIDENCE = 3
-_LEAD_SENTENCES = 3
-"""So many sentences after the headline may speak of its subject without naming it."""
+_FACT_STATEMENTS = 16
+"""Sentences of an event that are searched for figures."""
 _QUIET = 0.1
 """Signs weaker than this count as none."""
 _LABEL_SHARE = 0.35
@@ -47,54 +53,10 @@ _SIDE_SHARE = 0.4
 """And again of that where the sentence is about another company that it names."""
 _ROUNDUP_SHARE = 0.5
 _BODY_WEIGHT = 0.5
-
-_FIRM_EVENTS = frozenset(
-    {
-        EventType.LITIGATION_FIRM,
-        EventType.PRODUCT_APPROVAL,
-        EventType.RECALL_SAFETY,
-        EventType.ANALYST_ACTION,
-        EventType.ACCOUNTING_FRAUD,
-        EventType.OUTAGE_CYBER,
-        EventType.LABOUR,
-    }
-)
-"""Kinds of events that somebody else often does to a company."""
-
 _NOTE = re.compile(
     r"\s*\(?(?:Adds|Rewrites|Updates|Corrects|Recasts|Refiles|Repeats|Changes|Releads|Writes|Removes|"
     r"Refines|Reporting by|Editing by|Writing by|Compiled by|Click on)\b|http"
 )
-
-_ORDERS = re.compile(
-    r"\b(?:ignore|disregard|forget|override)\s+(?:all\s+|any\s+|the\s+|your\s+)*(?:previous|prior|above|earlier)\b"
-    r"|\b(?:you|assistant|model)\s+(?:must|shall|are\s+now)\b|\bsystem\s*(?:prompt|:)|</?[a-z_]+>|\"(?:events|entities)\"\s*:"
-    r"|\bsentiment\s*[=:]",
-    re.IGNORECASE,
-)
-"""Sentences that speak to whoever reads the document by machine are no news; rules have nothing to obey."""
-
-
-@dataclass(slots=True)
-class _Statement:
-    """One sentence read: what it tells of, of whom and how sure that is."""
-
-    span: Span
-    order: int
-    reading: Reading
-    type: EventType
-    vote: float
-    confidence: float
-    shares: list[Share]
-
-
-@dataclass(slots=True)
-class _Draft:
-    """An event being put together from the sentences that tell of it."""
-
-    type: EventType
-    statements: list[_Statement]
-    labels: list[Candidate] = field(default_factory=list)
 
 
 def _version() -> str:
@@ -107,8 +69,10 @@ def _version() -> str:
         *lexicon.GRAMMAR,
         *lexicon.NOTHING,
     )
-    body = repr([(tuple(entry), phrases) for entry, phrases in (*parts, *taxonomy.EVENTS)])
-    return f"rules-1@{hashlib.sha256(body.encode()).hexdigest()[:12]}"
+    body = repr([(tuple(entry), phrases) for entry, phrases in (*parts, *taxonomy.EVENTS)]) + repr(
+        (items.tables(), filings.patterns())
+    )
+    return f"rules-2@{hashlib.sha256(body.encode()).hexdigest()[:12]}"
 
 
 class RulesExtractor:
@@ -132,6 +96,10 @@ class RulesExtractor:
 
 def _events(source: ExtractionInput) -> list[Event]:
     text = source.text
+    filing = filings.read_filing(source) if source.filed else None
+    if filing is not None:
+        filed = [_event(text, draft, Form.NEWS, is_filing=True) for draft in filed_drafts(source, filing)]
+        return [event for event in filed if event is not None][:MAX_EVENTS]
     title_end = _title_end(text)
     headline = read_headline(text, title_end)
     statements = list(_statements(source, headline.span, title_end))
@@ -152,7 +120,7 @@ def _title_end(text: str) -> int:
 # -- reading -------------------------------------------------------------------------------------------------------
 
 
-def _statements(source: ExtractionInput, title: Span, title_end: int) -> Iterator[_Statement]:
+def _statements(source: ExtractionInput, title: Span, title_end: int) -> Iterator[Statement]:
     """Read the headline and the sentences that name a candidate or, near the top, still speak of the headline's."""
     text = source.text
     candidates = possibly_named(text[: title_end + MAX_CHARS], source.candidates)
@@ -160,37 +128,22 @@ def _statements(source: ExtractionInput, title: Span, title_end: int) -> Iterato
     read_count = 0
     for order, span in enumerate(_spans(text, title, title_end)):
         mentions = find_mentions(text, candidates, span.start, span.end)
-        if not mentions and order > _LEAD_SENTENCES:
+        if not mentions and order > LEAD_SENTENCES:
             continue
-        if (order and _NOTE.match(text, span.start, span.end)) or _ORDERS.search(text, span.start, span.end):
+        if (order and _NOTE.match(text, span.start, span.end)) or ORDERS.search(text, span.start, span.end):
             continue
-        reading = read(text, span.start, span.end)
-        kind, vote = classify(reading)
-        rated = kind is EventType.ANALYST_ACTION
-        shares = shares_of(
-            text,
-            reading,
-            mentions,
-            is_analyst=rated or kind is EventType.CREDIT_DISTRESS,
-            is_firm_event=order == 0 and _happens_to_a_firm(kind, reading),
-        )
+        statement = statement_of(text, span, order, mentions)
         if not mentions and subjects:
-            shares = [_carried(text, mention, reading) for mention in subjects]
+            statement.shares = [carried(text, mention, statement.reading) for mention in subjects]
         if order == 0:
-            heads = {share.symbol for share in shares if share.is_head}
+            heads = {share.symbol for share in statement.shares if share.is_head}
             subjects = list(
                 {mention.symbol: mention for mention in reversed(mentions) if mention.symbol in heads}.values()
             )
-        yield _Statement(span, order, reading, kind, vote, confidence(reading), shares)
+        yield statement
         read_count += 1
         if read_count >= MAX_SENTENCES:
             return
-
-
-def _happens_to_a_firm(kind: EventType, reading: Reading) -> bool:
-    if kind is EventType.CREDIT_DISTRESS:
-        return any(token.low.startswith(("downgrad", "upgrad", "rating")) for token in reading.tokens)
-    return kind in _FIRM_EVENTS
 
 
 def _spans(text: str, title: Span, title_end: int) -> Iterator[Span]:
@@ -199,30 +152,24 @@ def _spans(text: str, title: Span, title_end: int) -> Iterator[Span]:
     yield from sentences_of(text, title_end, min(len(text), title_end + MAX_CHARS))
 
 
-def _carried(text: str, mention: Mention, reading: Reading) -> Share:
-    """A sentence without a name goes on about the headline's subject."""
-    score = reading.score * 0.7
-    return Share(mention.symbol, text[mention.start : mention.end], EntityRole.SUBJECT, score, is_head=False)
-
-
 # -- grouping ------------------------------------------------------------------------------------------------------
 
 
-def _grouped(statements: list[_Statement]) -> list[_Draft]:
+def _grouped(statements: list[Statement]) -> list[Draft]:
     """Put the sentences that tell of the same thing together; the headline's event comes first."""
-    drafts: list[_Draft] = []
+    drafts: list[Draft] = []
     for statement in statements:
         if not statement.shares:
             continue
         draft = _matching(drafts, statement)
         if draft is None:
             if (
-                statement.order > _LEAD_SENTENCES
+                statement.order > LEAD_SENTENCES
                 and statement.type is EventType.OTHER
                 and not _says_something(statement)
             ):
                 continue
-            drafts.append(_Draft(statement.type, [statement]))
+            drafts.append(Draft(statement.type, [statement]))
         else:
             if draft.type is EventType.OTHER:
                 draft.type = statement.type
@@ -230,7 +177,7 @@ def _grouped(statements: list[_Statement]) -> list[_Draft]:
     return drafts[: MAX_EVENTS + 3]
 
 
-def _matching(drafts: list[_Draft], statement: _Statement) -> _Draft | None:
+def _matching(drafts: list[Draft], statement: Statement) -> Draft | None:
     for draft in drafts:
         if draft.type is statement.type:
             return draft
@@ -240,29 +187,18 @@ def _matching(drafts: list[_Draft], statement: _Statement) -> _Draft | None:
         related = (
             draft.type is EventType.OTHER
             or statement.type is EventType.OTHER
-            or _same_family(draft.type, statement.type)
+            or same_family(draft.type, statement.type)
         )
         if related and symbols & known:
             return draft
     return None
 
 
-_FAMILIES = (
-    frozenset({EventType.EARNINGS, EventType.KPI_SALES, EventType.GUIDANCE}),
-    frozenset({EventType.MA_ACQUIRER, EventType.MA_TARGET}),
-    frozenset({EventType.LITIGATION_FIRM, EventType.SECTOR_REGULATION}),
-)
-
-
-def _same_family(one: EventType, other: EventType) -> bool:
-    return any(one in family and other in family for family in _FAMILIES)
-
-
-def _says_something(statement: _Statement) -> bool:
+def _says_something(statement: Statement) -> bool:
     return any(abs(share.sentiment) >= _QUIET for share in statement.shares)
 
 
-def _with_labels(drafts: list[_Draft], statements: list[_Statement], unseen: list[Candidate]) -> list[_Draft]:
+def _with_labels(drafts: list[Draft], statements: list[Statement], unseen: list[Candidate]) -> list[Draft]:
     """Attach companies that only the source's label names to the headline's event, or make one of it."""
     if drafts:
         drafts[0].labels = unseen
@@ -275,13 +211,13 @@ def _with_labels(drafts: list[_Draft], statements: list[_Statement], unseen: lis
     if not spoken:
         return []
     first = min(spoken, key=lambda statement: statement.order)
-    return [_Draft(first.type, [first], unseen)]
+    return [Draft(first.type, [first], unseen)]
 
 
 # -- writing -------------------------------------------------------------------------------------------------------
 
 
-def _event(text: str, draft: _Draft, form: Form) -> Event | None:
+def _event(text: str, draft: Draft, form: Form, *, is_filing: bool = False) -> Event | None:
     entities = _entities(draft, form)
     strongest = max((abs(entity.sentiment) for entity in entities), default=0.0)
     if not entities or (draft.type is EventType.OTHER and strongest == 0):
@@ -290,12 +226,13 @@ def _event(text: str, draft: _Draft, form: Form) -> Event | None:
     kind = _event_type(draft.type, entities)
     used = sorted(
         draft.statements,
-        key=lambda statement: (-_weight(statement) * (0.2 + abs(statement.reading.score)), statement.order),
+        key=lambda told: (not told.is_heading, -_weight(told) * (0.2 + abs(told.reading.score)), told.order),
     )
-    evidence = sorted(used[:MAX_EVIDENCE], key=lambda statement: statement.order)
+    evidence = sorted(used[:MAX_EVIDENCE], key=lambda told: (not told.is_heading, told.order))
+    own = [entity.surface for entity in entities] if is_filing else None
     facts: dict[tuple[str, object, str], Fact] = {}
-    for statement in draft.statements[: 2 * MAX_EVIDENCE]:
-        for fact in facts_of(text, statement.span.start, statement.span.end, statement.reading, draft.type):
+    for statement in draft.statements[:_FACT_STATEMENTS]:
+        for fact in facts_of(text, *statement.span, statement.reading, draft.type, own):
             facts.setdefault((fact.metric, fact.value, fact.unit), fact)
     return Event(
         type=kind,
@@ -310,7 +247,7 @@ def _event(text: str, draft: _Draft, form: Form) -> Event | None:
     )
 
 
-def _entities(draft: _Draft, form: Form) -> list[Entity]:
+def _entities(draft: Draft, form: Form) -> list[Entity]:
     shares: dict[str, list[tuple[float, Share]]] = {}
     for statement in draft.statements:
         for share in statement.shares:
@@ -350,9 +287,9 @@ def _rounded(sentiment: float, quiet: float = _QUIET) -> float:
     return 0.0 if abs(sentiment) < quiet else round(max(-1.0, min(1.0, sentiment)), 3)
 
 
-def _weight(statement: _Statement) -> float:
+def _weight(statement: Statement) -> float:
     """The headline weighs most, then the lead, then the rest."""
-    return 1.0 if statement.order == 0 else _BODY_WEIGHT if statement.order <= _LEAD_SENTENCES else _BODY_WEIGHT / 2
+    return 1.0 if statement.order == 0 else _BODY_WEIGHT if statement.order <= LEAD_SENTENCES else _BODY_WEIGHT / 2
 
 
 def _event_type(kind: EventType, entities: list[Entity]) -> EventType:
@@ -366,7 +303,7 @@ def _event_type(kind: EventType, entities: list[Entity]) -> EventType:
     return kind
 
 
-def _materiality(kind: EventType, draft: _Draft, entities: list[Entity], form: Form, strongest: float) -> Materiality:
+def _materiality(kind: EventType, draft: Draft, entities: list[Entity], form: Form, strongest: float) -> Materiality:
     central = {EntityRole.SUBJECT, EntityRole.TARGET, EntityRole.ACQUIRER}
     if form is not Form.NEWS or strongest == 0 or not any(entity.role in central for entity in entities):
         return Materiality.LOW
@@ -374,12 +311,12 @@ def _materiality(kind: EventType, draft: _Draft, entities: list[Entity], form: F
     first = min(statement.order for statement in draft.statements)
     if usual is Materiality.HIGH and (first > 1 or strongest < CALLED):
         return Materiality.MEDIUM
-    if usual is Materiality.MEDIUM and first > _LEAD_SENTENCES:
+    if usual is Materiality.MEDIUM and first > LEAD_SENTENCES:
         return Materiality.LOW
     return usual
 
 
-def _confidence(draft: _Draft, entities: list[Entity], form: Form) -> float:
+def _confidence(draft: Draft, entities: list[Entity], form: Form) -> float:
     """The mean certainty of the sentences, less for digests, opinion pieces and companies known by label alone."""
     weights = [_weight(statement) for statement in draft.statements]
     value = sum(w * s.confidence for w, s in zip(weights, draft.statements, strict=True)) / sum(weights)

@@ -79,6 +79,8 @@ def _names(given: tuple[str, ...]) -> tuple[str, ...]:
         short = _without_legal_form(words)
         if short:
             names[short] = None
+        elif words.lower().endswith(" co"):
+            names[f"{words[:-3]} Company"] = None
     return tuple(sorted(names, key=lambda name: (-len(name), name)))
 
 
@@ -95,8 +97,12 @@ def possibly_named(text: str, candidates: Iterable[Candidate]) -> tuple[Candidat
     return tuple(c for c in candidates if any(key in lowered for key in _keys(c.symbol, c.names)))
 
 
+_REGISTER_MARK = re.compile(r"\s*/[A-Z]{0,6}/?\s*$")
+"""What a register adds to a name: the state in "BANK OF AMERICA CORP /DE/"."""
+
+
 def _without_legal_form(name: str) -> str:
-    words = name.replace(",", " ").split()
+    words = _REGISTER_MARK.sub("", name).replace(",", " ").split()
     while len(words) > 1 and words[-1].lower() in _LEGAL_FORMS:
         words.pop()
     while len(words) > 1 and words[0].lower() == "the":
@@ -106,6 +112,10 @@ def _without_legal_form(name: str) -> str:
     return " ".join(words)
 
 
+_ACRONYM = 5
+"""Up to this length a name in capitals is one of letters: GE, AT&T, and stands so in a text."""
+
+
 @lru_cache(maxsize=4_096)
 def _pattern(symbol: str, names: tuple[str, ...]) -> re.Pattern[str]:
     """One expression per company: its names, longest first, and its ticker where an exchange or `$` marks it."""
@@ -113,8 +123,8 @@ def _pattern(symbol: str, names: tuple[str, ...]) -> re.Pattern[str]:
     for name in names:
         if len(name) == 1:
             continue  # a single letter is a name only with an exchange's mark before it
-        body = r"[\s-]+".join(re.escape(part) for part in re.split(r"[\s-]+", name) if part)
-        exact = len(name) <= 3 or name.isupper()
+        body = r"(?:[\s-]+|\.(?=\w))".join(re.escape(part) for part in re.split(r"[\s-]+", name) if part)
+        exact = len(name) <= 3 or (name.isupper() and " " not in name and len(name) <= _ACRONYM)
         options.append(body if exact else f"(?i:{body})")
     ticker = re.escape(symbol)
     ends = "(?![A-Za-z0-9])"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from activities.adapters.rules import lexicon, taxonomy
 from activities.adapters.rules.lexicon import FORECAST, LOSS, MARKET
-from activities.adapters.rules.phrases import Hit, Kind, PhraseTable
+from activities.adapters.rules.phrases import Entry, Hit, Kind, PhraseTable
 from activities.adapters.rules.tokens import Token, tokens_of, word_set
+from domain.extraction import EventType
 
 TABLE = PhraseTable(
     (
@@ -71,14 +73,26 @@ _SCALES = {
     **dict.fromkeys(("billion", "bln", "bn", "b"), 1e9),
     **dict.fromkeys(("trillion", "trln", "tn"), 1e12),
 }
+_WORRIES = word_set("fear fears worry worries risk risks uncertainty tension tensions")
 _NOT_AMOUNT = word_set(
     "month months quarter quarters year years day days week weeks january february march april may june july august "
     "september october november december jan feb mar apr jun jul aug sep sept oct nov dec th st nd rd q"
 )
+_PERCENT = word_set("% pct percent per")
+_RATE_OF_GROWTH = 0.5
 _SET_ASIDE = word_set("excluding including excl incl before after despite")
 _EARNED = lexicon.EARNINGS_METRIC
 _NEGATED = -0.5
 _SOFTENED = 0.2
+_HEADLINE_WORDS = 25
+_DEALS = frozenset({EventType.MA_ACQUIRER, EventType.MA_TARGET})
+_DEAL_MADE_NEWS = 0.45
+_DEPARTURE_MADE_NEWS = -0.4
+_WORRY_MADE_NEWS = -0.45
+"""What a deal, a manager's departure or a worry is worth at least as the news of a headline; amid prose it is often
+told as a matter of course."""
+_NEWSWORTHY = 1.2
+"""Headlines are short and leave out what does not matter, so each of their words counts for more."""
 _ECHO = 0.35
 """What a second contribution of the same sign adds, relative to the strongest."""
 
@@ -94,6 +108,8 @@ class Part(NamedTuple):
     value: float
     first: int
     last: int
+    lift: float = 0.0
+    """What a headline adds to the value when the sentence is scored as a whole, whoever it is about."""
 
 
 @dataclass(slots=True)
@@ -107,8 +123,17 @@ class Reading:
     negations: int = 0
 
     @property
+    def is_headline(self) -> bool:
+        """Whether the words are few and no full stop ends them; an ellipsis is none."""
+        if not 0 < len(self.tokens) <= _HEADLINE_WORDS:
+            return False
+        last = self.tokens[-1]
+        before = self.tokens[-2].end if len(self.tokens) > 1 else last.start
+        return last.low != "." or last.start - before > 1
+
+    @property
     def raw(self) -> float:
-        return _balance(self.parts)
+        return _balance([part.value + part.lift for part in self.parts])
 
     @property
     def score(self) -> float:
@@ -117,17 +142,17 @@ class Reading:
     @property
     def support(self) -> float:
         """Total weight of all contributions, whatever their sign."""
-        return sum(abs(part.value) for part in self.parts)
+        return sum(abs(part.value + part.lift) for part in self.parts)
 
 
 def squashed(parts: list[Part]) -> float:
     """Add contributions up to a score in [-1, 1]."""
-    return math.tanh(_balance(parts))
+    return math.tanh(_balance([part.value for part in parts]))
 
 
-def _balance(parts: list[Part]) -> float:
-    good = [part.value for part in parts if part.value > 0]
-    bad = [-part.value for part in parts if part.value < 0]
+def _balance(values: list[float]) -> float:
+    good = [value for value in values if value > 0]
+    bad = [-value for value in values if value < 0]
     return _together(good) - _together(bad)
 
 
@@ -160,6 +185,7 @@ class _Composer:
         self.reading = reading
         self.tokens = reading.tokens
         self.hits = reading.hits
+        self.is_headline = reading.is_headline
         self.used: set[int] = set()
         self.base_starts = [hit.first for hit in self.hits if hit.entry.kind is Kind.COMPARE]
 
@@ -183,13 +209,14 @@ class _Composer:
 
     # -- contributions ---------------------------------------------------------------------------------------------
 
-    def _add(self, value: float, hit: Hit, at: int) -> None:
-        if value == 0:
+    def _add(self, value: float, hit: Hit, at: int, as_news: float | None = None) -> None:
+        """Add a contribution; `as_news` is what it is worth in a headline where that differs from its value."""
+        news = 0.0 if not self.is_headline else _NEWSWORTHY * (value if as_news is None else as_news)
+        if value == 0 and news == 0:
             return
-        value *= self._negation(at)
-        if self._hedged(at):
-            value *= 0.7
-        self.reading.parts.append(Part(value, hit.first, hit.last))
+        weight = self._negation(at) * (0.7 if self._hedged(at) else 1.0)
+        lift = (news - value) * weight if self.is_headline else 0.0
+        self.reading.parts.append(Part(value * weight, hit.first, hit.last, lift))
 
     def _direction(self, at: int, hit: Hit) -> None:
         entry = hit.entry
@@ -305,10 +332,13 @@ class _Composer:
             self._add(value * 0.35, hit, at)
 
     def _opinion(self, at: int, hit: Hit) -> None:
+        if hit.entry.tag == lexicon.HEADLINE and not self.is_headline:
+            return
         value = hit.entry.value
+        weight = 0.8
         if value and self._is_base(hit) and abs(value) < 1:
-            value *= 0.4
-        self._add(value * 0.8, hit, at)
+            weight *= 0.4
+        self._add(value * weight, hit, at, _as_news(hit.entry) * weight)
 
     # -- comparisons -----------------------------------------------------------------------------------------------
 
@@ -377,15 +407,26 @@ class _Composer:
                 any(word in {"-", "−", "–", "negative"} for word in (*before[-1:], *before[:1])) and "(" not in before
             )
             value = token.value * _SCALES.get(after, 1.0)
-            found.append(_Amount(-value if negative else value, after in {"%", "pct", "percent", "per"}))
+            found.append(_Amount(-value if negative else value, after in _PERCENT))
         return found
 
     # -- losses and clauses ----------------------------------------------------------------------------------------
 
     def _bare_losses(self) -> None:
         for at, hit in enumerate(self.hits):
-            if hit.entry.tag == LOSS and at not in self.used and not self._is_base(hit):
+            if at in self.used or self._is_base(hit):
+                continue
+            if hit.entry.tag == LOSS:
                 self._add(-0.7, hit, at)
+            elif self.is_headline and hit.last - hit.first == 1 and self.tokens[hit.first].low in _WORRIES:
+                self._add(0.0, hit, at, _WORRY_MADE_NEWS)
+            elif hit.entry.kind is Kind.METRIC and self.tokens[hit.last - 1].low == "growth" and self._has_rate(hit):
+                self._add(_RATE_OF_GROWTH, hit, at)
+
+    def _has_rate(self, hit: Hit) -> bool:
+        """Whether a percentage stands near ("growth of 8 %", "annual growth has been 8 %", "an 8 % growth")."""
+        stretch = self.tokens[max(0, hit.first - 4) : hit.last + 8]
+        return any(number.is_number and mark.low in _PERCENT for number, mark in pairwise(stretch))
 
     def _weigh_clauses(self) -> None:
         """Let what is conceded ("despite ...") count less and what comes after a "but" count more."""
@@ -401,8 +442,9 @@ class _Composer:
         if not weights:
             return
         self.reading.parts = [
-            part._replace(value=part.value * math.prod(w for first, last, w in weights if first <= part.first < last))
+            part._replace(value=part.value * weight, lift=part.lift * weight)
             for part in self.reading.parts
+            for weight in (math.prod(w for first, last, w in weights if first <= part.first < last),)
         ]
 
     def _clause_end(self, start: int) -> int:
@@ -431,6 +473,15 @@ class _Composer:
                 apart = any(t.low in _STOPS or t.low == "," for t in self.tokens[hit.last : here])
                 return None if apart else hit
         return None
+
+
+def _as_news(entry: Entry) -> float:
+    """Return what a phrase is worth in a headline."""
+    if entry.value >= 0 and entry.event in _DEALS:
+        return max(entry.value, _DEAL_MADE_NEWS)
+    if entry.value < 0 and entry.event is EventType.MANAGEMENT:
+        return min(entry.value, _DEPARTURE_MADE_NEWS)
+    return entry.value
 
 
 def _looks_like_year(token: Token) -> bool:

@@ -98,7 +98,8 @@ EVENTS: tuple[tuple[Entry, str], ...] = (
         "protection, going concern, liquidation, receivership, debt restructuring, junk status, "
         "cut|cuts|cut|lowers|lowered ?credit ?debt rating|ratings, negative watch, watch negative, outlook "
         "to negative, negative outlook, may cut ratings, distressed, bailout, covenant breach, missed "
-        "payment",
+        "payment, notice of delisting, delisting notice, minimum bid price, bid price requirement, event of default, "
+        "notice of acceleration, substantial doubt",
     ),
     _says(
         E.CREDIT_DISTRESS,
@@ -134,7 +135,9 @@ EVENTS: tuple[tuple[Entry, str], ...] = (
     _says(
         E.MA_ACQUIRER,
         0.15,
-        "merge|merges|merged|merging ?with, merger, merger of, tie up with, combine* with, merger with",
+        "agreement and plan of merger|reorganization, entered|enter into agreement and plan of merger, business "
+        "combination agreement, merge|merges|merged|merging ?with, merger, merger of, tie up with, combine* with, "
+        "merger with",
         MERGE,
     ),
     _says(E.MA_ACQUIRER, 0.0, "acquisition|acquisitions, takeover|takeovers, buyout, m&a, tender offer, deal, deals"),
@@ -150,11 +153,13 @@ EVENTS: tuple[tuple[Entry, str], ...] = (
     _says(
         E.BUYBACK_DIVIDEND,
         0.7,
+        "share|stock repurchase program|programme|authorization|plan, "
         "share|stock buyback|buybacks|repurchase|repurchases, buyback, buy|buys|bought back shares|stock, "
         "buy|buying back, repurchase program|programme, special dividend, dividend hike|increase, "
         "raise*|boost*|hike*|increase*|lift*|reinstate*|resume* ?quarterly|annual|interim dividend, return* "
         "cash|capital to shareholders, dividends unleashed",
     ),
+    _says(E.BUYBACK_DIVIDEND, 0.1, "declare* ?quarterly|annual|cash|regular|special dividend|dividends"),
     _says(
         E.BUYBACK_DIVIDEND,
         -0.8,

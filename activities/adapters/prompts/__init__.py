@@ -1,1 +1,0 @@
-"""The words that models are asked with. A change of a prompt changes the extractor's version."""

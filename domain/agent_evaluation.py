@@ -1,0 +1,136 @@
+"""Measuring an agent on sentences that people have labelled: what is asked, by batches, and how answers are judged."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+from domain.agents import AgentKind, AgentSettings
+from domain.cross_check import net_signs
+from domain.evaluation import (
+    DOVISH,
+    HAWKISH,
+    NEGATIVE,
+    NEUTRAL,
+    POSITIVE,
+    SENTIMENT_LABELS,
+    STANCE_LABELS,
+    Evaluation,
+    LabelledSentence,
+)
+from domain.extraction import Candidate, Extraction, ExtractionInput
+from domain.ids import digest
+from domain.macro import MacroInput, MacroReading, MacroTopic
+from domain.model import Model, Utc
+from domain.registry import MacroFactor
+
+SUBJECT = "SUBJECT"
+"""Stands for the company that a sentence is about, where only its label connects the two."""
+CALLED = 0.1
+"""From this absolute net sign on, a sentence is called good or bad, hawkish or dovish."""
+BATCH = 20
+
+
+class EvaluationRequest(Model):
+    """Which agent, with which settings, on which sentences."""
+
+    evaluation_id: str
+    agent_id: str
+    kind: AgentKind
+    variant_id: str = ""
+    settings: AgentSettings
+    dataset: str
+    dataset_hash: str
+    sentences_key: str
+    """Of the object that holds the labelled sentences."""
+    count: Annotated[int, Field(ge=1, le=100_000)]
+    as_of: Utc
+
+
+class EvaluationBatch(Model):
+    """The sentences `start <= n < end`."""
+
+    request: EvaluationRequest
+    start: int
+    end: int
+
+
+class Outcome(Model):
+    """What was said of one sentence. `problem` is set where there was no usable answer: that counts as wrong."""
+
+    key: str
+    truth: str
+    call: str
+    confidence: float
+    problem: str = ""
+
+
+class BatchOutcome(Model):
+    outcomes: tuple[Outcome, ...]
+    version: str
+    elapsed_ms: int
+
+
+class EvaluationEnd(Model):
+    request: EvaluationRequest
+    batches: tuple[BatchOutcome, ...]
+
+
+class EvaluationReport(Model):
+    evaluation_id: str
+    evaluation: Evaluation
+    unusable: int
+    """Sentences without a usable answer; they count as called neutral with confidence 0."""
+
+
+def labels_of(kind: AgentKind) -> tuple[str, ...]:
+    """The closed set of labels that an agent of a kind is measured on."""
+    return STANCE_LABELS if kind is AgentKind.EVENT_CLASSIFIER else SENTIMENT_LABELS
+
+
+def sentence_key(sentence: LabelledSentence) -> str:
+    """Names a sentence in results: the same sentence about the same company, the same key."""
+    return digest("sentence", sentence.text, sentence.company or "", length=12)
+
+
+def dataset_hash(sentences: Sequence[LabelledSentence]) -> str:
+    """Names the sentences and labels, whatever their order."""
+    lines = sorted(f"{sentence_key(sentence)} {sentence.label}" for sentence in sentences)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:24]
+
+
+def extractor_input(sentence: LabelledSentence, as_of: Utc) -> ExtractionInput:
+    """The sentence as a document about its company; where none is named, about whom the sentence is about."""
+    names: tuple[str, ...] = ()
+    if sentence.company:
+        names = tuple(dict.fromkeys((sentence.company, sentence.company.split()[0])))
+    company = Candidate(symbol=SUBJECT, names=names or (SUBJECT,), labelled=True)
+    return ExtractionInput(doc_id=sentence_key(sentence), text=sentence.text, published_at=as_of, candidates=(company,))
+
+
+def classifier_input(sentence: LabelledSentence, as_of: Utc) -> MacroInput:
+    return MacroInput(doc_id=sentence_key(sentence), text=sentence.text, published_at=as_of)
+
+
+def sentiment_of(answer: Extraction) -> tuple[str, float]:
+    """The label of an answer by its net sign for the subject, and how sure it is."""
+    sign = net_signs(answer).get(SUBJECT, 0.0)
+    sure = [event.confidence for event in answer.events]
+    confidence = sum(sure) / len(sure) if sure else 0.5
+    return (POSITIVE if sign >= CALLED else NEGATIVE if sign <= -CALLED else NEUTRAL), confidence
+
+
+def stance_of(reading: MacroReading) -> tuple[str, float]:
+    """The label of a reading by what it says of rates: higher rates and prices are hawkish, as is a hot economy."""
+    told = [
+        (event.direction, event.confidence)
+        for event in reading.events
+        if event.factor is MacroFactor.RATES or event.topic in (MacroTopic.EMPLOYMENT, MacroTopic.GROWTH)
+    ]
+    total = sum(confidence for _, confidence in told)
+    sign = sum(direction * confidence for direction, confidence in told) / total if total else 0.0
+    confidence = total / len(told) if told else 0.5
+    return (HAWKISH if sign >= CALLED else DOVISH if sign <= -CALLED else NEUTRAL), confidence

@@ -1,0 +1,42 @@
+"""A model server's double and a database, for the tests of asking models."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from activities.adapters.ollama import OllamaServer
+from activities.asking import ModelDesk
+from cli.stack.supervisor import Stack
+from store.database import Database
+from tests.model_server.server import ModelServerDouble
+from workers.settings import load
+
+
+@pytest.fixture(scope="session")
+async def running_model() -> AsyncIterator[ModelServerDouble]:
+    async with ModelServerDouble() as running:
+        yield running
+
+
+@pytest.fixture
+async def model(running_model: ModelServerDouble) -> ModelServerDouble:
+    """A double that knows nothing of the tests before."""
+    await running_model.quiet()
+    running_model.reset()
+    return running_model
+
+
+@pytest.fixture
+async def database(servers: Stack) -> AsyncIterator[Database]:
+    database = Database(load(servers.environment()).database())
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def desk(database: Database, model: ModelServerDouble) -> AsyncIterator[ModelDesk]:
+    server = OllamaServer(model.url)
+    yield ModelDesk(database, server, slots=2)
+    await server.close()
