@@ -132,7 +132,7 @@ class EvaluationActivities:
     ) -> tuple[str, float, str]:
         rules = request.settings.engine is Engine.RULES
         if request.kind is AgentKind.DOCUMENT_EXTRACTOR:
-            source = extractor_input(sentence, request.as_of)
+            source = extractor_input(sentence)
             answer = (
                 await self._extractor_rules.extract(source)
                 if rules
@@ -140,7 +140,7 @@ class EvaluationActivities:
             )
             return *sentiment_of(validate_extraction(answer, source).extraction), answer.extractor_version
         if request.kind is AgentKind.EVENT_CLASSIFIER:
-            told = classifier_input(sentence, request.as_of)
+            told = classifier_input(sentence)
             reading = (
                 self._classifier_rules.classify(told)
                 if rules

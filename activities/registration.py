@@ -17,6 +17,7 @@ from domain import stories as domain_stories
 from domain.documents import (
     DOC_ID_LENGTH,
     NEW_YORK,
+    Credibility,
     DocumentStatus,
     Reject,
     RejectReason,
@@ -235,7 +236,9 @@ def document_values(
 
 
 def story_of(values: Mapping[str, Any], symbols: Iterable[str]) -> Story:
-    """What is compared of a document that has just been registered."""
+    """What is compared of a document that is about to be registered; its site is told by the book, once it stands in
+    it.
+    """
     return Story(
         doc_id=values["doc_id"],
         title=values["title"],
@@ -244,16 +247,19 @@ def story_of(values: Mapping[str, Any], symbols: Iterable[str]) -> Story:
         shingles=frozenset(values["shingles"]),
         symbols=frozenset(symbols),
         story=values["story"],
+        credibility=Credibility(values["credibility"]),
     )
 
 
 async def link_stories(session: AsyncSession, fresh: Sequence[Story], bands: Sequence[Bands]) -> list[str]:
     """Find out what new documents are to those known, through the index, and return the copies that need no reading.
 
-    A document that arrives late may be the original of one that is known: then the known one is the copy.
+    A document that arrives late may be the original of one that is known: then the known one is the copy. A copy of
+    what somebody less credible told needs reading: the story is to count as told by the better one.
     """
     if not fresh:
         return []
+    fresh = await stories.with_sites(session, fresh)
     under = await stories.filed_under(session, {band for found in bands for band in found.searched})
     await stories.file_under(session, [(each.doc_id, found.filed) for each, found in zip(fresh, bands, strict=True)])
     first: dict[int, str] = {}
@@ -294,7 +300,8 @@ def _links(near: dict[str, set[str]], known: dict[str, Story]) -> list[Link]:
 
 
 def _is_read_elsewhere(link: Link, known: dict[str, Story]) -> bool:
-    return link.relation is Relation.DUPLICATE and known[link.doc_id].symbols <= known[link.original_id].symbols
+    copy, original = known[link.doc_id], known[link.original_id]
+    return link.relation is Relation.DUPLICATE and copy.symbols <= original.symbols and original.is_as_credible_as(copy)
 
 
 def resolve_labels(document: SourceDocument, master: SymbolMaster) -> tuple[list[tuple[str, str]], list[Reject]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import Field
@@ -24,7 +25,7 @@ from domain.evaluation import (
 from domain.extraction import Candidate, Extraction, ExtractionInput
 from domain.ids import digest
 from domain.macro import MacroInput, MacroReading, MacroTopic
-from domain.model import Model, Utc
+from domain.model import Model
 from domain.registry import MacroFactor
 
 SUBJECT = "SUBJECT"
@@ -32,6 +33,8 @@ SUBJECT = "SUBJECT"
 CALLED = 0.1
 """From this absolute net sign on, a sentence is called good or bad, hawkish or dovish."""
 BATCH = 20
+UNDATED = datetime(2000, 1, 1, tzinfo=UTC)
+"""When a sentence without a date counts as published: always the same, so that the same question has the same answer."""
 
 
 class EvaluationRequest(Model):
@@ -47,7 +50,6 @@ class EvaluationRequest(Model):
     sentences_key: str
     """Of the object that holds the labelled sentences."""
     count: Annotated[int, Field(ge=1, le=100_000)]
-    as_of: Utc
 
 
 class EvaluationBatch(Model):
@@ -102,17 +104,19 @@ def dataset_hash(sentences: Sequence[LabelledSentence]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:24]
 
 
-def extractor_input(sentence: LabelledSentence, as_of: Utc) -> ExtractionInput:
+def extractor_input(sentence: LabelledSentence) -> ExtractionInput:
     """The sentence as a document about its company; where none is named, about whom the sentence is about."""
     names: tuple[str, ...] = ()
     if sentence.company:
         names = tuple(dict.fromkeys((sentence.company, sentence.company.split()[0])))
     company = Candidate(symbol=SUBJECT, names=names or (SUBJECT,), labelled=True)
-    return ExtractionInput(doc_id=sentence_key(sentence), text=sentence.text, published_at=as_of, candidates=(company,))
+    return ExtractionInput(
+        doc_id=sentence_key(sentence), text=sentence.text, published_at=UNDATED, candidates=(company,)
+    )
 
 
-def classifier_input(sentence: LabelledSentence, as_of: Utc) -> MacroInput:
-    return MacroInput(doc_id=sentence_key(sentence), text=sentence.text, published_at=as_of)
+def classifier_input(sentence: LabelledSentence) -> MacroInput:
+    return MacroInput(doc_id=sentence_key(sentence), text=sentence.text, published_at=UNDATED)
 
 
 def sentiment_of(answer: Extraction) -> tuple[str, float]:

@@ -297,8 +297,7 @@ def _company_layer(terms: Sequence[_Terms], config: SignalConfig) -> _Company:
         weights = weights + part * counted
     first, second, third = scores
     parts = config.window_weights
-    # The widest window holds every item: what was bounded in it contradicts and counts no more than that.
-    signed, total = counted * sentiment, segment_sums(counted, offsets)
+    signed = counted * sentiment  # of the last window, which holds every item: what is bounded contradicts no more
     signed_sum = segment_sums(signed, offsets)
     return _Company(
         offsets=offsets,

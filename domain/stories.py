@@ -4,6 +4,9 @@ Copies are found through an index and not by comparing all pairs: documents that
 some of their least shingle hashes (MinHash with banding: Broder 1997; Leskovec, Rajaraman, Ullman, chapter 3). With
 rows of four and ten bands, a pair of similarity 0.9 shares one with a probability above 0.9999, one of 0.3 with 0.08.
 What shares a band is then compared exactly.
+
+A headline is anybody's to write: a document corrects or takes back only what its own site told, or sites that are not
+more credible than its own. What is not allowed to is a document like any other.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from domain.documents import Relation
+from domain.config import CREDIBILITY
+from domain.documents import Credibility, Relation
 
 BANDS = 10
 ROWS = 4
@@ -75,11 +79,24 @@ class Story:
     symbols: frozenset[str] = frozenset()
     story: str = ""
     """The source's own name of the story."""
+    site: str = ""
+    """Who answers for it, as `domain.sources.site_of` tells."""
+    credibility: Credibility = Credibility.UNKNOWN
 
     @property
     def order(self) -> tuple[datetime, datetime, str]:
         """Of two documents the lesser one was first."""
         return self.available_at, self.published_at, self.doc_id
+
+    def is_as_credible_as(self, other: Story) -> bool:
+        """Whether it is at least as credible, by the weights that a configuration begins with.
+
+        Not by those in force: what documents are to each other is written down once.
+        """
+        return CREDIBILITY[self.credibility] >= CREDIBILITY[other.credibility]
+
+    def may_correct(self, other: Story) -> bool:
+        return self.site == other.site or self.is_as_credible_as(other)
 
 
 @dataclass(frozen=True)
@@ -177,7 +194,7 @@ def link(document: Story, candidates: Sequence[Story]) -> Link | None:
     """What a document is to the most similar of those before it; None where it is a story of its own.
 
     The same story by the source's own name counts first; then a correction or retraction that names itself so, of a
-    document about the same symbols; then a copy, whoever published it.
+    document about the same symbols, if it may; then a copy, whoever published it.
     """
     before = [
         each
@@ -192,7 +209,8 @@ def link(document: Story, candidates: Sequence[Story]) -> Link | None:
         newest = max(versions, key=lambda each: each.order)
         share = similarity(document.shingles, newest.shingles)
         # A version that changes one figure is worth reading; one that changes none is a copy.
-        relation = marked or (Relation.DUPLICATE if share == 1.0 else Relation.UPDATE)
+        plain = Relation.DUPLICATE if share == 1.0 else Relation.UPDATE
+        relation = marked if marked is not None and document.may_correct(newest) else plain
         return Link(document.doc_id, newest.doc_id, relation, share, f"the source calls both {document.story}")
     alike = sorted(
         ((similarity(document.shingles, each.shingles), each) for each in before),
@@ -202,8 +220,10 @@ def link(document: Story, candidates: Sequence[Story]) -> Link | None:
         found = _corrected(document, alike)
         if found is not None:
             return Link(document.doc_id, found[1].doc_id, marked, found[0], "its headline says so")
-    if alike and alike[0][0] >= COPY_SIMILARITY and marked is not Relation.RETRACTION:
+    if alike and alike[0][0] >= COPY_SIMILARITY:
         share, original = alike[0]
+        if marked is Relation.RETRACTION and document.may_correct(original):
+            return None
         return Link(
             document.doc_id, original.doc_id, Relation.DUPLICATE, share, f"{share:.0%} of its five-word runs in common"
         )
@@ -211,10 +231,14 @@ def link(document: Story, candidates: Sequence[Story]) -> Link | None:
 
 
 def _corrected(document: Story, alike: Sequence[tuple[float, Story]]) -> tuple[float, Story] | None:
-    """The document that a correction is of: the most similar, by words or by headline, with a symbol in common."""
+    """The document that a correction is of: the most similar that it may correct, by words or by headline, with a
+    symbol in common.
+    """
     words = title_words(document.title)
     best: tuple[float, Story] | None = None
     for share, each in alike:
+        if not document.may_correct(each):
+            continue
         if document.symbols and each.symbols and document.symbols.isdisjoint(each.symbols):
             continue
         if marked_relation(each.title) is Relation.RETRACTION:

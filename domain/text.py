@@ -115,6 +115,13 @@ _NUMBER = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _GROUP_SEPARATOR = re.compile(r"[,'\u00a0\u202f ](?=\d{3}(?!\d))")
+_RANGE = re.compile(
+    r"\)?\s*(?P<word>to|through|and|or|[-–—−])\s*(?:(?:about|approximately|around|roughly)\s+)?"
+    r"(?:US\$|HK\$|[CA]\$|[$€£¥]|(?:USD|EUR|GBP|JPY|SEK|NOK|DKK|CHF|CAD|AUD|HKD|CNY|KRW)\s?)?\(?",
+    re.IGNORECASE,
+)
+_BETWEEN = re.compile(r"\b(?:between|either)\s+(?:about\s+|approximately\s+)?\S{0,4}$", re.IGNORECASE)
+_BETWEEN_CHARACTERS = 30
 _LOSS_WORDS = re.compile(
     r"\b(?:loss(?:es)?|negative|minus|deficit|down|fell|falls?|fallen|drop(?:s|ped)?|declin\w*|decreas\w*|lower|"
     r"shrank|contract\w*|slid|slip\w*|plung\w*|cuts?|narrow\w*)\b",
@@ -125,27 +132,47 @@ _LOSS_WORDS = re.compile(
 def numbers_in(text: str) -> tuple[StatedNumber, ...]:
     """List the numbers written in a text, in order, with their scale, percent and currency marks.
 
-    Digits grouped by blanks are ambiguous ("27 100" may be 27100 or 27 and 100): both readings are listed.
+    Digits grouped by blanks are ambiguous ("27 100" may be 27100 or 27 and 100): both readings are listed. So are those
+    of the lower end of a range whose scale stands at the upper one alone ("$10.0 to $10.5 billion"): 10.0 as it is
+    written, and 10.0 billion.
     """
+    matches = list(_NUMBER.finditer(text))
     found: list[StatedNumber] = []
-    for match in _NUMBER.finditer(text):
-        digits = match["digits"]
-        scale = (match["scale"] or "").lower()
-        currency = (match["before"] or match["inner"] or match["after"] or "").strip().lower()
-        negative = match["sign"] in {"-", "−", "–", "("} and _reads_as_minus(text, match.start("sign"))
-        for value in _readings(digits):
-            found.append(
-                StatedNumber(
-                    value=-value if negative else value,
-                    multiplier=_MULTIPLIERS.get(scale, Decimal(1)),
-                    percent=match["percent"] is not None,
-                    subunit=match["subunit"] is not None,
-                    currency=_CURRENCIES.get(currency, ""),
-                    start=match.start("digits"),
-                    end=match.end(),
-                )
-            )
+    for match, following in zip(matches, [*matches[1:], None], strict=True):
+        readings = [_stated(text, match, value) for value in _readings(match["digits"])]
+        found += readings
+        if following is not None and _begins_a_range(text, match, following):
+            upper = _stated(text, following, Decimal(0))
+            found += [
+                reading._replace(multiplier=upper.multiplier, currency=reading.currency or upper.currency)
+                for reading in readings
+            ]
     return tuple(found)
+
+
+def _stated(text: str, match: re.Match[str], value: Decimal) -> StatedNumber:
+    currency = (match["before"] or match["inner"] or match["after"] or "").strip().lower()
+    negative = match["sign"] in {"-", "−", "–", "("} and _reads_as_minus(text, match.start("sign"))
+    return StatedNumber(
+        value=-value if negative else value,
+        multiplier=_MULTIPLIERS.get((match["scale"] or "").lower(), Decimal(1)),
+        percent=match["percent"] is not None,
+        subunit=match["subunit"] is not None,
+        currency=_CURRENCIES.get(currency, ""),
+        start=match.start("digits"),
+        end=match.end(),
+    )
+
+
+def _begins_a_range(text: str, match: re.Match[str], following: re.Match[str]) -> bool:
+    """Whether a number without marks behind it is the lower end of a range whose upper end has a scale."""
+    if any(match[mark] for mark in ("scale", "percent", "subunit", "after")) or not following["scale"]:
+        return False
+    between = _RANGE.fullmatch(text, match.end(), following.start("digits"))
+    if between is None or following["percent"] or following["subunit"]:
+        return False
+    before = text[max(0, match.start("digits") - _BETWEEN_CHARACTERS) : match.start("digits")]
+    return between["word"].lower() not in {"and", "or"} or _BETWEEN.search(before) is not None
 
 
 def _reads_as_minus(text: str, at: int) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.what_if import WhatIfActivities
@@ -47,7 +47,7 @@ class WhatIf:
         except ActivityError as error:
             await workflow.execute_activity_method(
                 WhatIfActivities.record_what_if_failure,
-                WhatIfFailure(request=request, error=str(error.cause or error)),
+                WhatIfFailure(request=request, error=_said(error)),
                 summary="gave up",
                 **options.STORE,
             )
@@ -66,3 +66,7 @@ class WhatIf:
                 )
 
         return tuple(await asyncio.gather(*(one(document) for document in plan.documents)))
+
+
+def _said(error: ActivityError) -> str:
+    return error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause or error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -85,7 +85,6 @@ async def begin(
         dataset_hash=dataset_hash(sentences),
         sentences_key=key,
         count=len(sentences),
-        as_of=datetime.now(UTC),
     )
     await client.start_workflow(
         EvaluateAgent.run,

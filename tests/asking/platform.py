@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -29,7 +30,13 @@ from workflows.process_document import ProcessDocument
 
 NOW = datetime(2014, 7, 15, 20, tzinfo=UTC)
 SOURCE = "agents-wire"
+_minutes = itertools.count(5)
 QUEUES = (Queue.INGEST, Queue.EXTRACT, Queue.RESEARCH)
+
+
+def later() -> datetime:
+    """An instant after every document, another one each time: a symbol is assessed once at an instant."""
+    return NOW + timedelta(minutes=next(_minutes))
 
 
 def environment(stack: Stack, url: str, **changes: str) -> dict[str, str]:

@@ -1,9 +1,10 @@
-"""The readable text of sanitised HTML."""
+"""The readable text of sanitised HTML: what its style hides is not read."""
 
 from __future__ import annotations
 
 from html.parser import HTMLParser
 
+from activities.adapters.visible import HidingUnclear, without_hidden
 from domain.text import strip_invisible
 
 _LINES = frozenset(
@@ -15,11 +16,17 @@ _BLANKS = str.maketrans("\r\n", "  ")
 
 
 def plain_text(markup: str, *, is_html: bool) -> str:
-    """Return text with a line a block, blanks collapsed and invisible characters removed."""
+    """Return text with a line a block, blanks collapsed and invisible characters removed.
+
+    Markup of which it cannot be told in time what is hidden has no text.
+    """
     text = markup
     if is_html:
         reader = _Reader()
-        reader.feed(markup)
+        try:
+            reader.feed(without_hidden(markup))
+        except HidingUnclear:
+            return ""
         reader.close()
         text = "".join(reader.parts)
     lines = (" ".join(line.split()) for line in strip_invisible(text).splitlines())

@@ -13,6 +13,7 @@ from lxml import etree
 from activities.adapters.pages.assembly import Assembled, Assembly, clean_line
 from activities.adapters.pages.failures import unreadable
 from activities.adapters.pages.stated_dates import stated_date
+from activities.adapters.visible import HidingUnclear, remove_hidden
 from domain.documents import DatePrecision
 
 MAX_TAGS = 400_000
@@ -45,14 +46,20 @@ class Page(NamedTuple):
 def read_page(markup: str, url: str) -> Page:
     """Read a page. Entities that it defines itself are never expanded, elements deeper than 255 are left out.
 
+    What its style hides is taken out first, so that neither a title nor the main text is looked for in it.
+
     Raises:
-        SourceFormatError: it holds too many tags, or no text.
+        SourceFormatError: it holds too many tags or rules of style, or no text.
     """
     if (tags := markup.count("<")) > MAX_TAGS:
         raise unreadable("PAGE_TOO_COMPLEX", url, f"{tags:,} tags", f"at most {MAX_TAGS:,}")
     tree = _parse(_XML_DECLARATION.sub("", markup, count=1).translate(_NOT_IN_XML), url)
-    title = next((text for path in _TITLE_PATHS if (text := _first(tree, path))), "")
     published = stated_date(tree)
+    try:
+        remove_hidden(tree)
+    except HidingUnclear as error:
+        raise unreadable("PAGE_TOO_COMPLEX", url, f"a style with {error}", "less") from error
+    title = next((text for path in _TITLE_PATHS if (text := _first(tree, path))), "")
     assembled = _assemble(_main_part(tree))
     if not assembled.text:
         assembled = _assemble(tree)
@@ -62,7 +69,14 @@ def read_page(markup: str, url: str) -> Page:
 
 
 def visible_text(tree: Any) -> str:
-    """All of the visible text of a tree, a paragraph a block, whether it looks like an article's or not."""
+    """All of the visible text of a tree, a paragraph a block, whether it looks like an article's or not.
+
+    What is hidden is taken out of the tree; a page whose style is too large for that has no such text.
+    """
+    try:
+        remove_hidden(tree)
+    except HidingUnclear:
+        return ""
     return _assemble(tree).text
 
 
