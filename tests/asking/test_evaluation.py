@@ -35,7 +35,7 @@ EXTRACTOR = AgentKind.DOCUMENT_EXTRACTOR.value
 CLASSIFIER = AgentKind.EVENT_CLASSIFIER.value
 
 
-def sentences(count: int = 45) -> list[LabelledSentence]:
+def sentences(count: int = 45, *, first: int = 10) -> list[LabelledSentence]:
     """A third each of good, bad and neither, as the rules and anybody would say."""
     words = {
         "positive": "Operating profit rose to EUR {n}.1 mn from EUR {n}.0 mn in the corresponding period",
@@ -45,7 +45,7 @@ def sentences(count: int = 45) -> list[LabelledSentence]:
     found = []
     for number in range(count):
         label = tuple(words)[number % 3]
-        told = words[label].format(n=number + 10)
+        told = words[label].format(n=number + first)
         found.append(LabelledSentence(text=told, label=label, split_key=told))
     return found
 
@@ -113,7 +113,7 @@ async def test_evaluation_when_answers_are_unusable_then_they_count_as_wrong_and
 ) -> None:
     model.answer = lambda call: "nothing of use"
     try:
-        report = await _evaluate(parts, sentences(6)[:6])
+        report = await _evaluate(parts, sentences(6, first=500))
     finally:
         model.answer = ModelServerDouble().answer
     assert report.unusable == 6
