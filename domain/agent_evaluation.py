@@ -34,7 +34,7 @@ CALLED = 0.1
 """From this absolute net sign on, a sentence is called good or bad, hawkish or dovish."""
 BATCH = 20
 UNDATED = datetime(2000, 1, 1, tzinfo=UTC)
-"""When a sentence without a date counts as published: always the same, so that the same question has the same answer."""
+"""When a sentence without a date counts as published: always the same, so that a question keeps its answer."""
 
 
 class EvaluationRequest(Model):

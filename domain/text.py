@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from decimal import Decimal
+from itertools import zip_longest
 from typing import NamedTuple
 
 _KEPT_CONTROLS = frozenset("\n\r\t")
@@ -138,7 +139,7 @@ def numbers_in(text: str) -> tuple[StatedNumber, ...]:
     """
     matches = list(_NUMBER.finditer(text))
     found: list[StatedNumber] = []
-    for match, following in zip(matches, [*matches[1:], None], strict=True):
+    for match, following in zip_longest(matches, matches[1:]):
         readings = [_stated(text, match, value) for value in _readings(match["digits"])]
         found += readings
         if following is not None and _begins_a_range(text, match, following):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from domain.extraction import (
     Candidate,
@@ -22,6 +24,29 @@ FACT_METRICS = frozenset(
 )
 """What a fact may be about; anything else is dropped."""
 
+FACT_BASES = frozenset({"gaap", "adjusted"})
+FACT_COMPARATORS = frozenset({"consensus", "yoy", "prior"})
+FACT_SCALES = frozenset(
+    {"thousand", "thousands", "k", "million", "millions", "mln", "mn", "mio", "mm", "m", "billion", "billions", "bln"}
+    | {"bn", "b", "trillion", "trillions", "trln", "tln", "tn"}
+)
+FACT_CURRENCIES = frozenset(
+    {"USD", "EUR", "GBP", "JPY", "CHF", "CAD", "AUD", "NZD", "SEK", "NOK", "DKK", "CNY", "HKD", "KRW", "INR", "SGD"}
+    | {"TWD", "BRL", "MXN", "ZAR", "RUB", "TRY", "PLN", "CZK", "HUF", "ILS", "THB", "IDR", "MYR", "PHP", "SAR", "AED"}
+)
+FACT_UNITS = frozenset(
+    {"percent", "percentage points", "basis points", "per share", "cents", "pence", "dollars", "euros", "shares"}
+    | {"jobs", "workers", "employees", "people", "staff", "positions", "units", "vehicles", "cars", "trucks"}
+    | {"aircraft", "planes", "barrels", "%", "pct", "bps"}
+)
+"""What a fact's number may count; besides these the words that stand in its own quote."""
+FACT_PERIOD = re.compile(
+    r"(?:FY)?(?:19|20)[0-9]{2}(?:Q[1-4]|H[12]|-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12][0-9]|3[01]))?)?|Q[1-4]|H[12]"
+)
+"""A year, a part of one, a month or a last day: 2011, 2011Q3, 2011H1, 2011-06, 2011-06-30; Q3 where no year is told."""
+_PERIODS = "2011, 2011Q3, 2011H1, Q3, 2011-06 or 2011-06-30"
+_LONGEST_UNIT = 40
+
 _SHORT_SURFACE = 2
 """Surfaces of at most this length must be a known name of the company: "C" stands in every second text."""
 _EXCERPT = 60
@@ -31,9 +56,10 @@ def validate_extraction(extraction: Extraction, source: ExtractionInput) -> Vali
     """Keep the events, entities, facts and quotes that the document supports, and say why the rest went.
 
     A quote survives when it stands at its offsets, or occurs exactly once (the offsets are then repaired). A fact
-    survives when its quote occurs and states its number. An entity survives when its symbol is a candidate and its
-    surface occurs, or when it is the ticker the source itself attached. An event without quotes or without entities
-    is dropped. Validating the result again changes nothing.
+    survives when its quote occurs and states its number; what else it says comes from closed lists, or is emptied. An
+    entity survives when its symbol is a candidate and its surface occurs and names it, or when it is the ticker the
+    source itself attached. An event without quotes or without entities is dropped. Validating the result again changes
+    nothing.
     """
     check = _Check(extraction, source)
     events = tuple(event for number, found in enumerate(extraction.events) if (event := check.event(number, found)))
@@ -66,7 +92,7 @@ class _Check:
         evidence = tuple(
             kept for at, quote in enumerate(event.evidence) if (kept := self._evidence(number, at, quote)) is not None
         )
-        facts = tuple(fact for at, fact in enumerate(event.facts) if self._fact_holds(number, at, fact))
+        facts = tuple(kept for at, fact in enumerate(event.facts) if (kept := self._fact(number, at, fact)) is not None)
         entities = tuple(entity for entity in event.entities if self._entity_holds(number, entity))
         if not evidence:
             self._drop("EVENT_WITHOUT_EVIDENCE", event=number, type=event.type.value)
@@ -95,20 +121,37 @@ class _Check:
         self.quotes_valid += 1
         return Evidence(quote=quote, start=start, end=start + len(quote))
 
-    def _fact_holds(self, number: int, at: int, fact: Fact) -> bool:
+    def _fact(self, number: int, at: int, fact: Fact) -> Fact | None:
         self.quotes_total += 1
         quote = unicodedata.normalize("NFC", fact.quote)
         if not quote.strip() or quote not in self.text:
             self._drop("FACT_QUOTE_NOT_FOUND", event=number, fact=at, quote=_excerpt(quote))
-            return False
+            return None
         self.quotes_valid += 1
         if fact.metric not in FACT_METRICS:
             self._drop("FACT_METRIC_UNKNOWN", event=number, fact=at, metric=_excerpt(fact.metric))
-            return False
+            return None
+        fact = self._closed(number, at, fact, quote)
         if not states_number(quote, fact.value, fact.scale):
             self._drop("FACT_NUMBER_NOT_IN_QUOTE", event=number, fact=at, value=fact.value, quote=_excerpt(quote))
-            return False
-        return True
+            return None
+        return fact
+
+    def _closed(self, number: int, at: int, fact: Fact, quote: str) -> Fact:
+        """The fact with its words brought into the form they are listed in, and emptied where they are not listed."""
+        changes: dict[str, str] = {}
+        for field, read, allowed in _FACT_FIELDS:
+            written = getattr(fact, field)
+            if not written:
+                continue
+            kept = read(unicodedata.normalize("NFC", written).strip(), quote)
+            if kept != written:
+                changes[field] = kept
+            if not kept:
+                self._drop(
+                    "FACT_FIELD_EMPTIED", event=number, fact=at, field=field, found=_excerpt(written), allowed=allowed
+                )
+        return fact.model_copy(update=changes) if changes else fact
 
     def _entity_holds(self, number: int, entity: Entity) -> bool:
         candidate = self.candidates.get(entity.symbol)
@@ -125,7 +168,13 @@ class _Check:
         if not surface_occurs(surface, candidate, self.text):
             self._drop("SURFACE_NOT_FOUND", event=number, symbol=candidate.symbol, surface=_excerpt(surface))
             return False
+        if not names_company(surface, candidate, self._others(candidate)):
+            self._drop("SURFACE_NOT_A_NAME", event=number, symbol=candidate.symbol, surface=_excerpt(surface))
+            return False
         return True
+
+    def _others(self, candidate: Candidate) -> tuple[Candidate, ...]:
+        return tuple(other for symbol, other in self.candidates.items() if symbol != candidate.symbol)
 
     def _drop(self, code: str, **fields: object) -> None:
         self.dropped.append(f"{code}: " + ", ".join(f"{name}={value}" for name, value in fields.items()))
@@ -148,12 +197,126 @@ def surface_occurs(surface: str, candidate: Candidate, text: str) -> bool:
     return any(exact or any(c.isupper() or c.isdigit() for c in match[0]) for match in pattern.finditer(text))
 
 
+def names_company(surface: str, candidate: Candidate, others: Iterable[Candidate] = ()) -> bool:
+    """Tell whether the words are a company's: they hold one of its names or its ticker, or are the head of a name.
+
+    A name counts with and without its legal form. "Ford" is enough of "Ford Motor Company", "Motor Company" is not, nor
+    is a word that opens many names ("General", "First"), or the head of another candidate's name as well. A ticker of
+    one or two letters among other words needs an exchange's mark.
+    """
+    surface = unicodedata.normalize("NFKC", surface)
+    words = _words(surface)
+    if _holds_ticker(surface, candidate.symbol):
+        return True
+    names = {form for name in candidate.names for form in _forms(name)}
+    if any(_holds_name(surface, words, name) for name in names):
+        return True
+    return (
+        bool(words)
+        and words[0] not in _GENERAL_WORDS
+        and len(words[0]) > _SHORT_SURFACE
+        and any(_is_head(words, name) for name in names)
+        and not any(_is_head(words, form) for other in others for name in other.names for form in _forms(name))
+    )
+
+
+_SPELT = {"incorporated": "inc", "corporation": "corp", "company": "co", "companies": "co", "limited": "ltd"}
+"""Legal forms that are written in full or short."""
+_LEGAL_WORDS = frozenset(
+    {"inc", "corp", "co", "ltd", "plc", "llc", "lp", "nv", "sa", "ag", "se", "ab", "asa", "oyj", "holding", "holdings"}
+    | {"group", "the", "and", "trust", "bancorp", "cl", "class", "common", "stock", "n", "v", "s", "a", "p", "l"}
+)
+_GENERAL_WORDS = _LEGAL_WORDS | frozenset(
+    {"american", "america", "united", "national", "first", "second", "general", "international", "global", "standard"}
+    | {"new", "old", "bank", "us", "royal", "great", "southern", "northern", "western", "eastern", "north", "south"}
+    | {"west", "east", "pacific", "atlantic", "central", "advanced", "applied", "public", "republic", "capital", "air"}
+    | {"financial", "federal", "energy", "electric", "home", "health", "best", "big", "digital", "one", "de", "la"}
+)
+"""Words that open so many names that they are none alone."""
+_REGISTER_MARK = re.compile(r"\s*+/[A-Z]{0,6}/?\s*+$")
+"""What a register adds to a name: the state in "BANK OF AMERICA CORP /DE/"."""
+_WORD = re.compile(r"[^\W_]+")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return tuple(_SPELT.get(word, word) for word in _WORD.findall(folded))
+
+
+@lru_cache(maxsize=4_096)
+def _forms(name: str) -> tuple[tuple[str, ...], ...]:
+    """The words of a name as it is given, and without its legal form where that leaves a name."""
+    given = _words(name)
+    core = list(_words(_REGISTER_MARK.sub("", name)))
+    while len(core) > 1 and core[-1] in _LEGAL_WORDS:
+        core.pop()
+    while len(core) > 1 and core[0] == "the":
+        core.pop(0)
+    alone = len(core) == 1 and (core[0] in _GENERAL_WORDS or len(core[0]) <= _SHORT_SURFACE)
+    return tuple(dict.fromkeys(form for form in (given, () if alone else tuple(core)) if form))
+
+
+def _holds_name(surface: str, words: tuple[str, ...], name: tuple[str, ...]) -> bool:
+    """Whether the words of a name stand in a row; one of up to three letters must besides show a capital."""
+    at = next((at for at in range(len(words) - len(name) + 1) if words[at : at + len(name)] == name), None)
+    if at is None:
+        return False
+    if len(name) > 1 or len(name[0]) > 3:
+        return True
+    return any(
+        found[0][0].isupper() or found[0][0].isdigit() for found in _WORD.finditer(surface) if _words(found[0]) == name
+    )
+
+
+def _is_head(words: tuple[str, ...], name: tuple[str, ...]) -> bool:
+    return len(words) < len(name) and name[: len(words)] == words
+
+
+def _holds_ticker(surface: str, symbol: str) -> bool:
+    if surface.strip() == symbol:
+        return True
+    ticker = re.escape(symbol)
+    if len(symbol) > _SHORT_SURFACE:
+        return re.search(rf"(?<!\w){ticker}(?!\w)", surface) is not None
+    return re.search(rf"[:$<(]\s?{ticker}(?!\w)|(?<!\w){ticker}\.(?:N|O|OQ|K)(?!\w)", surface) is not None
+
+
 def _owners_of_names(candidates: tuple[Candidate, ...]) -> dict[str, frozenset[str]]:
     owners: dict[str, set[str]] = {}
     for candidate in candidates:
         for name in (candidate.symbol, *candidate.names):
             owners.setdefault(unicodedata.normalize("NFC", name).casefold(), set()).add(candidate.symbol)
     return {name: frozenset(symbols) for name, symbols in owners.items()}
+
+
+def _one_of(listed: frozenset[str], shaped: Callable[[str], str]) -> Callable[[str, str], str]:
+    def read(written: str, quote: str) -> str:
+        return shaped(written) if shaped(written) in listed else ""
+
+    return read
+
+
+def _unit(written: str, quote: str) -> str:
+    """A listed unit, or words of the quote, as they stand there."""
+    if written.lower() in FACT_UNITS:
+        return written.lower()
+    if len(written) > _LONGEST_UNIT or not written.isprintable() or not any(char.isalpha() for char in written):
+        return ""
+    return written if re.search(rf"(?<!\w){re.escape(written)}(?!\w)", quote) else ""
+
+
+def _period(written: str, quote: str) -> str:
+    return written.upper() if FACT_PERIOD.fullmatch(written.upper()) else ""
+
+
+_FACT_FIELDS: tuple[tuple[str, Callable[[str, str], str], str], ...] = (
+    ("unit", _unit, "a known unit or words of the quote"),
+    ("currency", _one_of(FACT_CURRENCIES, str.upper), "a known ISO code"),
+    ("scale", _one_of(FACT_SCALES, str.lower), "thousand, million, billion or trillion"),
+    ("period", _period, _PERIODS),
+    ("basis", _one_of(FACT_BASES, str.lower), "gaap or adjusted"),
+    ("comparator", _one_of(FACT_COMPARATORS, str.lower), "consensus, yoy or prior"),
+)
 
 
 def _excerpt(text: str) -> str:

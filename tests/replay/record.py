@@ -1,9 +1,9 @@
 """Record histories for the replay gate from a real run: `python -m tests.replay.record`.
 
-Runs two sessions of the packaged demo on a stack of its own and what a replay has not on another (a feed read page by
-page and tried, a reconciliation, an inference, a backfill), fetches one history a workflow, and removes what belongs to
-the machine (absolute paths, host names) from it. Recorded files are kept when the workflows change, so that runs
-started by an older version are still covered; `--label` names the new ones.
+Runs two sessions of the packaged demo on a stack of its own, what a replay has not on another (a feed read page by page
+and tried, a reconciliation, an inference, a backfill), and what agents do on servers of their own. Fetches one history
+a workflow, and removes what belongs to the machine (absolute paths, host names) from it. Recorded files are kept when
+the workflows change, so that runs started by an older version are still covered; `--label` names the new ones.
 """
 
 from __future__ import annotations
@@ -24,27 +24,37 @@ from typing import Any
 
 from temporalio.client import Client
 
+from api.operations import evaluations, what_ifs
+from api.operations.links import TemporalLinks
 from cli.demo_data import actions_path, bars_path, documents_path
 from cli.migrate import migrate
 from cli.replaying import Finished, make_request, run_replay
 from cli.stack.control import client_environment
 from cli.stack.names import PartName
 from cli.stack.supervisor import Stack
+from domain.agents import AgentKind, Assignment, Engine
 from domain.backfill import BackfillRequest, BackfillState
 from domain.competitors import InferenceRequest
 from domain.config import TradingConfig
 from domain.documents import Credibility
+from domain.evaluation import LabelledSentence
 from domain.ingestion import IngestRequest, SourceTestRequest
 from domain.replay import ReplayApprovals
+from domain.research import AssessRequest, ThesisRequest
 from domain.sources import FeedConfig, FileSourceConfig
-from store import sources
-from tests.conftest import clean_environment
+from domain.trials import AgentTrialRequest
+from store import registry, sources
+from tests.asking.desk import SETTINGS
+from tests.asking.platform import add_variant, environment, later, process, register, working
+from tests.conftest import clean_environment, running_servers
+from tests.model_server.server import ModelServerDouble
 from workers.parts import Parts
 from workers.settings import load
 from workflows import names
 from workflows.backfill_documents import BackfillDocuments
 from workflows.infer_competitors import InferCompetitors
 from workflows.ingest_source import IngestSource
+from workflows.try_agent import TryAgent
 from workflows.try_source import TrySource
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -56,6 +66,7 @@ def record(label: str) -> None:
     with tempfile.TemporaryDirectory(prefix="stonks-record-") as directory:
         _record_replay(Path(directory) / "replay", label)
         _record_live(Path(directory) / "paper", label)
+        _record_agents(Path(directory) / "agents", label)
 
 
 def _record_replay(state_dir: Path, label: str) -> None:
@@ -105,6 +116,70 @@ def _record_live(state_dir: Path, label: str) -> None:
         asyncio.run(_run_live(stack.environment(), label))
         stack.kill(PartName.WORKER)
     server.shutdown()
+
+
+def _record_agents(state_dir: Path, label: str) -> None:
+    with running_servers(state_dir) as stack:
+        asyncio.run(_run_agents(stack, label))
+
+
+async def _run_agents(stack: Stack, label: str) -> None:
+    """A document on the economy that a model reads and a challenger too, and all that is asked about it later."""
+    async with ModelServerDouble() as model, working(environment(stack, model.url)) as parts:
+        async with parts.database.transaction() as session:
+            await registry.seed(session)
+        await add_variant(parts, "document-extractor", {"seed": 8}, shadow=True)
+        challenger = await add_variant(parts, "thesis-rewriter", {"seed": 8}, shadow=True)
+        told = await register(
+            parts, "Caterpillar profit rises as Fed cuts interest rates", "Caterpillar profit rose.", ("CAT",)
+        )
+        await process(parts, told)
+        notice = await parts.flows.assess_symbol(AssessRequest(symbol="CAT", as_of=later()))
+        asked = notice.recommendation_id
+        writer = Assignment(agent_id="thesis-rewriter", engine=Engine.OLLAMA, shadows=(challenger,))
+        await parts.flows.start_thesis(ThesisRequest(recommendation_id=asked, variant=writer))
+        await parts.client.get_workflow_handle(names.thesis_id(asked)).result()
+        defaults, links = parts.settings.agent_defaults(), TemporalLinks("", "stonks")
+        wanted = what_ifs.NewWhatIf(settings={"engine": "rules"})
+        again = await what_ifs.begin(
+            parts.database, parts.client, links, asked, wanted, defaults=defaults, actor="record"
+        )
+        await what_ifs.wait(parts.client, again.what_if_id)
+        evaluation = await evaluations.begin(
+            parts.database,
+            parts.objects,
+            parts.client,
+            "document-extractor",
+            dataset="recorded",
+            sentences=[
+                LabelledSentence(text=f"Profit rose to {n} million.", label="positive", split_key=str(n))
+                for n in range(30)
+            ],
+            variant_id="",
+            defaults=defaults,
+        )
+        await evaluations.result(parts.client, evaluation)
+        trial = AgentTrialRequest(
+            trial_id="recorded",
+            agent_id="document-extractor",
+            kind=AgentKind.DOCUMENT_EXTRACTOR,
+            settings=SETTINGS,
+            title="Apple profit rises",
+            text="Apple profit rose.",
+            symbols=("AAPL",),
+            published_at=datetime.now(UTC),
+        )
+        tried = names.try_agent_id("document-extractor", "recorded")
+        await parts.client.execute_workflow(TryAgent.run, trial, id=tried, task_queue=names.Queue.RESEARCH)
+        found = {
+            "process_document.agents": names.document_id(told.doc_id),
+            "rewrite_thesis": names.thesis_id(asked),
+            "what_if": names.what_if_id(again.what_if_id),
+            "evaluate_agent": names.evaluate_agent_id(evaluation),
+            "try_agent": tried,
+        }
+        for name, workflow_id in found.items():
+            await _save(parts.client, f"{name}.{label}", workflow_id)
 
 
 class _Feed(BaseHTTPRequestHandler):
