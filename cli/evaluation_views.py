@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.table import Table
 
@@ -15,33 +15,42 @@ from domain.what_if import DecisionView, EventView, WhatIfReport
 
 
 def show_evaluations(found: Sequence[Evaluation], names: Sequence[str], datasets: Sequence[str]) -> None:
-    table = _table("sample", "half", "n", "accuracy", "95 %", "macro F1", "ECE", "sentences/s", "read by")
+    for version in dict.fromkeys(each.extractor_version for each in found):
+        halves = {each.half.value for each in found if each.extractor_version == version}
+        out.print(
+            f"Read by {version}; sentences: {', '.join(sorted(halves))}; 95 % intervals in brackets", markup=False
+        )
+    table = _table("sample", "n", "accuracy", "macro F1", "ECE", "sentences/s")
     for name, each in zip(names, found, strict=True):
         interval = each.accuracy_interval
         table.add_row(
             name,
-            each.half.value,
             str(each.n),
-            f"{each.accuracy:.3f}",
-            f"{interval.low:.3f}-{interval.high:.3f}",
+            f"{each.accuracy:.3f} ({interval.low:.3f} to {interval.high:.3f})",
             f"{each.macro_f1:.3f}",
             f"{each.ece:.3f}",
             f"{each.sentences_per_second:,.0f}" if each.sentences_per_second else "-",
-            each.extractor_version,
         )
     out.print(table)
-    figures = [figure for dataset in dict.fromkeys(datasets) for figure in published(dataset)]
-    if not figures:
-        return
-    out.print("\nPublished or measured elsewhere, on other parts of the same samples:", style="bold")
-    table = _table("sample", "system", "accuracy", "macro F1", "weighted F1", "measured on", "source")
-    rows: dict[tuple[str, str, str, str], dict[Metric, float]] = {}
-    for figure in figures:
-        rows.setdefault((figure.dataset, figure.system, figure.subset, figure.source), {})[figure.metric] = figure.value
-    for (dataset, system, subset, source), values in rows.items():
-        numbers = (f"{values[metric]:.3f}" if metric in values else "-" for metric in Metric)
-        table.add_row(dataset, system, *numbers, subset, source)
-    out.print(table)
+    _show_published(dict.fromkeys(datasets))
+
+
+def _show_published(datasets: Iterable[str]) -> None:
+    for dataset in datasets:
+        rows: dict[tuple[str, str, str], dict[Metric, float]] = {}
+        for figure in published(dataset):
+            rows.setdefault((figure.system, figure.subset, figure.source), {})[figure.metric] = figure.value
+        if not rows:
+            continue
+        out.print(f"\n{dataset}, from elsewhere and on other parts of the sample:", style="bold")
+        table = _table("system", "accuracy", "macro F1", "measured on")
+        for (system, subset, _), values in rows.items():
+            numbers = (f"{values[m]:.3f}" if m in values else "-" for m in (Metric.ACCURACY, Metric.MACRO_F1))
+            table.add_row(system, *numbers, subset)
+        out.print(table)
+        for source in dict.fromkeys(source for _, _, source in rows):
+            systems = dict.fromkeys(system for system, _, known in rows if known == source)
+            out.print(f"{', '.join(systems)}: {source}", markup=False, style="dim")
 
 
 def show_filings(scores: FilingScores) -> None:

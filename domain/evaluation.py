@@ -308,7 +308,7 @@ def _both(
     )
 
 
-_MEASURED = "measured once for this platform, extraction design notes"
+_MEASURED = "measured for this platform on the same sentences"
 
 PUBLISHED: tuple[PublishedFigure, ...] = (
     *_both(

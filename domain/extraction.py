@@ -171,5 +171,5 @@ class ValidatedExtraction(Model):
 
 def document_text(title: str, body: str) -> str:
     """Join title and body into the text that offsets refer to."""
-    joined = f"{title.strip()}\n\n{body.strip()}" if body.strip() else title.strip()
-    return unicodedata.normalize("NFC", joined)
+    parts = [part for part in (title.strip(), body.strip()) if part]
+    return unicodedata.normalize("NFC", "\n\n".join(parts))

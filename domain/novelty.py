@@ -124,15 +124,12 @@ class _Stories:
         common = Counter(
             chain.from_iterable(self._holders.get(shingle, ()) for shingle in document.shingles & self._shared)
         )
-        size = len(document.shingles)
-        return max(
-            (
-                shared / (size + len(story.shingles) - shared)
-                for story, shared in common.items()
-                if self._is_remembered(story, document)
-            ),
-            default=0.0,
-        )
+        size, most = len(document.shingles), 0.0
+        for story, shared in common.items():
+            likeness = shared / (size + len(story.shingles) - shared)
+            if likeness > most and self._is_remembered(story, document):
+                most = likeness
+        return most
 
     def _is_remembered(self, story: _Document, document: _Document) -> bool:
         apart = abs(story.available_at - document.available_at)

@@ -21,8 +21,9 @@ def parsed_text(title: str, text: str, sections: Sequence[Section] = ()) -> tupl
     joined = strip_invisible(document_text(title, text))
     head = strip_invisible(document_text(title, ""))
     moved: list[Section] = []
-    if sections and joined.startswith(f"{head}\n\n"):
-        start = len(head) + 2
+    lead = f"{head}\n\n" if head else ""
+    if sections and joined.startswith(lead):
+        start = len(lead)
         place = _Places(text, joined[start:])
         for section in sections:
             first, last = start + place(section.start), min(start + place(section.end), MAXIMUM_CHARACTERS)

@@ -168,13 +168,10 @@ class _Check:
         if not surface_occurs(surface, candidate, self.text):
             self._drop("SURFACE_NOT_FOUND", event=number, symbol=candidate.symbol, surface=_excerpt(surface))
             return False
-        if not names_company(surface, candidate, self._others(candidate)):
+        if not names_company(surface, candidate, self.candidates.values()):
             self._drop("SURFACE_NOT_A_NAME", event=number, symbol=candidate.symbol, surface=_excerpt(surface))
             return False
         return True
-
-    def _others(self, candidate: Candidate) -> tuple[Candidate, ...]:
-        return tuple(other for symbol, other in self.candidates.items() if symbol != candidate.symbol)
 
     def _drop(self, code: str, **fields: object) -> None:
         self.dropped.append(f"{code}: " + ", ".join(f"{name}={value}" for name, value in fields.items()))
@@ -197,7 +194,7 @@ def surface_occurs(surface: str, candidate: Candidate, text: str) -> bool:
     return any(exact or any(c.isupper() or c.isdigit() for c in match[0]) for match in pattern.finditer(text))
 
 
-def names_company(surface: str, candidate: Candidate, others: Iterable[Candidate] = ()) -> bool:
+def names_company(surface: str, candidate: Candidate, known: Iterable[Candidate] = ()) -> bool:
     """Tell whether the words are a company's: they hold one of its names or its ticker, or are the head of a name.
 
     A name counts with and without its legal form. "Ford" is enough of "Ford Motor Company", "Motor Company" is not, nor
@@ -205,18 +202,21 @@ def names_company(surface: str, candidate: Candidate, others: Iterable[Candidate
     one or two letters among other words needs an exchange's mark.
     """
     surface = unicodedata.normalize("NFKC", surface)
-    words = _words(surface)
     if _holds_ticker(surface, candidate.symbol):
         return True
+    words = _words(surface)
+    owned = tuple(word.removesuffix("'s") for word in words)
     names = {form for name in candidate.names for form in _forms(name)}
-    if any(_holds_name(surface, words, name) for name in names):
+    if any(_holds_name(surface, said, name) for said in (words, owned) for name in names):
         return True
-    return (
-        bool(words)
-        and words[0] not in _GENERAL_WORDS
-        and len(words[0]) > _SHORT_SURFACE
-        and any(_is_head(words, name) for name in names)
-        and not any(_is_head(words, form) for other in others for name in other.names for form in _forms(name))
+    heads = tuple(said for said in {words, owned} if any(_is_head(said, name) for name in names))
+    return any(_is_telling(said) for said in heads) and not any(
+        _is_head(said, form)
+        for other in known
+        if other.symbol != candidate.symbol
+        for name in other.names
+        for form in _forms(name)
+        for said in heads
     )
 
 
@@ -235,25 +235,26 @@ _GENERAL_WORDS = _LEGAL_WORDS | frozenset(
 """Words that open so many names that they are none alone."""
 _REGISTER_MARK = re.compile(r"\s*+/[A-Z]{0,6}/?\s*+$")
 """What a register adds to a name: the state in "BANK OF AMERICA CORP /DE/"."""
-_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
 def _words(text: str) -> tuple[str, ...]:
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
     return tuple(_SPELT.get(word, word) for word in _WORD.findall(folded))
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=16_384)
 def _forms(name: str) -> tuple[tuple[str, ...], ...]:
-    """The words of a name as it is given, and without its legal form where that leaves a name."""
+    """The words of a name as it is given, and with less and less of its legal form while that leaves a name."""
     given = _words(name)
-    core = list(_words(_REGISTER_MARK.sub("", name)))
+    core = _words(_REGISTER_MARK.sub("", name))
+    core = core[core[:1] == ("the",) and len(core) > 1 :]
+    forms = [given, core]
     while len(core) > 1 and core[-1] in _LEGAL_WORDS:
-        core.pop()
-    while len(core) > 1 and core[0] == "the":
-        core.pop(0)
-    alone = len(core) == 1 and (core[0] in _GENERAL_WORDS or len(core[0]) <= _SHORT_SURFACE)
-    return tuple(dict.fromkeys(form for form in (given, () if alone else tuple(core)) if form))
+        core = core[:-1]
+        if len(core) > 1 or (core[0] not in _GENERAL_WORDS and len(core[0]) > _SHORT_SURFACE):
+            forms.append(core)
+    return tuple(dict.fromkeys(form for form in forms if form))
 
 
 def _holds_name(surface: str, words: tuple[str, ...], name: tuple[str, ...]) -> bool:
@@ -266,6 +267,10 @@ def _holds_name(surface: str, words: tuple[str, ...], name: tuple[str, ...]) -> 
     return any(
         found[0][0].isupper() or found[0][0].isdigit() for found in _WORD.finditer(surface) if _words(found[0]) == name
     )
+
+
+def _is_telling(words: tuple[str, ...]) -> bool:
+    return bool(words) and words[0] not in _GENERAL_WORDS and len(words[0]) > _SHORT_SURFACE
 
 
 def _is_head(words: tuple[str, ...], name: tuple[str, ...]) -> bool:

@@ -93,6 +93,25 @@ async def require(session: AsyncSession, recommendation_id: str) -> Recommendati
     return Recommendation.model_validate(row.body)
 
 
+async def find(session: AsyncSession, wanted: str) -> Recommendation:
+    """The recommendation of an id, or the newest one of a symbol.
+
+    Raises:
+        NotFound: neither an id nor a symbol with a recommendation.
+    """
+    row = await session.get(RecommendationRow, wanted)
+    if row is None:
+        newest = await list_recent(session, limit=1, symbol=wanted.upper())
+        row = newest[0] if newest else None
+    if row is None:
+        raise NotFound(
+            "RECOMMENDATION_NOT_FOUND",
+            "Give a recommendation's id, or a symbol that was recommended; /v1/recommendations lists them",
+            wanted=wanted[:100],
+        )
+    return Recommendation.model_validate(row.body)
+
+
 async def record_key(session: AsyncSession, recommendation_id: str) -> str:
     """Key of the decision record in the object store."""
     rows = await session.exec(

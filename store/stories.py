@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from domain.documents import Relation
+from domain.documents import Credibility, Relation
+from domain.sources import site_of
 from domain.stories import WINDOW, Link, Story
 from store.database import fetch, insert_new
 from store.tables.ingestion import Document, DocumentLink
@@ -19,9 +21,14 @@ _FILE_UNDER = """
 """
 _FILED_UNDER = "SELECT band, doc_id FROM document_bands WHERE band = ANY($1::bigint[])"
 _COMPARED = """
-    SELECT doc_id, title, published_at, available_at, shingles, story,
+    SELECT doc_id, title, published_at, available_at, shingles, story, publisher, documents.credibility,
+           source_id, kind,
            ARRAY(SELECT symbol FROM document_symbols WHERE document_symbols.doc_id = documents.doc_id) AS symbols
-    FROM documents WHERE doc_id = ANY($1::text[])
+    FROM documents JOIN sources USING (source_id) WHERE doc_id = ANY($1::text[])
+"""
+_SITES = """
+    SELECT doc_id, source_id, kind, publisher
+    FROM documents JOIN sources USING (source_id) WHERE doc_id = ANY($1::text[])
 """
 _ABOUT = """
     SELECT wanted.doc_id, other.doc_id
@@ -91,9 +98,18 @@ async def load(session: AsyncSession, doc_ids: Sequence[str]) -> dict[str, Story
             shingles=frozenset(row["shingles"]),
             symbols=frozenset(row["symbols"]),
             story=row["story"],
+            site=site_of(row["source_id"], row["kind"], row["publisher"]),
+            credibility=Credibility(row["credibility"]),
         )
         for row in await fetch(session, _COMPARED, doc_ids)
     }
+
+
+async def with_sites(session: AsyncSession, stories: Sequence[Story]) -> list[Story]:
+    """Documents that have just been written down, each with its site: only the book knows of what kind a source is."""
+    rows = await fetch(session, _SITES, [each.doc_id for each in stories])
+    sites = {row["doc_id"]: site_of(row["source_id"], row["kind"], row["publisher"]) for row in rows}
+    return [replace(each, site=sites[each.doc_id]) for each in stories]
 
 
 async def save_links(session: AsyncSession, links: Sequence[Link], stories: dict[str, Story]) -> None:

@@ -24,14 +24,14 @@ from domain.decisions import (
     Recommendation,
     RiskCheck,
 )
-from domain.errors import NotFound, StonksError
+from domain.errors import StonksError
 from domain.recommendation import record_hash, replay
 from domain.signals import layer_weights
 from store import orders, recommendations, theses
 from store.database import Database
 from store.objects import ObjectStore
 from store.tables.agents import Thesis
-from store.tables.decisions import Approval, OrderIntentRow, RecommendationRow, RiskDecisionRow
+from store.tables.decisions import Approval, OrderIntentRow, RiskDecisionRow
 from store.tables.ingestion import Document, ExtractionRow
 from store.tables.trading import FillRow, Order
 from workflows import names
@@ -208,7 +208,7 @@ async def explain(database: Database, objects: ObjectStore, links: TemporalLinks
         NotFound: neither an id nor a symbol with a recommendation.
     """
     async with database.transaction() as session:
-        recommendation = await _find(session, wanted)
+        recommendation = await recommendations.find(session, wanted)
         key = await recommendations.record_key(session, recommendation.recommendation_id)
         written = await theses.newest(session, recommendation.recommendation_id)
     record = DecisionRecord.model_validate_json(await objects.get(key))
@@ -249,20 +249,6 @@ def _plain(written: Thesis) -> PlainThesis:
         written_by=written.engine_version,
         recorded_at=written.recorded_at,
     )
-
-
-async def _find(session: AsyncSession, wanted: str) -> Recommendation:
-    row = await session.get(RecommendationRow, wanted)
-    if row is None:
-        newest = await recommendations.list_recent(session, limit=1, symbol=wanted.upper())
-        row = newest[0] if newest else None
-    if row is None:
-        raise NotFound(
-            "RECOMMENDATION_NOT_FOUND",
-            "Give a recommendation's id, or a symbol that was recommended; /v1/recommendations lists them",
-            wanted=wanted[:100],
-        )
-    return Recommendation.model_validate(row.body)
 
 
 async def _sources(session: AsyncSession, evidence: Iterable[EvidenceItem]) -> dict[str, tuple[str, str]]:

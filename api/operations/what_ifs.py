@@ -62,7 +62,7 @@ async def begin(
     defaults: Mapping[AgentKind, Mapping[str, Any]],
     actor: str,
 ) -> WhatIfView:
-    """Start a what-if; its report can be read when it is finished.
+    """Start a what-if of a recommendation, or of a symbol's newest; its report can be read when it is finished.
 
     Raises:
         NotFound: no such recommendation or variant.
@@ -72,7 +72,7 @@ async def begin(
         raise InvalidInput("WHAT_IF_AMBIGUOUS", "Give a variant or settings, not both", field="settings")
     now = datetime.now(UTC)
     async with database.transaction() as session:
-        await recommendations.require(session, recommendation_id)
+        recommendation_id = (await recommendations.find(session, recommendation_id)).recommendation_id
         agent = await agents.require(session, AGENT.value)
         variant: Mapping[str, Any] = wanted.settings
         if wanted.variant_id:

@@ -74,7 +74,9 @@ def evaluate(
 
 
 def what_if(
-    recommendation_id: Annotated[str, typer.Argument(metavar="RECOMMENDATION", help="Whose decision is asked again")],
+    recommendation_id: Annotated[
+        str, typer.Argument(metavar="RECOMMENDATION", help="Its id, or a symbol: the newest one")
+    ],
     variant: Annotated[str, typer.Option("--variant", help="A variant of the document extractor")] = "",
     settings: Annotated[
         str, typer.Option("--settings", help='JSON, or @FILE: settings to read with, such as \'{"engine": "rules"}\'')
@@ -86,7 +88,7 @@ def what_if(
 
     Without options the rules of this version read.
 
-    Example: stonks agents what-if 4f1c --settings '{"engine": "rules"}'
+    Example: stonks agents what-if AAPL --settings '{"engine": "rules"}'
     """
     from api.operations import what_ifs
     from cli import evaluation_views as views

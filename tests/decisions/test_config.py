@@ -48,6 +48,12 @@ def test_config_when_read_back_from_json_then_it_is_equal() -> None:
     assert TradingConfig.model_validate(config.model_dump(mode="json")).version() == config.version()
 
 
+def test_config_when_a_record_was_stored_before_a_number_existed_then_it_is_read_with_the_default() -> None:
+    stored = TradingConfig().model_dump(mode="json")
+    del stored["signals"]["crowd_credibility"]
+    assert TradingConfig.model_validate(stored) == TradingConfig()
+
+
 def test_config_when_one_number_changes_then_version_changes() -> None:
     changed = TradingConfig(signals=SignalConfig(half_lives={"rumour": 2}))
     assert changed.version() != TradingConfig().version()

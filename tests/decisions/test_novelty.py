@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from domain.config import SignalConfig
 from domain.decisions import EvidenceItem
+from domain.documents import Credibility
 from domain.novelty import novelty, shingles
 
 from .builders import PROPERTY, evidence_lists, item
@@ -100,13 +101,93 @@ def test_novelty_when_a_copy_is_added_then_no_other_document_changes(
     original = data.draw(st.sampled_from(told))
     whole = tuple(sorted({shingle for one in items if one.doc_id == original.doc_id for shingle in one.shingles}))
     first = min(one.available_at for one in items if one.doc_id == original.doc_id)
-    copy = item("copy", available_at=first + timedelta(minutes=1), doc_id="zz-copy", shingles=whole)
-    between = [one for one in items if first < one.available_at <= copy.available_at]
-    if between:
-        return
+    best = max((one.credibility for one in items if one.doc_id == original.doc_id), key=CONFIG.credibility.__getitem__)
+    lesser = [each for each in Credibility if CONFIG.credibility[each] < CONFIG.credibility[best]]
+    as_credible = data.draw(st.sampled_from([best, *lesser]))
+    minutes = 1 if as_credible is best else data.draw(st.sampled_from([-1, 0, 1]))
+    copy = item(
+        "copy",
+        available_at=first + timedelta(minutes=minutes),
+        doc_id="zz-copy",
+        shingles=whole,
+        credibility=as_credible,
+        publisher="copyist",
+    )
     with_copy = novelty([*items, copy], CONFIG)
     assert with_copy[:-1] == novelty(items, CONFIG)
     assert with_copy[-1] == (0.0, False)
+
+
+WORDS = tuple(range(100))
+
+
+def test_novelty_when_a_better_one_tells_it_later_then_the_story_counts_with_the_better_one() -> None:
+    copied = item("a", minutes_ago=60, shingles=WORDS, credibility=Credibility.UNKNOWN)
+    told = item("b", shingles=WORDS[:90], credibility=Credibility.WIRE)
+    again = item("c", shingles=WORDS, credibility=Credibility.WIRE)
+    assert novelty([copied], CONFIG) == [(1.0, True)]
+    assert novelty([copied, told], CONFIG) == [(pytest.approx(0.1), False), (1.0, True)]
+    assert novelty([copied, told, again], CONFIG) == [
+        (pytest.approx(0.1), False),
+        (1.0, True),
+        (pytest.approx(0.1), False),
+    ]
+
+
+def test_novelty_when_a_poor_site_told_half_of_it_first_then_the_better_one_loses_nothing() -> None:
+    first = item("a", minutes_ago=60, shingles=WORDS, credibility=Credibility.UNKNOWN)
+    wire = item("b", shingles=tuple(range(50, 150)), credibility=Credibility.WIRE)
+    assert novelty([first, wire], CONFIG) == [(pytest.approx(2 / 3), True), (1.0, True)]
+
+
+@pytest.mark.parametrize(("days", "counts"), [(7, False), (8, True)])
+def test_novelty_when_a_better_one_tells_it_much_later_then_both_count(days: int, counts: bool) -> None:
+    first = item("a", minutes_ago=days * DAY, shingles=WORDS, credibility=Credibility.UNKNOWN)
+    assert novelty([first, item("b", shingles=WORDS)], CONFIG) == [(float(counts), counts), (1.0, True)]
+
+
+def test_novelty_when_others_tell_ever_so_much_then_no_story_of_a_site_is_forgotten() -> None:
+    first = item("a", minutes_ago=100, shingles=WORDS)
+    padding = [item(f"b{n}", minutes_ago=50 - n, shingles=(1_000 + n,), publisher="padder") for n in range(40)]
+    assert novelty([first, *padding, item("c", shingles=WORDS, publisher="padder")], CONFIG)[-1] == (0.0, False)
+
+
+def test_novelty_when_a_wire_goes_on_telling_then_what_it_told_after_a_copy_stays_told() -> None:
+    copy = item("copy", minutes_ago=100, shingles=WORDS, credibility=Credibility.UNKNOWN, publisher="copyist")
+    stories = [
+        item(
+            f"w{n}", minutes_ago=90 - n, shingles=tuple(range(n * 1_000, n * 1_000 + 100)), credibility=Credibility.WIRE
+        )
+        for n in range(30)
+    ]
+    assert novelty([copy, *stories], CONFIG) == [(0.0, False), *[(1.0, True)] * 30]
+
+
+@PROPERTY
+@given(evidence_lists(max_size=11))
+def test_novelty_when_compared_with_the_plain_rule_then_it_agrees(items: list[EvidenceItem]) -> None:
+    """All pairs, without an index: lists this short have no more than ten stories of a site beside one."""
+    documents: dict[str, list[EvidenceItem]] = {}
+    for one in items:
+        documents.setdefault(one.doc_id, []).append(one)
+    known = sorted(
+        (
+            -max(CONFIG.credibility[one.credibility] for one in own),
+            min(one.available_at for one in own),
+            doc_id,
+            {shingle for one in own for shingle in one.shingles},
+        )
+        for doc_id, own in documents.items()
+    )
+    expected: dict[str, tuple[float, bool]] = {}
+    stories: list[tuple[object, set[int]]] = []
+    for _, at, doc_id, words in known:
+        near = [told for when, told in stories if abs(when - at) <= timedelta(days=7)]  # type: ignore[operator]
+        most = max((len(words & told) / len(words | told) for told in near if words | told), default=0.0)
+        expected[doc_id] = (1.0 - most, most < 0.8)
+        if most < 0.8:
+            stories.append((at, words))
+    assert novelty(items, CONFIG) == [expected[one.doc_id] for one in items]
 
 
 def test_novelty_when_one_story_is_copied_often_then_others_are_not_forgotten() -> None:

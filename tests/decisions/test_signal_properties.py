@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from domain.config import SignalConfig, TradingConfig
 from domain.decisions import Assessment, EvidenceItem, Layer, MarketWindow
+from domain.documents import Credibility
 from domain.kernels import NANO, largest_remainder, segment_sums, to_nano
 from domain.signals import SymbolInputs, assess, assess_many
 
@@ -84,14 +85,23 @@ def test_score_when_evidence_is_repeated_then_every_bit_stays(
 
 
 @PROPERTY
-@given(evidence_lists(), windows(), st.sets(st.integers(0, 25), min_size=1, max_size=8))
-def test_score_when_a_copy_of_a_fresh_story_arrives_then_every_bit_stays(
-    evidence: list[EvidenceItem], market: MarketWindow | None, words: set[int]
+@given(
+    evidence_lists(),
+    windows(),
+    st.sets(st.integers(0, 25), min_size=1, max_size=8),
+    st.one_of(
+        st.tuples(st.sampled_from((Credibility.WIRE, Credibility.OFFICIAL)), st.just(5)),
+        st.tuples(st.sampled_from((Credibility.UNKNOWN, Credibility.AGGREGATOR)), st.sampled_from((5, 10, 500))),
+    ),
+)
+def test_score_when_a_story_has_a_later_copy_or_an_earlier_one_of_a_poorer_site_then_every_bit_stays(
+    evidence: list[EvidenceItem], market: MarketWindow | None, words: set[int], teller: tuple[Credibility, int]
 ) -> None:
     """The story has words of its own, so that it counts whatever else was told."""
     own = tuple(sorted(word + 1_000 for word in words))
     known = [*evidence, item("story", minutes_ago=10, shingles=own)]
-    copy = item("copy", doc_id="zz", minutes_ago=5, shingles=own, sentiment=-1.0)
+    credibility, minutes_ago = teller
+    copy = item("copy", doc_id="zz", minutes_ago=minutes_ago, shingles=own, sentiment=-1.0, credibility=credibility)
     before, after = judge(known, market), judge([*known, copy], market)
     assert (after.score, after.composite, after.conviction, after.score_nano) == (
         before.score, before.composite, before.conviction, before.score_nano,

@@ -155,7 +155,8 @@ async def test_document_when_processed_then_all_that_was_read_is_saved_together(
     assert {row["event_id"] for row in rows["evidence"]} <= {row["event_id"] for row in rows["events"]}
     assert all(row["available_at"] == NOW for row in rows["evidence"])
     assert (call["valid"], call["attempt"], call["agent"]) == (True, 1, "document-extractor")
-    assert call["quotes_total"] == sum(len(row["quotes"]) for row in rows["events"])
+    quotes = sum(len(row["quotes"]) + len(row["facts"]) for row in rows["events"])
+    assert (call["quotes_total"], call["quotes_valid"]) == (quotes, quotes)
 
 
 async def test_stored_reading_when_opened_then_it_holds_what_was_given_and_what_was_answered(

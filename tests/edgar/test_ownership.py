@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activities.adapters.edgar.filing_text import read_loose
 from activities.adapters.edgar.full_submission import parse_full_submission
 from activities.adapters.edgar.html_text import document_text
 from activities.adapters.edgar.ownership import parse_ownership
@@ -33,6 +34,14 @@ TRADE = """<nonDerivativeTransaction><securityTitle><value>Common</value></secur
 <transactionAcquiredDisposedCode><value>D</value></transactionAcquiredDisposedCode></transactionAmounts>
 <ownershipNature><directOrIndirectOwnership><value>D</value></directOrIndirectOwnership></ownershipNature>
 </nonDerivativeTransaction>"""
+
+OPTION = """<derivativeHolding><securityTitle><value>Stock Option (right to buy)</value></securityTitle>
+<conversionOrExercisePrice><value>12.50</value></conversionOrExercisePrice>
+<expirationDate><value>2030-01-31</value></expirationDate>
+<underlyingSecurity><underlyingSecurityTitle><value>Common Stock</value></underlyingSecurityTitle>
+<underlyingSecurityShares><value>5000</value></underlyingSecurityShares></underlyingSecurity>
+<ownershipNature><directOrIndirectOwnership><value>D</value></directOrIndirectOwnership></ownershipNature>
+</derivativeHolding>"""
 
 
 def test_real_report_when_parsed_then_it_equals_its_rendered_page(sec: Read) -> None:
@@ -92,6 +101,28 @@ def test_real_submission_when_its_main_document_is_a_report_then_it_parses(sec: 
         main = parse_full_submission(sec(f"filings/4/{name}")).main_document()
         trade = parse_ownership(main.body.encode()).transactions[0]
         assert (trade.price, trade.shares_after) == (Decimal(price), Decimal(after))
+
+
+@pytest.mark.parametrize(
+    ("left_out", "line"),
+    [
+        ((), "Holds Stock Option (right to buy) for 5000 Common Stock at 12.50 until 2030-01-31"),
+        (("12.50", "2030-01-31"), "Holds Stock Option (right to buy) for 5000 Common Stock"),
+        (("12.50", "2030-01-31", "5000"), "Holds Stock Option (right to buy) for Common Stock"),
+        (("12.50", "2030-01-31", "5000", "Common Stock"), "Holds Stock Option (right to buy)"),
+    ],
+)
+def test_derivative_when_held_and_its_number_is_not_reported_then_the_text_says_what_is_known(
+    left_out: tuple[str, ...], line: str
+) -> None:
+    option = OPTION
+    for value in left_out:
+        option = option.replace(f"<value>{value}</value>", "")
+    table = f"<derivativeTable>{option}</derivativeTable>"
+    report = REPORT.replace("<nonDerivativeTable>{0}{0}</nonDerivativeTable>", table).replace("Type>4<", "Type>3<")
+    text = read_loose(report.encode(), "3").text
+    assert text.splitlines()[-1] == line
+    assert "None" not in text
 
 
 @pytest.mark.parametrize(

@@ -81,3 +81,62 @@ def test_states_number_when_the_quote_was_made_from_the_number_then_it_holds(val
 
 def test_states_number_when_the_value_is_not_finite_then_it_does_not_hold() -> None:
     assert not states_number("rose 5 pct", Decimal("Infinity"))
+
+
+@pytest.mark.parametrize(
+    ("text", "lower", "multiplier", "currency"),
+    [
+        ("revenue of $10.0 to $10.5 billion", "10.0", 10**9, "USD"),
+        ("revenue of $10.0 billion to $10.5 billion", "10.0", 10**9, "USD"),
+        ("between 10 and 12 million", "10", 10**6, ""),
+        ("between about $10 and about $12 million", "10", 10**6, "USD"),
+        ("10.0-10.5 billion", "10.0", 10**9, ""),
+        ("€10 – €12bn", "10", 10**9, "EUR"),
+        ("10 to 12 million euros", "10", 10**6, "EUR"),
+        ("from US$1,200 through US$1,400 million", "1200", 10**6, "USD"),
+        ("a loss of $(10) to $(12) million", "-10", 10**6, "USD"),
+    ],
+)
+def test_numbers_when_a_range_has_its_scale_at_its_end_then_the_lower_end_is_read_with_it_too(
+    text: str, lower: str, multiplier: int, currency: str
+) -> None:
+    found = [(number.value, number.multiplier, number.currency) for number in numbers_in(text)]
+    assert (Decimal(lower), Decimal(multiplier), currency) in found
+    scale = {10**6: "million", 10**9: "billion"}[multiplier]
+    assert states_number(text, Decimal(lower), scale)
+    assert states_number(text, Decimal(lower) * multiplier)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "stores in 10 states and 12 million visitors",
+        "rose 10 and 12 million",
+        "10% to 12 million",
+        "10 cents to 12 million",
+        "10 thousand to 12 million",
+        "10, 12 million",
+        "10 of 12 million",
+        "10 to 12",
+    ],
+)
+def test_numbers_when_no_range_lends_a_scale_then_none_is_taken(text: str) -> None:
+    assert not states_number(text, Decimal(10), "million")
+
+
+def test_numbers_when_in_a_range_then_the_written_reading_comes_first() -> None:
+    found = [(number.value, number.multiplier) for number in numbers_in("$10.0 to $10.5 billion")]
+    billion = Decimal(10**9)
+    assert found == [(Decimal("10.0"), 1), (Decimal("10.0"), billion), (Decimal("10.5"), billion)]
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.sampled_from(["to", "-", "–", "through"]))
+def test_states_number_when_a_range_was_made_from_its_ends_then_both_hold(low: int, high: int, word: str) -> None:
+    quote = f"sees ${low} {word} ${high} million"
+    assert states_number(quote, Decimal(low), "million")
+    assert states_number(quote, Decimal(high), "million")
+    assert not states_number(quote, Decimal(low + high + 1), "million")
+
+
+def test_numbers_when_a_text_has_none_then_none_is_listed() -> None:
+    assert numbers_in("inflation is little changed") == numbers_in("") == ()

@@ -6,7 +6,7 @@ import unicodedata
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.extraction import (
@@ -24,7 +24,18 @@ from domain.extraction import (
     Materiality,
     ValidatedExtraction,
 )
-from domain.validation import validate_extraction
+from domain.text import states_number
+from domain.validation import (
+    FACT_BASES,
+    FACT_COMPARATORS,
+    FACT_CURRENCIES,
+    FACT_METRICS,
+    FACT_PERIOD,
+    FACT_SCALES,
+    FACT_UNITS,
+    names_company,
+    validate_extraction,
+)
 from tests.extraction.builders import PUBLISHED
 
 TEXT = (
@@ -194,6 +205,9 @@ def test_entity_when_its_surface_stands_in_the_text_or_is_the_sources_label_then
         ("TGT", "Walmart", "SURFACE_NOT_FOUND"),
         ("GE", "ge", "SURFACE_NOT_FOUND"),
         ("F", "F", "SURFACE_NOT_FOUND"),
+        ("GE", "Target says", "SURFACE_NOT_A_NAME"),
+        ("C", "Net loss", "SURFACE_NOT_A_NAME"),
+        ("TGT", "Corp", "SURFACE_NOT_A_NAME"),
         ("TGT", "unit", "SURFACE_NOT_FOUND"),
         ("TGT", "GE", "SURFACE_OF_ANOTHER_COMPANY"),
         ("TGT", "--", "SURFACE_NOT_FOUND"),
@@ -221,6 +235,164 @@ def test_extraction_when_it_is_of_another_document_then_everything_is_dropped() 
 def test_reason_when_the_quote_holds_control_characters_then_it_is_printable_and_short() -> None:
     result = validated(extraction(evidence=(Evidence(quote="\x1b[31m" + "x" * 500, start=0, end=505),)))
     assert all(reason.isprintable() and len(reason) < 160 for reason in result.dropped)
+
+
+@pytest.mark.parametrize(
+    ("names", "symbol", "surface"),
+    [
+        (("Ford Motor Company",), "F", "Ford"),
+        (("Ford Motor Company",), "F", "Ford's"),
+        (("Ford Motor Company",), "F", "Ford Motor"),
+        (("Ford Motor Company",), "F", "Ford Motor Co"),
+        (("Ford Motor Company",), "F", "FORD MOTOR CO."),
+        (("Ford Motor Co",), "F", "Ford Motor Company"),
+        (("Ford Motor",), "F", "carmaker Ford Motor"),
+        (("Ford Motor",), "F", "NYSE: F"),
+        (("Ford Motor",), "F", "F.N"),
+        (("Citigroup",), "C", "C"),
+        (("General Motors Co",), "GM", "General Motors"),
+        (("General Electric", "GE"), "GE", "GE Capital"),
+        (("Netflix Inc",), "NFLX", "Netflix shares"),
+        (("Netflix Inc",), "NFLX", "NFLX stock"),
+        (("Netflix Inc",), "NFLX", "\uff2e\uff45\uff54\uff46\uff4c\uff49\uff58"),
+        (("BANK OF AMERICA CORP /DE/",), "BAC", "Bank of America"),
+        (("Wal-Mart Stores Inc",), "WMT", "Wal Mart Stores"),
+        (("Wal-Mart Stores Inc",), "WMT", "Wal-Mart"),
+        (("AT&T Inc",), "T", "AT&T"),
+        (("McDonald's Corp",), "MCD", "McDonald\u2019s"),
+        (("Kohl's Corp",), "KSS", "Kohl's"),
+        (("Goldman Sachs Group Inc (The)",), "GS", "Goldman"),
+        (("The Gap Inc",), "GPS", "Gap"),
+        (("Northern Trust Corp",), "NTRS", "Northern Trust"),
+        (("Caf\u00e9 \u00c9toile SA",), "CAFE", "CAF\u00c9 \u00c9TOILE"),
+    ],
+)
+def test_surface_when_it_holds_or_begins_a_name_then_it_is_the_companys(
+    names: tuple[str, ...], symbol: str, surface: str
+) -> None:
+    assert names_company(surface, Candidate(symbol=symbol, names=names))
+
+
+@pytest.mark.parametrize(
+    ("names", "symbol", "surface"),
+    [
+        (("General Motors Co", "GM"), "GM", "Ford profit"),
+        (("Netflix Inc",), "NFLX", "N3tfl1x"),
+        (("Netflix Inc",), "NFLX", "Netfl"),
+        (("Netflix Inc",), "NFLX", "Netflixes"),
+        (("Netflix Inc",), "NFLX", "nflx"),
+        (("Netflix Inc",), "NFLX", "N\u0435tflix"),
+        (("Ford Motor Company",), "F", "Company"),
+        (("Ford Motor Company",), "F", "Motor Company"),
+        (("Ford Motor Company",), "F", "Motor"),
+        (("Ford Motor Company",), "F", "Plan F"),
+        (("Ford Motor Company",), "F", "Fordham"),
+        (("Citigroup",), "C", "Vitamin C"),
+        (("General Electric", "GE"), "GE", "General"),
+        (("General Electric", "GE"), "GE", "ge unit"),
+        (("American Express Co",), "AXP", "American"),
+        (("First Corp",), "FST", "First Lady"),
+        (("Kohl's Corp",), "KSS", "Kohl"),
+        (("The Gap Inc",), "GPS", "gap of a mile"),
+        (("3M Co",), "MMM", "3m"),
+        ((), "X", "Steel"),
+        (("",), "XYZ", "Steel"),
+        (("Inc",), "XYZ", ""),
+    ],
+)
+def test_surface_when_it_is_other_words_then_it_is_not_the_companys(
+    names: tuple[str, ...], symbol: str, surface: str
+) -> None:
+    assert not names_company(surface, Candidate(symbol=symbol, names=names))
+
+
+def test_surface_when_it_begins_the_names_of_two_candidates_then_it_is_neithers() -> None:
+    wells = Candidate(symbol="WFC", names=("Wells Fargo & Co",))
+    estate = Candidate(symbol="WREF", names=("Wells Real Estate Fund",))
+    assert names_company("Wells", wells, (wells,))
+    assert not names_company("Wells", wells, (wells, estate))
+    assert names_company("Wells Fargo", wells, (wells, estate))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("period", period) for period in ("2011", "FY2011", "2011Q3", "2011H1", "Q4", "H2", "2011-06", "2011-06-30")),
+        *(("basis", basis) for basis in sorted(FACT_BASES)),
+        *(("comparator", comparator) for comparator in sorted(FACT_COMPARATORS)),
+        *(("currency", currency) for currency in ("USD", "EUR", "KRW")),
+        *(("unit", unit) for unit in ("percent", "cents", "per share", "shares", "jobs", "aircraft", "share", "%")),
+    ],
+)
+def test_field_of_a_fact_when_it_is_listed_then_it_stays(field: str, value: str) -> None:
+    found = extraction(facts=(fact("28", "28 cents a share").model_copy(update={field: value}),))
+    result = validated(found)
+    assert result.extraction == found
+    assert result.dropped == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kept"),
+    [
+        ("currency", "usd", "USD"),
+        ("scale", "Million", "million"),
+        ("basis", "GAAP", "gaap"),
+        ("comparator", " YoY ", "yoy"),
+        ("period", "2011q3", "2011Q3"),
+        ("unit", "Percent", "percent"),
+    ],
+)
+def test_field_of_a_fact_when_it_is_written_in_another_case_then_it_is_stored_as_listed(
+    field: str, value: str, kept: str
+) -> None:
+    good = fact("1030.5", "$1,030.5 million").model_copy(update={field: value})
+    result = validated(extraction(facts=(good,)))
+    assert getattr(result.extraction.events[0].facts[0], field) == kept
+    assert result.dropped == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("unit", "approve all orders"),
+        ("unit", "cents a share. The unit is small"),
+        ("unit", "har"),
+        ("unit", "28"),
+        ("unit", "\n"),
+        ("currency", "DOLLAR"),
+        ("currency", "XBT"),
+        ("scale", "gazillion"),
+        ("period", "CANARY"),
+        ("period", "2011Q5"),
+        ("period", "2011-13"),
+        ("period", "2011-06-32"),
+        ("period", "2011 Q3 and approve"),
+        ("period", "2011\n"),
+        ("period", "3011"),
+        ("basis", "sk-123"),
+        ("basis", "gaap adjusted"),
+        ("comparator", "limit"),
+    ],
+)
+def test_field_of_a_fact_when_it_is_not_listed_then_it_is_emptied_and_the_fact_stays(field: str, value: str) -> None:
+    planted = fact("28", "28 cents a share").model_copy(update={field: value})
+    result = validated(extraction(facts=(planted,)))
+    (kept,) = result.extraction.events[0].facts
+    if value == "2011\n":
+        assert kept.period == "2011"
+        return
+    assert kept == planted.model_copy(update={field: ""})
+    (reason,) = result.dropped
+    assert reason.startswith(f"FACT_FIELD_EMPTIED: event=0, fact=0, field={field}, found=")
+    assert ", allowed=" in reason
+    assert reason.isprintable()
+
+
+def test_field_of_a_fact_when_it_is_long_and_unprintable_then_the_reason_is_neither() -> None:
+    planted = fact("28", "28 cents a share").model_copy(update={"unit": "\x1b[31m" + "x" * 5_000})
+    (reason,) = validated(extraction(facts=(planted,))).dropped
+    assert reason.isprintable()
+    assert len(reason) < 200
 
 
 words = st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("Cs",)), min_size=1, max_size=60)
@@ -270,3 +442,122 @@ def test_validation_when_it_is_repeated_then_the_second_run_changes_and_drops_no
     assert twice.extraction == once.extraction
     assert twice.dropped == ()
     assert twice.quote_validity == 1.0
+
+
+# -- properties: whoever answers, nothing that the text does not support survives ------------------------------------
+
+PIECES = ("Target", "GE", "unit", "profit", "28 cents", "$1,030.5 million", "The unit is", "lost", "4 bln", " ", "\n")
+broken_words = st.one_of(words, st.lists(st.sampled_from(PIECES), min_size=1, max_size=4).map(" ".join))
+cut_quotes = st.tuples(st.integers(0, len(TEXT) - 1), st.integers(1, 90)).map(lambda cut: TEXT[cut[0] : sum(cut)])
+quotes_of_any_kind = st.one_of(cut_quotes, broken_words)
+symbols = st.one_of(st.sampled_from(["TGT", "GE", "C", "F", "MSFT", "tgt", ""]), words)
+surfaces = st.one_of(
+    broken_words, cut_quotes, st.sampled_from(["Target", "GE", "Citi", "Ford", "C", "F", "Corp", "Walmart"])
+).map(lambda surface: surface[:200])
+free = st.one_of(
+    st.sampled_from(["", "percent", "cents", "2011Q3", "gaap", "consensus", "USD", "million", "Bln", "share"]), words
+)
+facts_of_any_kind = st.builds(
+    Fact,
+    metric=st.one_of(st.sampled_from(sorted(FACT_METRICS)), words),
+    value=st.one_of(
+        st.sampled_from([Decimal(text) for text in ("28", "0.28", "1030.5", "1030500000", "4", "-4", "12.5", "3.2")]),
+        st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12, places=1),
+    ),
+    unit=free,
+    currency=free,
+    scale=free,
+    period=free,
+    basis=free,
+    comparator=free,
+    quote=quotes_of_any_kind,
+)
+entities_of_any_kind = st.builds(
+    Entity,
+    symbol=symbols,
+    surface=surfaces,
+    role=st.sampled_from(EntityRole),
+    sentiment=st.floats(-1, 1, allow_nan=False),
+)
+evidence_of_any_kind = st.builds(
+    lambda quote, start, shift: Evidence(quote=quote, start=start, end=start + len(quote) + shift),
+    quotes_of_any_kind,
+    st.integers(0, len(TEXT) + 50),
+    st.integers(0, 3),
+)
+answers = st.builds(
+    extraction,
+    evidence=st.lists(evidence_of_any_kind, min_size=1, max_size=3).map(tuple),
+    entities=st.lists(entities_of_any_kind, min_size=1, max_size=3).map(tuple),
+    facts=st.lists(facts_of_any_kind, max_size=3).map(tuple),
+)
+
+
+@settings(max_examples=1_500, deadline=None)
+@given(answers)
+def test_answer_when_it_is_anything_then_only_what_the_text_supports_survives(answer: Extraction) -> None:
+    result = validated(answer)
+    known = {candidate.symbol: candidate for candidate in CANDIDATES}
+    for event in result.extraction.events:
+        assert event.evidence
+        assert event.entities
+        assert all(TEXT[quote.start : quote.end] == quote.quote != "" for quote in event.evidence)
+        for entity in event.entities:
+            company = known[entity.symbol]
+            if not (company.labelled and entity.surface == company.symbol):
+                assert entity.surface.strip().casefold() in TEXT.casefold()
+                assert any(name.casefold() in entity.surface.casefold() for name in (*company.names, company.symbol))
+        for fact in event.facts:
+            assert fact.quote in TEXT
+            assert fact.metric in FACT_METRICS
+            assert states_number(fact.quote, fact.value, fact.scale)
+            assert fact.unit in FACT_UNITS | {""} or fact.unit in fact.quote
+            assert fact.currency in FACT_CURRENCIES | {""}
+            assert fact.scale in FACT_SCALES | {""}
+            assert fact.basis in FACT_BASES | {""}
+            assert fact.comparator in FACT_COMPARATORS | {""}
+            assert not fact.period or FACT_PERIOD.fullmatch(fact.period)
+    assert 0 <= result.quotes_valid <= result.quotes_total
+    assert all(reason.isprintable() for reason in result.dropped)
+
+
+@settings(max_examples=1_500, deadline=None)
+@given(answers)
+def test_answer_when_it_is_anything_then_checking_it_again_changes_and_drops_nothing(answer: Extraction) -> None:
+    once = validated(answer)
+    twice = validated(once.extraction)
+    assert twice.extraction == once.extraction
+    assert twice.dropped == ()
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.sampled_from(["GE sold a unit", QUOTE, "It pays 28 cents a share"]), st.integers(0, 400), st.integers(1, 90))
+def test_evidence_when_offsets_are_shifted_then_they_are_repaired_and_never_believed(
+    quote: str, start: int, length: int
+) -> None:
+    (event,) = validated(
+        extraction(evidence=(Evidence(quote=quote, start=start, end=start + length),))
+    ).extraction.events
+    assert event.evidence == (at(quote),)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.decimals(allow_nan=True, allow_infinity=True), st.sampled_from(["", "million", "billion", "k"]))
+def test_fact_when_its_number_is_wrong_then_it_never_survives(value: Decimal, scale: str) -> None:
+    wrong = Fact.model_construct(metric="profit", value=value, scale=scale, quote="28 cents a share")
+    right = value.is_finite() and value in (Decimal(28), Decimal("0.28")) and not scale
+    event = extraction().events[0].model_copy(update={"facts": (wrong,)})
+    result = validated(extraction().model_copy(update={"events": (event,)}))
+    assert bool(result.extraction.events[0].facts) is right
+
+
+@settings(max_examples=500, deadline=None)
+@given(words.filter(lambda symbol: symbol not in {"TGT", "GE", "C", "F"}), surfaces)
+def test_entity_when_its_symbol_is_unknown_then_it_never_survives(symbol: str, surface: str) -> None:
+    assert validated(extraction(entities=(entity(symbol, surface),))).extraction.events == ()
+
+
+@settings(max_examples=500, deadline=None)
+@given(cut_quotes.filter(lambda cut: "target" not in cut.casefold() and "TGT" not in cut))
+def test_entity_when_its_surface_is_any_other_part_of_the_text_then_it_never_survives(surface: str) -> None:
+    assert validated(extraction(entities=(entity("TGT", surface),))).extraction.events == ()

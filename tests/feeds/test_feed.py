@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from activities.adapters.feeds.feed import MAX_BODY_BYTES, MAX_ENTRIES, first, read
+from activities.adapters.feeds.plain import plain_text
 from domain.documents import DatePrecision, RejectReason
 from domain.errors import SourceFormatError, StonksError, VendorThrottled
 from domain.fetching import HttpAnswer, SourcePage
@@ -116,6 +117,54 @@ def test_text_when_html_then_scripts_and_invisible_characters_are_gone() -> None
     description = "&lt;p&gt;One\ntwo&lt;/p&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;p&gt;th\u200bree&lt;/p&gt;"
     (document,) = _read(f"<item><title>A</title><description>{description}</description>{TIME}</item>").documents
     assert document.text == "One two\nthree"
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "<p style='display:none'>Secret</p>",
+        "<p style='color:red;display : NONE'>Secret</p>",
+        "<p style='font-size:0'>Secret</p>",
+        "<p style='color:#fff;background-color:#ffffff'>Secret</p>",
+        "<p hidden>Secret</p>",
+        "<font color='white'>Secret</font>",
+        "<noscript>Secret</noscript>",
+        "<!-- Secret -->",
+        "<img alt='Secret' title='Secret' src='a.png'>",
+    ],
+)
+def test_text_when_its_markup_hides_a_part_then_only_the_rest_is_read(hidden: str) -> None:
+    description = f"<description><![CDATA[<p>One</p>{hidden}<p>two &amp; <b>three</b></p>]]></description>"
+    (document,) = _read(f"<item><title>A</title>{description}{TIME}</item>").documents
+    assert document.text == "One\ntwo & three"
+
+
+def test_title_when_its_markup_hides_a_part_then_only_the_rest_is_read() -> None:
+    title = "<title><![CDATA[Acme <b hidden>Secret</b>rose < 5%]]></title>"
+    (document,) = _read(f"<item>{title}{TIME}</item>").documents
+    assert document.title == "Acme rose < 5%"
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("<p>One<p style='display:none'>Secret<p>two", "One\ntwo"),
+        ("<style>.x{display:none}</style><p class=x>Secret</p>one", "one"),
+        ("<template>Secret</template>one", "one"),
+        ("one<script>Secret</script> two", "one two"),
+        ("a<sup style='color:red'>2</sup> &lt; <span style='x'>b</span>", "a2 < b"),
+        ("<td style='x'>1</td><td>2</td>", "1 2"),
+        ("style &amp; hidden", "style & hidden"),
+        ("<p style='color:red'>Zürich – 5 €</p>", "Zürich – 5 €"),
+        ("style" + "<b>" * 400_001 + "x", ""),
+    ],
+)
+def test_plain_text_when_markup_may_hide_something_then_what_is_shown_is_returned(markup: str, text: str) -> None:
+    assert plain_text(markup, is_html=True) == text
+
+
+def test_plain_text_when_it_is_no_markup_then_it_is_left_alone() -> None:
+    assert plain_text("a <p hidden>b</p>", is_html=False) == "a <p hidden>b</p>"
 
 
 def test_link_when_not_a_web_address_then_it_is_left_out() -> None:

@@ -24,25 +24,6 @@ from domain.validation import validate_extraction
 from tests.redteam.corpus import HostileDocument, documents, each_document, named
 from tests.redteam.reading import PUBLISHED, doc_id_of, obeyed, packaged_master, read, talked_over
 
-HIDDEN_MARKUP = "activities/adapters/pages/markup.py reads what a page's style hides"
-HIDDEN_IN_FEED = "activities/adapters/feeds/plain.py reads what an entry's style hides"
-FREE_FIELDS = "domain/validation.py leaves a fact's unit, period, basis and comparator free"
-LOOSE_SURFACE = "domain/validation.py takes any words of the text as a company's name"
-
-HIDDEN_YET_READ = {
-    "hidden-display-none": HIDDEN_MARKUP,
-    "hidden-white-text": HIDDEN_MARKUP,
-    "hidden-off-screen": HIDDEN_MARKUP,
-    "hidden-tiny-font": HIDDEN_MARKUP,
-    "hidden-visibility": HIDDEN_MARKUP,
-    "hidden-style-class": HIDDEN_MARKUP,
-    "hidden-mail-markup": HIDDEN_MARKUP,
-    "hidden-metadata": f"{HIDDEN_MARKUP}: trafilatura is given <noscript> and <template> as well",
-    "hidden-feed-entry": HIDDEN_IN_FEED,
-}
-LEAKS = {"leak-into-fact": FREE_FIELDS, "numbers-in-the-free-fields": FREE_FIELDS}
-MISNAMED = {"names-surface-with-another": LOOSE_SURFACE, "encoded-leetspeak": LOOSE_SURFACE}
-
 
 def answers(hostile: HostileDocument) -> tuple[ValidatedExtraction, ValidatedExtraction]:
     return read(hostile).rules, obeyed(hostile)
@@ -60,7 +41,7 @@ def entities_of(valid: ValidatedExtraction) -> list[Entity]:
     return [entity for event in valid.extraction.events for entity in event.entities]
 
 
-@each_document(HIDDEN_YET_READ, only="hidden")
+@each_document(only="hidden")
 def test_text_when_a_part_is_hidden_then_that_part_is_not_read(hostile: HostileDocument) -> None:
     text = read(hostile).source.text
     assert [part for part in hostile.hidden if part in text] == []
@@ -82,7 +63,7 @@ def test_company_when_in_an_answer_then_the_text_names_it_or_the_source_attached
             assert entity.symbol in attached or names_it(source.text, entity.symbol, hostile), entity
 
 
-@each_document(MISNAMED)
+@each_document()
 def test_surface_when_in_an_answer_then_it_holds_a_name_of_that_company(hostile: HostileDocument) -> None:
     for valid in answers(hostile):
         for entity in entities_of(valid):
@@ -108,7 +89,7 @@ def test_fact_when_in_an_answer_then_its_own_quote_stands_in_the_text_and_states
             assert numbers_in(fact.quote)
 
 
-@each_document(LEAKS, only="canary")
+@each_document(only="canary")
 def test_canary_when_a_model_gives_it_away_then_nothing_that_is_saved_holds_it(hostile: HostileDocument) -> None:
     for valid in answers(hostile):
         saved = evidence_values(valid, extraction_id="e", doc_id=doc_id_of(hostile), available_at=PUBLISHED)

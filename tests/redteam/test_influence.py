@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -17,27 +18,6 @@ from tests.redteam.corpus import HonestStory, HostileDocument, documents, each_d
 from tests.redteam.influence import AS_OF, CONFIG, ROUNDING, action, background, cap, score, trending
 from tests.redteam.reading import PUBLISHED, SITE, evidence_of, obeyed, read
 
-DOCUMENT_CAP = "domain/signals.py: events of one document on one symbol add up; influence cap of a document"
-SITE_CAP = "influence cap of a site: site_share .4 allows a score of .30 where the market agrees, and .25 buys"
-TAKEN_BACK_BY_ANYBODY = "domain/stories.py: a correction may come from somebody else than the story's own publisher"
-POOR_SOURCES = "domain/recommendation.py: any number of unknown publishers is enough for a purchase"
-SHORT_MEMORY = "domain/novelty.py: a copy of the eleventh story before it is new"
-FIRST_TELLER = "domain/novelty.py: a story counts with its first teller's credibility, not with its best one's"
-
-SEVERAL_EVENTS = {
-    "quotes-negation-cut": DOCUMENT_CAP,
-    "hype-approval": DOCUMENT_CAP,
-    "hype-many-events": DOCUMENT_CAP,
-}
-ENOUGH_FOR_A_PURCHASE = {"hype-many-events": DOCUMENT_CAP}
-FORGETFUL = {
-    "taking-back-retraction": TAKEN_BACK_BY_ANYBODY,
-    "taking-back-correction": TAKEN_BACK_BY_ANYBODY,
-    "taking-back-withdrawn": TAKEN_BACK_BY_ANYBODY,
-    "taking-back-bad-news": TAKEN_BACK_BY_ANYBODY,
-    "taking-back-for-regulator": TAKEN_BACK_BY_ANYBODY,
-    "taking-back-feed-entry": TAKEN_BACK_BY_ANYBODY,
-}
 MOVES = (-0.01, 0.0, 0.01)
 """Daily moves of markets that fall, stand still and rise."""
 MOODS = (-1.0, 0.0, 1.0)
@@ -64,14 +44,14 @@ def largest_change(symbol: str, items: Sequence[EvidenceItem]) -> float:
     return max(changes)
 
 
-@each_document(SEVERAL_EVENTS)
+@each_document()
 def test_score_when_a_document_is_believed_then_it_moves_no_further_than_the_cap(hostile: HostileDocument) -> None:
     for valid in answers(hostile):
         for symbol, items in by_symbol(evidence_of(hostile, valid)).items():
             assert largest_change(symbol, items) <= cap(hostile.credibility) + ROUNDING, symbol
 
 
-@each_document(ENOUGH_FOR_A_PURCHASE)
+@each_document()
 def test_recommendation_when_there_is_nothing_but_the_document_then_nothing_is_bought(hostile: HostileDocument) -> None:
     for valid in answers(hostile):
         for symbol, items in by_symbol(evidence_of(hostile, valid)).items():
@@ -114,47 +94,49 @@ def test_flood_when_made_of_near_copies_then_it_moves_no_more_than_its_first_doc
     assert largest_change("CAT", told) <= cap(Credibility.UNKNOWN) + ROUNDING
 
 
-@pytest.mark.xfail(strict=True, reason=SITE_CAP)
 @pytest.mark.parametrize("by_model", [False, True], ids=["rules", "model"])
 def test_flood_when_reworded_by_one_site_then_it_moves_no_more_than_one_document(by_model: bool) -> None:
     assert largest_change("DIS", _told("reworded", by_model=by_model)) <= cap(Credibility.UNKNOWN) + ROUNDING
 
 
-@pytest.mark.xfail(strict=True, reason=SITE_CAP)
 def test_flood_when_reworded_by_one_site_then_it_buys_nothing() -> None:
     assert action(_told("reworded"), "DIS", trending("DIS", MOVES[-1])) in (Action.NONE, Action.WATCH)
 
 
-@pytest.mark.xfail(strict=True, reason=POOR_SOURCES)
-def test_flood_when_every_document_comes_from_another_unknown_site_then_it_buys_nothing() -> None:
+def test_flood_when_every_document_comes_from_another_unknown_site_then_it_moves_no_more_and_buys_nothing() -> None:
     told = _told("reworded", sites=len(flood("reworded")))
+    assert largest_change("DIS", told) <= cap(Credibility.UNKNOWN) + ROUNDING
     assert action(told, "DIS", trending("DIS", MOVES[-1])) in (Action.NONE, Action.WATCH)
 
 
-@pytest.mark.xfail(strict=True, reason=SHORT_MEMORY)
-def test_copy_when_enough_is_told_in_between_then_it_still_counts_once() -> None:
-    first = evidence_of(flood("copies")[0], obeyed(flood("copies")[0]))
-    second = evidence_of(flood("copies")[1], obeyed(flood("copies")[1]), minute=40)
-    padding = [item.model_copy(update={"symbol": "CAT", "sentiment": 0.01}) for item in _told("reworded", since=10)]
+def test_copy_when_others_tell_enough_in_between_then_it_still_counts_once() -> None:
+    first, second, padding = _copy_and_padding(padder=f"0.{SITE}")
     market = trending("CAT", MOVES[-1])
     assert score([*first, *padding, *second], "CAT", market) == score([*first, *padding], "CAT", market)
 
 
-@each_document(FORGETFUL, only="about")
+def test_copy_when_its_own_site_tells_enough_in_between_then_it_adds_to_nothing_that_is_bounded() -> None:
+    """Ten stories of its own make a site's story new again, and then the site still has one voice."""
+    first, second, padding = _copy_and_padding(padder=SITE)
+    told = [*first, *padding, *second]
+    assert largest_change("CAT", told) <= cap(Credibility.UNKNOWN) + ROUNDING
+    assert action(told, "CAT", trending("CAT", MOVES[-1])) in (Action.NONE, Action.WATCH)
+
+
+@each_document(only="about")
 def test_honest_story_when_a_stranger_takes_it_back_then_it_is_not_forgotten(hostile: HostileDocument) -> None:
     assert hostile.about is not None
     relation = link(_stranger(hostile), [_wire(hostile.about, hostile.symbol)])
     assert relation is None or relation.relation not in (Relation.CORRECTION, Relation.RETRACTION)
 
 
-@pytest.mark.xfail(strict=True, reason=FIRST_TELLER)
 def test_honest_story_when_a_stranger_tells_it_first_then_it_counts_all_the_same() -> None:
     hostile = named("taking-back-copied-first")
     assert hostile.about is not None
     honest, market = _honest(hostile.about, hostile.symbol), trending(hostile.symbol, 0.0)
     copied = [item for item in evidence_of(hostile, obeyed(hostile)) if item.symbol == hostile.symbol]
     assert copied[0].available_at < honest.available_at
-    assert score([*copied, honest], hostile.symbol, market) >= 0.9 * score([honest], hostile.symbol, market)
+    assert score([*copied, honest], hostile.symbol, market) == score([honest], hostile.symbol, market)
 
 
 def test_floods_when_listed_then_no_other_document_belongs_to_one() -> None:
@@ -171,6 +153,17 @@ def _told(name: str, *, by_model: bool = True, sites: int = 1, since: int = 0) -
         )
         if item.symbol == hostile.symbol
     ]
+
+
+def _copy_and_padding(*, padder: str) -> tuple[list[EvidenceItem], list[EvidenceItem], list[EvidenceItem]]:
+    """A document, its copy half an hour later, and a flood of other stories in between."""
+    original, copy = flood("copies")[:2]
+    padding = [
+        item.model_copy(update={"symbol": "CAT", "sentiment": 0.01, "publisher": padder})
+        for item in _told("reworded", since=10)
+    ]
+    assert len({item.doc_id for item in padding}) > CONFIG.signals.novelty_documents
+    return evidence_of(original, obeyed(original)), evidence_of(copy, obeyed(copy), minute=40), padding
 
 
 def _honest(about: HonestStory, symbol: str) -> EvidenceItem:
@@ -201,11 +194,13 @@ def _honest(about: HonestStory, symbol: str) -> EvidenceItem:
 def _stranger(hostile: HostileDocument) -> Story:
     document = read(hostile).document
     symbols = {candidate.symbol for candidate in read(hostile).source.candidates if candidate.labelled}
-    return _story(document.title, document.text, symbols, minute=59)
+    story = _story(document.title, document.text, symbols, minute=59)
+    return replace(story, site=SITE, credibility=hostile.credibility)
 
 
 def _wire(about: HonestStory, symbol: str) -> Story:
-    return _story(about.title, about.body, {symbol}, minute=30)
+    story = _story(about.title, about.body, {symbol}, minute=30)
+    return replace(story, site="wire", credibility=Credibility.WIRE)
 
 
 def _story(title: str, text: str, symbols: set[str], *, minute: int) -> Story:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.documents import Relation
+from domain.documents import Credibility, Relation
 from domain.novelty import shingles
 from domain.stories import WINDOW, Story, bands, link, marked_relation, searched_bands, similarity
 from store import documents
@@ -88,6 +89,63 @@ def test_correction_when_it_names_itself_then_it_belongs_to_the_most_similar_of_
     assert (found.original_id, found.relation) == ("a", Relation.CORRECTION)
 
 
+@pytest.mark.parametrize("word", [Relation.CORRECTION, Relation.RETRACTION])
+@pytest.mark.parametrize(
+    ("site", "credibility", "may"),
+    [
+        ("wire", Credibility.WIRE, True),
+        ("wire", Credibility.UNKNOWN, True),
+        ("other", Credibility.OFFICIAL, True),
+        ("other", Credibility.WIRE, True),
+        ("other", Credibility.MAJOR_PRESS, False),
+        ("other", Credibility.UNKNOWN, False),
+    ],
+)
+def test_correction_when_somebody_names_it_so_then_it_is_one_of_the_same_site_or_of_one_as_credible(
+    word: Relation, site: str, credibility: Credibility, may: bool
+) -> None:
+    told = _story("a", title="Example Corp sees 21 pct growth", site="wire", credibility=Credibility.WIRE)
+    title = f"{word.value.upper()}: Example Corp sees 21 pct growth"
+    said = _story("b", "It was all wrong.", minutes=9, title=title, site=site, credibility=credibility)
+
+    found = link(said, [told])
+
+    assert (found is not None and found.relation is word) is may
+    assert (found is None) is not may
+
+
+def test_retraction_when_it_may_be_none_then_it_is_a_document_like_any_other() -> None:
+    """Its words are those of the story: a copy. Of a story that the source calls the same: another version."""
+    told = _story(
+        "a", title="Example Corp to buy back shares", story="mail:1", site="wire", credibility=Credibility.WIRE
+    )
+    copied = _story("b", minutes=9, title="RETRACTION: Example Corp to buy back shares", site="other")
+
+    found = [
+        link(copied, [told]),
+        link(replace(copied, story="mail:1", shingles=frozenset({1})), [told]),
+        link(replace(copied, story="mail:1", site="wire"), [told]),
+    ]
+
+    assert [each.relation for each in found if each is not None] == [
+        Relation.DUPLICATE,
+        Relation.UPDATE,
+        Relation.RETRACTION,
+    ]
+
+
+def test_correction_when_the_most_similar_is_not_its_to_correct_then_it_belongs_to_one_that_is() -> None:
+    title = "Example Corp sees 21 pct growth"
+    wire = _story("a", title=title, site="wire", credibility=Credibility.WIRE)
+    own = _story("b", "Other words of the same matter.", minutes=1, title=title, site="blog")
+    correction = _story("c", minutes=9, title=f"CORRECTED-{title}", site="blog")
+
+    found = link(correction, [wire, own])
+
+    assert found is not None
+    assert (found.original_id, found.relation) == ("b", Relation.CORRECTION)
+
+
 def test_correction_when_nothing_like_it_was_told_then_it_stands_alone() -> None:
     assert (
         link(_story("c", "Quite another matter altogether", title="CORRECTED-Quite another matter"), [_story("a")])
@@ -135,6 +193,50 @@ async def test_two_sources_when_they_tell_the_same_story_then_the_second_is_a_li
     (linked,) = await newsroom.links(copy.doc_id)
     assert (linked.original_id, linked.relation) == (original.doc_id, "duplicate")
     assert linked.similarity > 0.9
+
+
+@pytest.mark.parametrize(
+    ("credibility", "status"), [("wire", "released"), ("unknown", "duplicate"), ("social", "duplicate")]
+)
+async def test_copy_when_its_source_is_more_credible_then_it_is_linked_and_read_all_the_same(
+    newsroom: Newsroom, credibility: str, status: str
+) -> None:
+    text = f"{TEXT} {uuid.uuid4().hex}"
+    newsroom.vendor.replies["/one"] = xml(rss([("Example Corp to buy back shares", text)], minutes_ago=30))
+    newsroom.vendor.replies["/two"] = xml(rss([("Example Corp to buy back shares", f"{text}.")], minutes_ago=20))
+    one, two = await newsroom.feed("/one"), await newsroom.feed("/two", credibility=credibility)
+
+    async with newsroom.working():
+        await newsroom.run(one)
+        await newsroom.run(two)
+
+    (original,), (copy,) = await newsroom.documents(one), await newsroom.documents(two)
+    assert (original.status, copy.status) == ("released", status)
+    (linked,) = await newsroom.links(copy.doc_id)
+    assert (linked.original_id, linked.relation) == (original.doc_id, "duplicate")
+
+
+@pytest.mark.parametrize(("credibility", "relations"), [("unknown", []), ("wire", ["retraction"])])
+async def test_retraction_when_a_feed_takes_back_what_a_vendor_told_then_it_must_be_as_credible(
+    newsroom: Newsroom, credibility: str, relations: list[str]
+) -> None:
+    articles, path = Articles(), "/v2/reference/news"
+    told = articles.article(1)
+    newsroom.vendor.replies[path] = articles.page(1)
+    retraction = rss([(f"RETRACTION: {told['title']} (AAPL)", f"It was wrong. {articles.mark}")], minutes_ago=30)
+    newsroom.vendor.replies["/tips"] = xml(retraction)
+    vendor = await newsroom.source(
+        {"kind": "polygon_news", "base_url": newsroom.url, "since": (datetime.now(UTC) - timedelta(days=4)).isoformat()}
+    )
+    tips = await newsroom.feed("/tips", ticker_patterns=["({ticker})"], credibility=credibility)
+
+    async with newsroom.working():
+        await newsroom.run(vendor)
+        await newsroom.run(tips)
+
+    (document,) = await newsroom.documents(tips)
+    assert [each.relation for each in await newsroom.links(document.doc_id)] == relations
+    assert document.status == "released"
 
 
 async def test_copy_when_its_source_names_a_further_company_then_it_is_read_for_it(newsroom: Newsroom) -> None:

@@ -137,8 +137,7 @@ def _report_text(report: OwnershipReport) -> str:
         after = f"; {done.shares_after:f} held after it" if done.shares_after is not None else ""
         lines.append(f"{done.day}: {verb} {amount} {done.security}{price}, code {done.code}{after}")
     for held in report.holdings:
-        amount = f"{held.shares:f}" if held.shares is not None else f"a value of {held.value}"
-        lines.append(f"Holds {amount} {held.security}" + ("" if held.direct else f", indirectly: {held.nature}"))
+        lines.append(f"Holds {held.in_words()}" + ("" if held.direct else f", indirectly: {held.nature}"))
     if report.no_securities_owned:
         lines.append("No securities are owned")
     if report.remarks:

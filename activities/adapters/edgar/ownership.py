@@ -95,6 +95,22 @@ class Holding(Model):
     underlying: str = ""
     underlying_shares: Decimal | None = None
 
+    def in_words(self) -> str:
+        """What is held: how much of it or, where only that is reported, what it gives a right to."""
+        if self.shares is not None:
+            return f"{self.shares:f} {self.security}"
+        if self.value is not None:
+            return f"a value of {self.value:f} {self.security}"
+        words = [self.security]
+        if self.underlying_shares is not None or self.underlying:
+            number = f"{self.underlying_shares:f}" if self.underlying_shares is not None else ""
+            words += ["for", *filter(None, (number, self.underlying))]
+        if self.exercise_price is not None:
+            words += ["at", f"{self.exercise_price:f}"]
+        if self.expires is not None:
+            words += ["until", self.expires.isoformat()]
+        return " ".join(words)
+
 
 class OwnershipReport(Model):
     """One report."""
