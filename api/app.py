@@ -15,6 +15,7 @@ from api.routes import (
     competitors,
     dead_letters,
     documents,
+    evaluations,
     health,
     orders,
     overview,
@@ -54,6 +55,7 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         watchlists,
         competitors,
         agents,
+        evaluations,
         what_ifs,
         api_keys,
     ):
