@@ -13,7 +13,7 @@ from temporalio import activity
 
 from activities.agent_resolver import AgentResolver
 from activities.ports import Flows
-from domain.agents import AgentKind, Assignment, assign
+from domain.agents import AgentKind, Assignment, assign, chosen
 from domain.cross_check import tempered
 from domain.documents import NEW_YORK, Credibility, DocumentStatus, Section
 from domain.evidence import evidence_values
@@ -93,6 +93,8 @@ class DocumentActivities:
 
         The result is kept in memory for the extractor, which stores it beside its answer.
         """
+        agent = await self._resolver.resolve(AgentKind.DOCUMENT_EXTRACTOR)
+        who = chosen(request.read_by, request.doc_id, agent) if request.read_by else assign(request.doc_id, agent)
         parsed = await self._parser.parse(request.doc_id)
         body = parsed.model_dump_json().encode()
         key = key_for("parsed", digest(body.decode(), length=64))
@@ -102,7 +104,7 @@ class DocumentActivities:
             text_key=key,
             characters=len(parsed.source.text),
             candidates=len(parsed.source.candidates),
-            extractor=assign(request.doc_id, await self._resolver.resolve(AgentKind.DOCUMENT_EXTRACTOR)),
+            extractor=who,
             classifier=await self._classifier(parsed),
         )
 

@@ -200,6 +200,23 @@ def assign(subject: str, agent: ResolvedAgent) -> Assignment:
     )
 
 
+RULES_READER, BASELINE_READER = "rules", "baseline"
+"""Readers that a person may name besides a variant."""
+
+
+def chosen(wanted: str, subject: str, agent: ResolvedAgent) -> Assignment:
+    """Who reads a subject where a person names the reader; nobody reads besides.
+
+    Raises:
+        InvalidInput: the variant is not active.
+    """
+    who = assign(subject, agent).model_copy(update={"experiment": "", "shadows": ()})
+    if wanted == RULES_READER:
+        return who.model_copy(update={"variant_id": BASELINE, "engine": Engine.RULES})
+    variant_id = BASELINE if wanted == BASELINE_READER else wanted
+    return who.model_copy(update={"variant_id": variant_id, "engine": agent.settings_of(variant_id).engine})
+
+
 def position(subject: str, experiment: str) -> float:
     """Where a subject stands in [0, 1) in an experiment: evenly spread, and independent between experiments."""
     hashed = hashlib.sha256(f"{experiment}\n{subject}".encode()).digest()

@@ -189,6 +189,8 @@ class ReleaseReport(Model):
 class DocumentRequest(Model):
     doc_id: str
     source_id: str
+    read_by: str = ""
+    """Who reads it this time: `rules`, `baseline` (the agent's own settings) or a variant. Empty: as it is assigned."""
 
 
 class ParsedDocument(Model):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api import queries
-from api.auth import require
+from api.auth import Principal, require
 from api.dependencies import Provided
 from api.errors import problems
 from api.keys import Scope
+from api.operations import documents
+from api.operations.documents import Reprocessed, Reprocessing
+from api.operations.links import TemporalLinks
 from api.paging import Page, PageQuery, page, position
 from domain.documents import DocumentStatus
 from store.tables.ingestion import Document
@@ -47,6 +51,20 @@ class DocumentView(BaseModel):
     status: str
     error: str
     symbols: list[str]
+
+
+Operator = Annotated[Principal, require(Scope.OPS_WRITE)]
+
+
+@router.post("/{doc_id}/reprocess", status_code=HTTPStatus.ACCEPTED, responses=problems(404, 409, 422, 503))
+async def reprocess_document(
+    dependencies: Provided, principal: Operator, doc_id: str, wanted: Reprocessing
+) -> Reprocessed:
+    """Have a document that needs review, or that failed, read again: by the rules or by another variant."""
+    links = TemporalLinks(dependencies.ui_url, dependencies.client.namespace)
+    return await documents.reprocess(
+        dependencies.database, dependencies.client, links, doc_id, wanted, actor=principal.actor
+    )
 
 
 @router.get("", dependencies=[require(Scope.READ)], responses=problems(422, 503))

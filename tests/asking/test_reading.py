@@ -6,9 +6,15 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlmodel import select
 
+from api.operations import documents
+from api.operations.documents import Reprocessing
+from api.operations.links import TemporalLinks
 from cli.stack.supervisor import Stack
 from domain.agents import AgentKind
+from domain.errors import Conflict, NotFound
+from store.tables.platform import AuditEntry
 from tests.asking import platform
 from tests.asking.platform import add_variant, process, register, remove_variants, rows, working
 from tests.model_server.calls import Fault, Turn
@@ -18,6 +24,7 @@ from workers.parts import Parts
 pytestmark = pytest.mark.stack
 
 EXTRACTOR = AgentKind.DOCUMENT_EXTRACTOR.value
+LINKS = TemporalLinks("", "stonks")
 BROKEN = '{"events": 7}'
 
 
@@ -177,3 +184,32 @@ async def test_document_when_it_speaks_of_the_economy_then_it_is_classified_too(
     assert set(found) == {EXTRACTOR, AgentKind.EVENT_CLASSIFIER.value}
     assert (event["factor"], event["direction"] > 0) == ("rates", True)
     assert event["quotes"]
+
+
+async def test_document_when_a_person_names_another_reader_then_it_is_read_again_and_that_stands_in_the_audit_log(
+    parts: Parts, model: ModelServerDouble
+) -> None:
+    request = await register(parts)
+    model.script(BROKEN, BROKEN)
+    await process(parts, request)
+    wanted = Reprocessing(read_by="rules", reason="the model is confused")
+    await documents.reprocess(parts.database, parts.client, LINKS, request.doc_id, wanted, actor="test")
+    await process(parts, request)
+    (document,) = await rows(parts, "documents", request.doc_id)
+    (evidence,) = await rows(parts, "evidence", request.doc_id)
+    found = {row["extraction_id"]: row["extractor"] for row in await rows(parts, "extractions", request.doc_id)}
+    assert (document["status"], document["error"]) == ("processed", "")
+    assert found[evidence["extraction_id"]] == "rules"
+    async with parts.database.transaction() as session:
+        (entry,) = (await session.exec(select(AuditEntry).where(AuditEntry.subject == request.doc_id))).all()
+    assert (entry.action, entry.body["read_by"]) == ("document_reprocessed", "rules")
+
+
+async def test_document_when_it_was_read_then_it_is_not_read_again(parts: Parts) -> None:
+    request = await register(parts)
+    await process(parts, request)
+    wanted = Reprocessing(reason="why not")
+    with pytest.raises(Conflict, match="DOCUMENT_NOT_OPEN"):
+        await documents.reprocess(parts.database, parts.client, LINKS, request.doc_id, wanted, actor="test")
+    with pytest.raises(NotFound, match="DOCUMENT_NOT_FOUND"):
+        await documents.reprocess(parts.database, parts.client, LINKS, "0" * 24, wanted, actor="test")

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from activities.adapters.pages.css_values import is_taken
+
 MAX_SELECTORS = 50_000
 MAX_STEPS = 3_000_000
 """Comparisons of an element with a selector that a page may cost."""
@@ -31,6 +33,7 @@ _SAME = {
     "-ms-transform": "transform",
     "-webkit-filter": "filter",
 }
+_LONG = {name: same for name, same in _SAME.items() if name not in {"background", "font"}}
 """Shorthands and other names; of a shorthand the part that matters is found where its value is read."""
 _IDENT = r"(?:\\[0-9a-fA-F]{1,6}+\s?|\\[^\n0-9a-fA-F]|[A-Za-z0-9_-]|[^\x00-\x7f])++"
 _PART = re.compile(
@@ -40,21 +43,41 @@ _PART = re.compile(
 _ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|(.))", re.DOTALL)
 _TOKEN = re.compile(
     r"""(?P<comment>/\*.*?(?:\*/|\Z))|(?P<string>"(?:[^"\\\n]|\\.)*+"?|'(?:[^'\\\n]|\\.)*+'?)"""
-    r"""|(?P<url>url\(\s*+[^"')\s][^)]*+\)?)|(?P<mark>[{};])|\\.|[^\\/"'{};u]++|.""",
+    r"""|(?P<url>url\(\s*+[^"')\s][^)]*+\)?)|(?P<mark>[{};()\[\]])|\\.|[^\\/"'{};()\[\]u]++|.""",
     re.DOTALL | re.IGNORECASE,
 )
 _SEPARATORS = re.compile(r"[,()\[\]]")
-_GROUPS = ("@supports", "@layer", "@container", "@scope")
-_FEATURE = re.compile(r"(min-|max-)?(width|height)\s*:\s*([0-9.]{1,10})(px|em|rem)?")
-_RANGE = re.compile(r"(width|height)\s*([<>])=?\s*([0-9.]{1,10})(px|em|rem)?")
-_NOT_HERE = re.compile(
-    r"prefers-|forced-colors|inverted|display-mode|orientation\s*:\s*portrait|monochrome|-ms-|device-width|update|grid"
-    r"|hover\s*:\s*none|pointer\s*:\s*coarse|scripting\s*:\s*none"
+_CLOSERS = {"(": ")", "[": "]", "{": "}"}
+_SIZE = re.compile(r"(min-|max-)?(?:device-)?(width|height) ?: ?([0-9]{1,6}(?:\.[0-9]{1,6})?)(px|r?em)?")
+_RANGE = re.compile(r"(width|height) ?([<>])=? ?([0-9]{1,6}(?:\.[0-9]{1,6})?)(px|r?em)?")
+_HOLDING = frozenset(
+    {"", "all", "screen", "color", "width", "height", "hover", "hover: hover", "any-hover", "any-hover: hover"}
+    | {"pointer", "pointer: fine", "any-pointer", "any-pointer: fine", "orientation: landscape", "scripting"}
+    | {"scripting: enabled", "update", "update: fast", "prefers-color-scheme: light", "display-mode: browser"}
+    | {"prefers-reduced-motion: no-preference", "prefers-contrast: no-preference", "forced-colors: none"}
 )
+_FAILING = re.compile(
+    r"(?:print|speech|aural|tty|tv|braille|embossed|handheld|projection|monochrome|prefers-[a-z-]+|forced-colors"
+    r"|inverted-colors|display-mode|orientation|hover|any-hover|pointer|any-pointer|update|scripting|-ms-[a-z-]+)"
+    r"(?: ?:.*)?"
+)
+_KNOWN_PSEUDOS = re.compile(
+    r"(?:::?-(?:webkit|moz|ms)-[a-z-]+|::?(?:before|after|first-line|first-letter)|::(?:selection|placeholder|marker"
+    r"|backdrop|cue|file-selector-button)|:(?:hover|focus|focus-within|focus-visible|active|visited|link|any-link|root"
+    r"|empty|target|checked|disabled|enabled|required|optional|valid|invalid|read-only|read-write|default|indeterminate"
+    r"|placeholder-shown|autofill|first-child|last-child|only-child|first-of-type|last-of-type|only-of-type|defined"
+    r"|fullscreen|in-range|out-of-range|host|open|modal|(?:nth-(?:last-)?(?:child|of-type)|not|is|where|has|lang|dir"
+    r"|host)\([^)]*+\)*+))(?![a-z0-9(-])"
+)
+_HIDING = frozenset(
+    {("display", "none"), ("visibility", "hidden"), ("visibility", "collapse"), ("content-visibility", "hidden")}
+    | {("opacity", "0"), ("opacity", "0%"), ("opacity", "0.0"), ("opacity", ".0"), ("font-size", "0")}
+)
+"""What is taken from a rule of which it is not known whether it holds."""
 _INLINE = (1, 0, 0, 0)
 
-_Rank = tuple[bool, tuple[int, int, int, int], int]
-"""Important before not; then the selector's weight; then the later one."""
+_Rank = tuple[bool, bool, tuple[int, int, int, int], int]
+"""Important before not; then, of layers, which of them wins; then the selector's weight; then the later one."""
 
 
 class HidingUnclear(Exception):
@@ -90,9 +113,14 @@ class _Entry(NamedTuple):
 
 
 class Sheet:
-    """All the rules of a page that can hide something."""
+    """All the rules of a page that can hide something.
 
-    def __init__(self) -> None:
+    Args:
+        quirks: the page is read by the rules for old ones: names of classes are the same in any case.
+    """
+
+    def __init__(self, *, quirks: bool = False) -> None:
+        self._quirks = quirks
         self._entries: dict[_Selector, _Entry] = {}
         self._index: dict[tuple[str, str], list[_Entry]] = {}
         self._plain: dict[tuple[str, str, str], _Made] = {}
@@ -106,40 +134,49 @@ class Sheet:
         Raises:
             HidingUnclear: there are too many rules.
         """
-        sheet = cls()
-        for element in tree.getroottree().getroot().iter("style"):
-            if _applies(element.get("media") or "") and not any(
+        page = tree.getroottree()
+        sheet = cls(quirks=_is_old(page.docinfo))
+        for element in page.getroot().iter("style"):
+            holds = _applies(element.get("media") or "")
+            if holds is not False and not any(
                 above.tag in {"noscript", "template"} for above in element.iterancestors()
             ):
-                sheet.add("".join(element.itertext()))
+                sheet.add("".join(element.itertext()), is_sure=holds is True)
         return sheet
 
-    def add(self, text: str) -> None:
-        """Read a sheet."""
-        for selectors, block in _rules(text):
-            made = declarations(block)
+    def add(self, text: str, *, is_sure: bool = True) -> None:
+        """Read a sheet; of one that may not hold, only what hides."""
+        for selectors, block, holds, layered in _rules(text):
+            made = declarations(block, quirks=self._quirks)
             if not made:
                 continue
-            for written in _listed(selectors):
-                self._count += 1
-                if self._count > MAX_SELECTORS:
-                    raise HidingUnclear(f"more than {MAX_SELECTORS:,} selectors")
-                selector = _selector(written.strip())
-                if selector:
-                    self._enter(selector, made)
+            listed = [written.strip() for written in _listed(selectors)]
+            self._count += len(listed)
+            if self._count > MAX_SELECTORS:
+                raise HidingUnclear(f"more than {MAX_SELECTORS:,} selectors")
+            read = [_selector(written.lower() if self._quirks else written) for written in listed]
+            # A list with a selector that a browser does not know is left out whole.
+            doubtful = any(not each and not _is_known(written) for each, written in zip(read, listed, strict=True))
+            if doubtful or not holds or not is_sure:
+                made = [each for each in made if each[:2] in _HIDING]
+            for selector in filter(None, read):
+                self._enter(selector, made, layered)
 
-    def _enter(self, selector: _Selector, made: list[tuple[str, str, bool]]) -> None:
+    def _enter(self, selector: _Selector, made: list[tuple[str, str, bool]], layered: bool) -> None:
         entry = self._entries.get(selector)
         if entry is None:
             entry = self._entries[selector] = _Entry(selector, {})
             self._index.setdefault(_key(selector[0]), []).append(entry)
         weight = _weight(selector)
         for name, value, important in made:
-            _make(entry.made, name, value, (important, weight, self._count))
+            _make(entry.made, name, value, (important, important is layered, weight, self._count))
 
     def facts(self, element: Any, tag: str) -> Facts:
         """What later calls want of an element as an ancestor."""
-        return Facts(tag, element.get("id") or "", frozenset((element.get("class") or "").split()), element)
+        name, classes = element.get("id") or "", element.get("class") or ""
+        if self._quirks:
+            name, classes = name.lower(), classes.lower()
+        return Facts(tag, name, frozenset(classes.split()), element)
 
     def style_of(self, facts: Facts, ancestors: list[Facts]) -> dict[str, str]:
         """The values that hold for an element, lower case; `ancestors` from the outermost inwards.
@@ -150,8 +187,8 @@ class Sheet:
         made = self._matched(facts, ancestors) if self._index else {}
         if inline := facts.element.get("style"):
             made = dict(made)
-            for at, (name, value, important) in enumerate(declarations(inline)):
-                _make(made, name, value, (important, _INLINE, at))
+            for at, (name, value, important) in enumerate(declarations(inline, quirks=self._quirks)):
+                _make(made, name, value, (important, True, _INLINE, at))
         return {name: value for name, (_, value) in made.items()}
 
     def _matched(self, facts: Facts, ancestors: list[Facts]) -> _Made:
@@ -193,30 +230,58 @@ class Sheet:
         )
 
 
-def declarations(block: str) -> list[tuple[str, str, bool]]:
-    """The properties that a block states, each with its value, lower case, and whether it is important."""
+def declarations(block: str, *, quirks: bool = False) -> list[tuple[str, str, bool]]:
+    """The properties that a block states, each with its value, lower case, and whether it is important.
+
+    Values that a browser does not take are left out, as they leave those before them in force.
+    """
     found: list[tuple[str, str, bool]] = []
-    plain = "".join(_plain(token) for token in _TOKEN.finditer(block))
-    for written in plain.split(";"):
-        name, _, value = written.partition(":")
-        name = _unescaped(name).strip().lower()
-        name = _SAME.get(name, name)
-        if name == "inset":
-            sides = _unescaped(value).lower().split()[:4]
-            found += [(side, sides[at % len(sides)], False) for at, side in enumerate(("top", "right")) if sides]
-            found += [("left", sides[-1] if len(sides) != 3 else sides[1], False)] if sides else []
-        if name not in _PROPERTIES:
+    for written in _split(block):
+        raw, colon, value = written.partition(":")
+        name = _unescaped(raw).strip().lower()
+        if not colon or (name not in _PROPERTIES and name not in _SAME and name != "inset"):
             continue
-        value, _, mark = _unescaped(value).lower().partition("!")
-        if value := " ".join(value.split()):
-            found.append((name, value, mark.strip() == "important"))
+        value, bang, mark = _unescaped(value).lower().partition("!")
+        value = " ".join(value.split())
+        important = mark.strip() == "important"
+        if not value or (bang and not important):
+            continue
+        if name == "inset":
+            sides = value.split()
+            named = zip(
+                ("top", "right", "bottom", "left"), (sides * 4 if len(sides) < 3 else [*sides, sides[1]]), strict=False
+            )
+            found += [(side, length, important) for side, length in named]
+        elif is_taken(_LONG.get(name, name), value, quirks=quirks):
+            found.append((_SAME.get(name, name), value, important))
     return found
 
 
-def _plain(token: re.Match[str]) -> str:
-    """A token of a block; marks in comments, texts and addresses are none."""
-    kind = token.lastgroup
-    return " " if kind == "comment" else '""' if kind == "string" else "url()" if kind == "url" else token[0]
+def _split(block: str) -> Iterator[str]:
+    """What stands between the semicolons outside of brackets; comments and texts hold none."""
+    parts: list[str] = []
+    open_brackets: list[str] = []
+    for token in _TOKEN.finditer(block):
+        kind, written = token.lastgroup, token[0]
+        if kind == "mark" and _is_inside(open_brackets, written):
+            parts.append(" " if written in ";{}" else written)
+        elif written == ";":
+            yield "".join(parts)
+            parts.clear()
+        else:
+            parts.append({"comment": " ", "string": '""', "url": "url()"}.get(kind or "", written))
+    yield "".join(parts)
+
+
+def _is_inside(open_brackets: list[str], written: str, kinds: str = "([{") -> bool:
+    """Whether a mark stands in brackets, or opens or closes some; keeps count of them."""
+    if written in (kinds if not open_brackets else _CLOSERS):
+        open_brackets.append(_CLOSERS[written])
+        return True
+    inside = bool(open_brackets)
+    if inside and written == open_brackets[-1]:
+        open_brackets.pop()
+    return inside or written in ")]"
 
 
 def _make(made: _Made, name: str, value: str, rank: _Rank) -> None:
@@ -237,75 +302,106 @@ def _character(code: int) -> str:
 # -- sheets --------------------------------------------------------------------------------------------------------
 
 
-def _rules(text: str) -> Iterator[tuple[str, str]]:
-    """The selectors and declarations of the rules that hold on a screen. What is not closed ends with the sheet."""
-    blocks: list[tuple[bool, str | None]] = []
-    """Whether a block's content holds, and of a rule its selectors."""
+class _Block(NamedTuple):
+    holds: bool | None
+    """None where it is not known."""
+    layered: bool
+    selectors: str | None = None
+    """Of a rule."""
+
+
+def _rules(text: str) -> Iterator[tuple[str, str, bool, bool]]:
+    """The selectors and declarations of rules, whether they surely hold on a screen, and whether they are in a layer.
+
+    What is not closed ends with the sheet.
+    """
+    blocks: list[_Block] = []
     before: list[str] = []
     inner: list[str] = []
+    open_brackets: list[str] = []
     for token in _TOKEN.finditer(text.replace("<!--", " ").replace("-->", " ")):
         kind, written = token.lastgroup, token[0]
-        if kind == "comment":
-            before.append(" ")
-        elif kind != "mark":
-            before.append(written)
+        outer = blocks[-1] if blocks else _Block(True, False)
+        if kind != "mark" or _is_inside(open_brackets, written, "(["):
+            before.append(" " if kind == "comment" else written)
         elif written == "{":
             prelude = "".join(before).strip()
             before.clear()
-            holds = not blocks or (blocks[-1][0] and blocks[-1][1] is None)
-            if prelude.startswith("@"):
-                blocks.append((holds and _is_met(prelude.lower()), None))
+            if outer.selectors is not None or outer.holds is False:
+                blocks.append(_Block(False, False, ""))  # nested in a rule, or in what does not hold
+            elif prelude.startswith("@"):
+                blocks.append(
+                    _Block(_both(outer.holds, _is_met(prelude.lower())), outer.layered or "@layer" in prelude)
+                )
             else:
-                blocks.append((holds, prelude))
-                if holds:
-                    inner.clear()
+                blocks.append(_Block(outer.holds, outer.layered, prelude))
+                inner.clear()
         elif written == ";":
-            if blocks and blocks[-1][1] is not None and blocks[-1][0]:
+            if outer.selectors is not None and outer.holds is not False:
                 inner.append("".join(before))
             before.clear()
         elif blocks:
-            holds, selectors = blocks.pop()
-            if holds and selectors is not None:
-                inner.append("".join(before))
-                yield selectors, ";".join(inner)
+            block = blocks.pop()
+            if block.selectors is not None and block.holds is not False:
+                yield block.selectors, ";".join([*inner, "".join(before)]), block.holds is True, block.layered
                 inner.clear()
             before.clear()
-    if blocks and blocks[-1][0] and blocks[-1][1] is not None:
-        yield blocks[-1][1], ";".join([*inner, "".join(before)])
+    last = blocks[-1] if blocks else _Block(False, False)
+    if last.selectors is not None and last.holds is not False:
+        yield last.selectors, ";".join([*inner, "".join(before)]), last.holds is True, last.layered
 
 
-def _is_met(prelude: str) -> bool:
+def _both(one: bool | None, other: bool | None) -> bool | None:
+    if one is False or other is False:
+        return False
+    return None if one is None or other is None else True
+
+
+def _is_met(prelude: str) -> bool | None:
     if prelude.startswith("@media"):
         return _applies(prelude.removeprefix("@media"))
-    return prelude.startswith(_GROUPS) and re.match(r"@supports\s+not\b", prelude) is None
-
-
-def _applies(media: str) -> bool:
-    """Whether a list of media queries is met by a screen of a desktop."""
-    return not media.strip() or any(_query_holds(query.strip()) for query in media.lower().split(","))
-
-
-def _query_holds(query: str) -> bool:
-    negated = query.startswith("not ")
-    parts = re.split(r"\band\b", query.removeprefix("not ").removeprefix("only "))
-    return all(_part_holds(part.strip(" ()")) for part in parts) is not negated
-
-
-def _part_holds(part: str) -> bool:
-    if part in {"", "all", "screen"}:
+    if prelude.startswith("@layer"):
         return True
-    if found := _FEATURE.search(part):
-        at = float(found[3].rstrip(".") or 0) if found[3].count(".") <= 1 else 0.0
-        at *= 1 if found[4] in {None, "px"} else 16
-        actual = _SCREEN[found[2]]
-        return actual >= at if found[1] == "min-" else actual <= at if found[1] else actual == at
-    if found := _RANGE.search(part):
-        at = float(found[3].rstrip(".") or 0) if found[3].count(".") <= 1 else 0.0
-        at *= 1 if found[4] in {None, "px"} else 16
-        return _SCREEN[found[1]] > at if found[2] == ">" else _SCREEN[found[1]] < at
-    if part in {"print", "speech", "aural", "tty", "tv", "braille", "embossed", "handheld", "projection"}:
-        return False
-    return _NOT_HERE.search(part) is None
+    return None if prelude.startswith(("@supports", "@container", "@scope", "@starting-style")) else False
+
+
+def _applies(media: str) -> bool | None:
+    """Whether a list of media queries is met by a screen of a desktop; None where that is not known."""
+    held = [_query_holds(" ".join(query.split())) for query in media.lower().split(",")]
+    return True if True in held else None if None in held else False
+
+
+def _query_holds(query: str) -> bool | None:
+    negated = query.startswith("not ")
+    held: bool | None = True
+    for part in re.split(r" ?\band\b ?", query.removeprefix("not ").removeprefix("only ")):
+        held = _both(held, _part_holds(part.strip(" ()")))
+    return held if held is None else held is not negated
+
+
+def _part_holds(part: str) -> bool | None:
+    part = re.sub(r" ?: ?", ": ", part)
+    if part in _HOLDING:
+        return True
+    if found := _SIZE.fullmatch(part):
+        asked, actual = _pixels(found[3], found[4]), _SCREEN[found[2]]
+        return actual >= asked if found[1] == "min-" else actual <= asked if found[1] else actual == asked
+    if found := _RANGE.fullmatch(part):
+        asked, actual = _pixels(found[3], found[4]), _SCREEN[found[1]]
+        return actual > asked if found[2] == ">" else actual < asked
+    return False if _FAILING.fullmatch(part) else None
+
+
+def _pixels(digits: str, unit: str | None) -> float:
+    return float(digits) * (1 if unit in {None, "px"} else 16)
+
+
+def _is_old(docinfo: Any) -> bool:
+    """Whether a page's declaration, or that it has none, has a browser read it by the rules for old ones."""
+    doctype, public = (docinfo.doctype or "").lower(), (docinfo.public_id or "").lower()
+    if re.match(r"<!doctype html\b", doctype) is None:
+        return True
+    return bool(public) and (not docinfo.system_url or "ietf" in public or "html 3" in public)
 
 
 # -- selectors -----------------------------------------------------------------------------------------------------
@@ -321,6 +417,12 @@ def _listed(selectors: str) -> Iterator[str]:
             yield selectors[begin : found.start()]
             begin = found.end()
     yield selectors[begin:]
+
+
+def _is_known(written: str) -> bool:
+    """Whether a selector that is not read here is one that browsers know."""
+    plain = _KNOWN_PSEUDOS.sub("", re.sub(r"\s*+[+~]\s*+", " ", written))
+    return not plain.strip(" >") or bool(_selector(plain.strip(" >")))
 
 
 def _selector(written: str) -> _Selector:

@@ -82,7 +82,13 @@ def visible_text(tree: Any) -> str:
 
 def _parse(markup: str, url: str) -> Any:
     parser = etree.HTMLParser(
-        encoding="utf-8", no_network=True, huge_tree=False, remove_comments=True, remove_pis=True, recover=True
+        encoding="utf-8",
+        no_network=True,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        recover=True,
+        default_doctype=False,
     )
     try:
         tree = etree.fromstring(markup.encode(), parser)

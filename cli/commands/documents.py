@@ -1,0 +1,83 @@
+"""Documents: those that need a person's look, and having one read again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.commands.operate import ReasonOption, actor, ask, links
+from cli.commands.stack import DEFAULT_STATE, Json, State
+from cli.output import err, out, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from store.tables.ingestion import Document
+    from workers.parts import Parts
+
+
+def register(app: typer.Typer) -> None:
+    documents = typer.Typer(help="Documents that need a person's look.", no_args_is_help=True)
+    documents.command(name="list")(list_documents)
+    documents.command(name="reprocess")(reprocess)
+    app.add_typer(documents, name="documents")
+
+
+def list_documents(
+    status: Annotated[
+        str, typer.Option(help="registered, released, processed, needs_review, failed or duplicate")
+    ] = "needs_review",
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    state: State = DEFAULT_STATE,
+    json: Json = False,
+) -> None:
+    """List documents of a status, the newest first; without one those that need a person's look."""
+    from api import queries
+    from domain.documents import DocumentStatus
+    from domain.errors import InvalidInput
+
+    if status not in {each.value for each in DocumentStatus}:
+        raise InvalidInput("STATUS_UNKNOWN", field="--status", found=status, allowed=", ".join(DocumentStatus))
+
+    async def read(parts: Parts) -> Sequence[Document]:
+        async with parts.database.transaction() as session:
+            return await queries.list_documents(session, limit=limit, status=status)
+
+    found = ask(state, read)
+    if json:
+        kept = {"doc_id", "source_id", "title", "published_at", "status", "error"}
+        print_json({"data": [each.model_dump(mode="json", include=kept) for each in found]})
+        return
+    if not found:
+        err.print(f"No document is {status.replace('_', ' ')}.")
+    for each in found:
+        out.print(f"{each.doc_id}  {each.published_at:%Y-%m-%d %H:%M}  {each.title}", markup=False, overflow="fold")
+        if each.error:
+            out.print(f"  {each.error}", markup=False, style="red", overflow="fold")
+
+
+def reprocess(
+    doc_id: Annotated[str, typer.Argument(metavar="ID", help="The document, as the list shows it")],
+    reason: ReasonOption,
+    by: Annotated[
+        str, typer.Option("--by", help="rules, baseline (the extractor's own settings), or an active variant")
+    ] = "rules",
+    state: State = DEFAULT_STATE,
+    json: Json = False,
+) -> None:
+    """Have a document that needs review, or that failed, read again by somebody else.
+
+    Example: stonks documents reprocess 0f6e1c94a7b2d3580f6e1c94 --by rules --reason "the model cannot read tables"
+    """
+    from api.operations import documents
+
+    wanted = documents.Reprocessing(read_by=by, reason=reason)
+    done = ask(
+        state,
+        lambda parts: documents.reprocess(parts.database, parts.client, links(parts), doc_id, wanted, actor=actor()),
+    )
+    if json:
+        print_json(done.model_dump(mode="json"))
+    else:
+        out.print(f"{done.doc_id} is read again by {done.read_by}: {done.workflow_id}", markup=False)
