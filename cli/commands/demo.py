@@ -20,7 +20,7 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the stack running afterwards, until Ctrl-C")] = False,
     json: Json = False,
 ) -> None:
-    """Replay 14 to 25 July 2014: real bars, documents about real events, filled orders, one approval waiting."""
+    """Replay 14 to 25 July 2014: real bars, documents about real events, filled orders, approvals waiting."""
     from cli.demo_data import FIRST_SESSION, LAST_SESSION, actions_path, bars_path, documents_path
     from cli.replaying import Finished, make_request, run_replay
     from cli.summary import print_summary
