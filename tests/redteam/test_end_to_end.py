@@ -134,7 +134,6 @@ def test_copies_when_registered_then_they_are_linked_and_not_read(aftermath: Aft
     assert sorted(row["status"] for row in copies) == ["duplicate"] * (len(copies) - 1) + ["processed"]
 
 
-@pytest.mark.xfail(strict=True, reason="domain/stories.py: a correction may come from somebody else than the publisher")
 def test_honest_stories_when_strangers_take_them_back_then_they_stay_in_force(aftermath: Aftermath) -> None:
     assert aftermath.honest
     assert aftermath.honest <= aftermath.in_force
