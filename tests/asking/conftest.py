@@ -9,8 +9,12 @@ import pytest
 from activities.adapters.ollama import OllamaServer
 from activities.asking import ModelDesk
 from cli.stack.supervisor import Stack
+from store import registry
 from store.database import Database
+from tests.asking import platform
+from tests.asking.platform import remove_variants, working
 from tests.model_server.server import ModelServerDouble
+from workers.parts import Parts
 from workers.settings import load
 
 
@@ -33,6 +37,17 @@ async def database(servers: Stack) -> AsyncIterator[Database]:
     database = Database(load(servers.environment()).database())
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def parts(servers: Stack, model: ModelServerDouble) -> AsyncIterator[Parts]:
+    """A worker's parts with its queues served, where no variant is active and every agent asks the double."""
+    async with working(platform.environment(servers, model.url)) as parts:
+        async with parts.database.transaction() as session:
+            await registry.seed(session)
+        await remove_variants(parts)
+        yield parts
+        await remove_variants(parts)
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import text
 
 from api.operations import evaluations
-from cli.stack.supervisor import Stack
 from domain.agent_evaluation import (
     EvaluationReport,
     dataset_hash,
@@ -23,8 +22,7 @@ from domain.errors import InvalidInput, NotFound
 from domain.evaluation import LabelledSentence
 from domain.extraction import Extraction, ExtractorKind
 from domain.macro import MacroReading
-from tests.asking import platform
-from tests.asking.platform import add_variant, remove_variants, working
+from tests.asking.platform import add_variant
 from tests.model_server.calls import Call
 from tests.model_server.server import ModelServerDouble
 from workers.parts import Parts
@@ -48,14 +46,6 @@ def sentences(count: int = 45, *, first: int = 10) -> list[LabelledSentence]:
         told = words[label].format(n=number + first)
         found.append(LabelledSentence(text=told, label=label, split_key=told))
     return found
-
-
-@pytest.fixture
-async def parts(servers: Stack, model: ModelServerDouble) -> AsyncIterator[Parts]:
-    async with working(platform.environment(servers, model.url)) as parts:
-        await remove_variants(parts)
-        yield parts
-        await remove_variants(parts)
 
 
 async def _evaluate(

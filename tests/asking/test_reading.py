@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 from sqlmodel import select
@@ -11,12 +10,10 @@ from sqlmodel import select
 from api.operations import documents
 from api.operations.documents import Reprocessing
 from api.operations.links import TemporalLinks
-from cli.stack.supervisor import Stack
 from domain.agents import AgentKind
 from domain.errors import Conflict, NotFound
 from store.tables.platform import AuditEntry
-from tests.asking import platform
-from tests.asking.platform import add_variant, process, register, remove_variants, rows, working
+from tests.asking.platform import add_variant, process, register, rows
 from tests.model_server.calls import Fault, Turn
 from tests.model_server.server import ModelServerDouble
 from workers.parts import Parts
@@ -26,14 +23,6 @@ pytestmark = pytest.mark.stack
 EXTRACTOR = AgentKind.DOCUMENT_EXTRACTOR.value
 LINKS = TemporalLinks("", "stonks")
 BROKEN = '{"events": 7}'
-
-
-@pytest.fixture
-async def parts(servers: Stack, model: ModelServerDouble) -> AsyncIterator[Parts]:
-    async with working(platform.environment(servers, model.url)) as parts:
-        await remove_variants(parts)
-        yield parts
-        await remove_variants(parts)
 
 
 async def test_document_when_a_model_reads_it_then_its_answer_is_the_evidence(

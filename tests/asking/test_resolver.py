@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
 from activities.agent_resolver import AgentResolver
-from cli.stack.supervisor import Stack
 from domain.agents import AgentKind, Engine
 from domain.errors import NotFound
 from store.database import Database, DatabaseSettings
-from tests.asking import platform
-from tests.asking.platform import add_variant, remove_variants, working
+from tests.asking.platform import add_variant, remove_variants
 from workers.parts import Parts
 
 pytestmark = pytest.mark.stack
@@ -29,14 +25,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture
-async def parts(servers: Stack) -> AsyncIterator[Parts]:
-    async with working(platform.environment(servers, "http://127.0.0.1:1")) as parts:
-        await remove_variants(parts)
-        yield parts
-        await remove_variants(parts)
 
 
 async def test_agent_when_resolved_then_variant_lies_over_agent_over_default_field_by_field(parts: Parts) -> None:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
 
 from api.operations.explanation import explain
 from api.operations.links import TemporalLinks
-from cli.stack.supervisor import Stack
 from domain.agents import AgentKind, Assignment, Engine
 from domain.research import AssessRequest, ThesisOutcome, ThesisRequest
-from store import registry
-from tests.asking import platform
-from tests.asking.platform import add_variant, later, process, register, remove_variants, working
+from tests.asking.platform import add_variant, later, process, register
 from tests.model_server.server import ModelServerDouble
 from workers.parts import Parts
 from workflows import names
@@ -27,16 +23,6 @@ pytestmark = pytest.mark.stack
 SYMBOL, NAME = "BA", "Boeing"
 REWRITER = AgentKind.THESIS_REWRITER.value
 LINKS = TemporalLinks("", "stonks")
-
-
-@pytest.fixture
-async def parts(servers: Stack, model: ModelServerDouble) -> AsyncIterator[Parts]:
-    async with working(platform.environment(servers, model.url)) as parts:
-        async with parts.database.transaction() as session:
-            await registry.seed(session)
-        await remove_variants(parts)
-        yield parts
-        await remove_variants(parts)
 
 
 async def _recommended(parts: Parts) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -14,14 +13,11 @@ from sqlalchemy import text
 from api.operations import what_ifs
 from api.operations.links import TemporalLinks
 from api.operations.what_ifs import NewWhatIf, WhatIfView
-from cli.stack.supervisor import Stack
 from domain.errors import InvalidInput, NotFound
 from domain.research import AssessRequest
-from store import registry
 from store.documents import Reading
 from store.objects import key_for
-from tests.asking import platform
-from tests.asking.platform import NOW, later, process, register, remove_variants, rows, working
+from tests.asking.platform import NOW, later, process, register, rows
 from tests.model_server.server import ModelServerDouble
 from workers.parts import Parts
 
@@ -29,16 +25,6 @@ pytestmark = pytest.mark.stack
 
 SYMBOL, NAME = "CAT", "Caterpillar"
 LINKS = TemporalLinks("", "stonks")
-
-
-@pytest.fixture
-async def parts(servers: Stack, model: ModelServerDouble) -> AsyncIterator[Parts]:
-    async with working(platform.environment(servers, model.url)) as parts:
-        async with parts.database.transaction() as session:
-            await registry.seed(session)
-        await remove_variants(parts)
-        yield parts
-        await remove_variants(parts)
 
 
 async def _decided(parts: Parts, model: ModelServerDouble) -> tuple[str, str]:
