@@ -37,6 +37,10 @@ class MacroTopic(StrEnum):
     SECTOR = "sector"
 
 
+UNITS = frozenset({"", "percent", "percentage points", "basis points", "points", "jobs", "dollars", "barrels", "index"})
+"""Units of a surprise; any other is emptied."""
+
+
 class Surprise(Model):
     """A release against what was expected; numbers as the quote states them."""
 
@@ -147,6 +151,9 @@ def validate_macro(reading: MacroReading, source: MacroInput) -> ValidatedMacro:
         if event.surprise is not None and not _stated(event.surprise, kept):
             dropped.append(f"SURPRISE_NOT_IN_QUOTE: event={number}, actual={event.surprise.actual!r}")
             changes["surprise"] = None
+        elif event.surprise is not None and event.surprise.unit not in UNITS:
+            dropped.append(f"UNIT_EMPTIED: event={number}, allowed={', '.join(sorted(UNITS - {''}))}")
+            changes["surprise"] = event.surprise.model_copy(update={"unit": ""})
         events.append(event.model_copy(update=changes))
     return ValidatedMacro(
         reading=reading.model_copy(update={"events": tuple(events)}),

@@ -92,7 +92,7 @@ class _Check:
         evidence = tuple(
             kept for at, quote in enumerate(event.evidence) if (kept := self._evidence(number, at, quote)) is not None
         )
-        facts = tuple(kept for at, fact in enumerate(event.facts) if (kept := self._fact(number, at, fact)) is not None)
+        facts = tuple(held for at, fact in enumerate(event.facts) if (held := self._fact(number, at, fact)) is not None)
         entities = tuple(entity for entity in event.entities if self._entity_holds(number, entity))
         if not evidence:
             self._drop("EVENT_WITHOUT_EVIDENCE", event=number, type=event.type.value)

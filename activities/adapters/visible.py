@@ -1,13 +1,14 @@
 """What a reader of HTML sees: what its style hides is taken out of the tree before anybody else reads it.
 
-Read are `style` attributes, presentational colours and the page's own `<style>` elements: selectors of elements,
-classes, ids and attributes, with descendants and children, by the order of the cascade. Media queries are answered for
-a desktop screen of 1280 x 800 (print is another medium); `@supports`, `@layer` and `@container` are taken as met.
+Read are `style` attributes, presentational colours and the sheets that a page brings itself: selectors of elements,
+classes, ids and attributes, with descendants and children, in the order of the cascade. Media queries are answered for
+a desktop screen of 1280 x 800; print is another medium. Where it is not known whether a rule holds (`@container`, an
+unknown feature or selector in its list), only what it hides is taken from it.
 
 Not read, so that text hidden by them is seen as visible: style sheets of other addresses, scripts, selectors with
-pseudo-classes or siblings, nested rules, `var()` and computed lengths, pictures and elements that lie over a text.
-A style that hides the whole `html` or `body` is not believed: a script shows such pages again. Text is compared with
-white paper where no colour of it is stated, and with none where it is a picture.
+pseudo-classes or siblings, nested rules, `var()` and computed lengths, pictures and elements that lie over a text, and
+letters laid over one another. A style that hides the whole `html` or `body` is not believed: a script shows such pages
+again. A text is compared with white paper where no colour of it is stated, and with none where it is a picture.
 """
 
 from __future__ import annotations

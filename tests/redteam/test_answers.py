@@ -24,6 +24,9 @@ from domain.validation import validate_extraction
 from tests.redteam.corpus import HostileDocument, documents, each_document, named
 from tests.redteam.reading import PUBLISHED, doc_id_of, obeyed, packaged_master, read, talked_over
 
+LEAKS: dict[str, str] = {}
+"""Documents whose canary is saved although it should not be, and what would have to change: at present none."""
+
 
 def answers(hostile: HostileDocument) -> tuple[ValidatedExtraction, ValidatedExtraction]:
     return read(hostile).rules, obeyed(hostile)
@@ -89,7 +92,7 @@ def test_fact_when_in_an_answer_then_its_own_quote_stands_in_the_text_and_states
             assert numbers_in(fact.quote)
 
 
-@each_document(only="canary")
+@each_document(LEAKS, only="canary")
 def test_canary_when_a_model_gives_it_away_then_nothing_that_is_saved_holds_it(hostile: HostileDocument) -> None:
     for valid in answers(hostile):
         saved = evidence_values(valid, extraction_id="e", doc_id=doc_id_of(hostile), available_at=PUBLISHED)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import html
 import re
 
+from activities.adapters.visible import HidingUnclear, without_hidden
+
 _NAME = re.compile(r"/?([A-Za-z][A-Za-z0-9]{0,20})", re.ASCII)
 _UNSEEN = frozenset({"script", "style", "template", "noscript", "svg", "iframe", "object", "title"})
 _LINE_BREAKING = frozenset(
@@ -19,8 +21,13 @@ _LINE_BREAKING = frozenset(
 def html_text(page: str) -> str:
     """Return the visible text, block elements on lines of their own; nothing need be well formed.
 
-    Comments, scripts and what else is not shown are left out; an unclosed one hides what follows it.
+    Comments, scripts and what else is not shown are left out; an unclosed one hides what follows it. A page of which it
+    cannot be told in time what is hidden has no text.
     """
+    try:
+        page = without_hidden(page)
+    except HidingUnclear:
+        return ""
     parts: list[str] = []
     lowered = page.lower() if len(page.lower()) == len(page) else page
     position = 0

@@ -119,7 +119,7 @@ def _parse(text: str, name: str, base: str) -> Mapping[str, Any]:
     headers = {"content-type": "application/xml; charset=utf-8", "content-location": base}
     try:
         parsed = feedparser.parse(
-            BytesIO(text.encode()), response_headers=headers, sanitize_html=True, resolve_relative_uris=True
+            BytesIO(text.encode()), response_headers=headers, sanitize_html=False, resolve_relative_uris=True
         )
     except Exception as error:  # a parser of foreign input may fail in any way
         raise _unreadable(name, type(error).__name__) from error

@@ -1,4 +1,4 @@
-"""The readable text of sanitised HTML: what its style hides is not read."""
+"""The readable text of a piece of HTML: what is not shown is not read."""
 
 from __future__ import annotations
 

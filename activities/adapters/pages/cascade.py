@@ -6,16 +6,19 @@ Only properties that can hide a text are kept. `activities.adapters.visible` say
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any, NamedTuple
+from urllib.parse import unquote_to_bytes
 
+from activities.adapters.pages.css_media import applies, both, is_met
 from activities.adapters.pages.css_values import is_taken
 
 MAX_SELECTORS = 50_000
 MAX_STEPS = 3_000_000
 """Comparisons of an element with a selector that a page may cost."""
 _CACHED_CHARACTERS = 500
-_SCREEN = {"width": 1_280.0, "height": 800.0}
+_NOT_READ = frozenset({"noscript", "template"})
 _PROPERTIES = frozenset(
     {"display", "visibility", "content-visibility", "opacity", "filter", "font-size", "color", "background-color"}
     | {"background-image", "background-clip", "position", "left", "top", "right", "bottom", "text-indent", "transform"}
@@ -33,8 +36,9 @@ _SAME = {
     "-ms-transform": "transform",
     "-webkit-filter": "filter",
 }
-_LONG = {name: same for name, same in _SAME.items() if name not in {"background", "font"}}
 """Shorthands and other names; of a shorthand the part that matters is found where its value is read."""
+_LONG = {name: same for name, same in _SAME.items() if name not in {"background", "font"}}
+"""Those that are other names only: their values are those of the property itself."""
 _IDENT = r"(?:\\[0-9a-fA-F]{1,6}+\s?|\\[^\n0-9a-fA-F]|[A-Za-z0-9_-]|[^\x00-\x7f])++"
 _PART = re.compile(
     rf"(?P<child>\s*+>\s*+)|(?P<space>\s++)|\.(?P<cls>{_IDENT})|\#(?P<id>{_IDENT})|(?P<tag>\*|{_IDENT})"
@@ -48,19 +52,6 @@ _TOKEN = re.compile(
 )
 _SEPARATORS = re.compile(r"[,()\[\]]")
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
-_SIZE = re.compile(r"(min-|max-)?(?:device-)?(width|height) ?: ?([0-9]{1,6}(?:\.[0-9]{1,6})?)(px|r?em)?")
-_RANGE = re.compile(r"(width|height) ?([<>])=? ?([0-9]{1,6}(?:\.[0-9]{1,6})?)(px|r?em)?")
-_HOLDING = frozenset(
-    {"", "all", "screen", "color", "width", "height", "hover", "hover: hover", "any-hover", "any-hover: hover"}
-    | {"pointer", "pointer: fine", "any-pointer", "any-pointer: fine", "orientation: landscape", "scripting"}
-    | {"scripting: enabled", "update", "update: fast", "prefers-color-scheme: light", "display-mode: browser"}
-    | {"prefers-reduced-motion: no-preference", "prefers-contrast: no-preference", "forced-colors: none"}
-)
-_FAILING = re.compile(
-    r"(?:print|speech|aural|tty|tv|braille|embossed|handheld|projection|monochrome|prefers-[a-z-]+|forced-colors"
-    r"|inverted-colors|display-mode|orientation|hover|any-hover|pointer|any-pointer|update|scripting|-ms-[a-z-]+)"
-    r"(?: ?:.*)?"
-)
 _KNOWN_PSEUDOS = re.compile(
     r"(?:::?-(?:webkit|moz|ms)-[a-z-]+|::?(?:before|after|first-line|first-letter)|::(?:selection|placeholder|marker"
     r"|backdrop|cue|file-selector-button)|:(?:hover|focus|focus-within|focus-visible|active|visited|link|any-link|root"
@@ -129,19 +120,18 @@ class Sheet:
 
     @classmethod
     def of(cls, tree: Any) -> Sheet:
-        """Read the `style` elements of a page, whether the tree is all of it or a part.
+        """Read the sheets that a page brings with it, whether the tree is all of it or a part.
 
         Raises:
             HidingUnclear: there are too many rules.
         """
         page = tree.getroottree()
         sheet = cls(quirks=_is_old(page.docinfo))
-        for element in page.getroot().iter("style"):
-            holds = _applies(element.get("media") or "")
-            if holds is not False and not any(
-                above.tag in {"noscript", "template"} for above in element.iterancestors()
-            ):
-                sheet.add("".join(element.itertext()), is_sure=holds is True)
+        for element in page.getroot().iter("style", "link"):
+            text = "".join(element.itertext()) if element.tag == "style" else _linked(element)
+            holds = applies(element.get("media") or "") if text else False
+            if holds is not False and not any(above.tag in _NOT_READ for above in element.iterancestors()):
+                sheet.add(text, is_sure=holds is True and _is_in_force(element))
         return sheet
 
     def add(self, text: str, *, is_sure: bool = True) -> None:
@@ -330,9 +320,7 @@ def _rules(text: str) -> Iterator[tuple[str, str, bool, bool]]:
             if outer.selectors is not None or outer.holds is False:
                 blocks.append(_Block(False, False, ""))  # nested in a rule, or in what does not hold
             elif prelude.startswith("@"):
-                blocks.append(
-                    _Block(_both(outer.holds, _is_met(prelude.lower())), outer.layered or "@layer" in prelude)
-                )
+                blocks.append(_Block(both(outer.holds, is_met(prelude.lower())), outer.layered or "@layer" in prelude))
             else:
                 blocks.append(_Block(outer.holds, outer.layered, prelude))
                 inner.clear()
@@ -351,57 +339,38 @@ def _rules(text: str) -> Iterator[tuple[str, str, bool, bool]]:
         yield last.selectors, ";".join([*inner, "".join(before)]), last.holds is True, last.layered
 
 
-def _both(one: bool | None, other: bool | None) -> bool | None:
-    if one is False or other is False:
-        return False
-    return None if one is None or other is None else True
+def _is_in_force(element: Any) -> bool:
+    """Whether a sheet counts without anybody choosing it, and is one of style."""
+    kind = (element.get("type") or "").strip().lower() in {"", "text/css"}
+    address = (element.get("href") or "data:text/css,").strip().lower()
+    chosen = (
+        "title" in element.attrib or "disabled" in element.attrib or "alternate" in (element.get("rel") or "").lower()
+    )
+    return kind and not chosen and re.match(r"data:text/css[;,]", address) is not None
 
 
-def _is_met(prelude: str) -> bool | None:
-    if prelude.startswith("@media"):
-        return _applies(prelude.removeprefix("@media"))
-    if prelude.startswith("@layer"):
-        return True
-    return None if prelude.startswith(("@supports", "@container", "@scope", "@starting-style")) else False
-
-
-def _applies(media: str) -> bool | None:
-    """Whether a list of media queries is met by a screen of a desktop; None where that is not known."""
-    held = [_query_holds(" ".join(query.split())) for query in media.lower().split(",")]
-    return True if True in held else None if None in held else False
-
-
-def _query_holds(query: str) -> bool | None:
-    negated = query.startswith("not ")
-    held: bool | None = True
-    for part in re.split(r" ?\band\b ?", query.removeprefix("not ").removeprefix("only ")):
-        held = _both(held, _part_holds(part.strip(" ()")))
-    return held if held is None else held is not negated
-
-
-def _part_holds(part: str) -> bool | None:
-    part = re.sub(r" ?: ?", ": ", part)
-    if part in _HOLDING:
-        return True
-    if found := _SIZE.fullmatch(part):
-        asked, actual = _pixels(found[3], found[4]), _SCREEN[found[2]]
-        return actual >= asked if found[1] == "min-" else actual <= asked if found[1] else actual == asked
-    if found := _RANGE.fullmatch(part):
-        asked, actual = _pixels(found[3], found[4]), _SCREEN[found[1]]
-        return actual > asked if found[2] == ">" else actual < asked
-    return False if _FAILING.fullmatch(part) else None
-
-
-def _pixels(digits: str, unit: str | None) -> float:
-    return float(digits) * (1 if unit in {None, "px"} else 16)
+def _linked(element: Any) -> str:
+    """The sheet that a link itself holds, as `data:text/css,...`; nothing is fetched."""
+    address = (element.get("href") or "").strip()
+    if "stylesheet" not in (element.get("rel") or "").lower().split() or address[:5].lower() != "data:":
+        return ""
+    kind, _, written = address[5:].partition(",")
+    body = unquote_to_bytes(written)
+    if kind.lower().endswith("base64"):
+        try:
+            body = b64decode(body)
+        except ValueError:
+            return ""
+    return body.decode("utf-8", "replace")
 
 
 def _is_old(docinfo: Any) -> bool:
     """Whether a page's declaration, or that it has none, has a browser read it by the rules for old ones."""
-    doctype, public = (docinfo.doctype or "").lower(), (docinfo.public_id or "").lower()
-    if re.match(r"<!doctype html\b", doctype) is None:
+    declared = docinfo.internalDTD
+    if declared is None or (declared.name or "").lower() != "html":
         return True
-    return bool(public) and (not docinfo.system_url or "ietf" in public or "html 3" in public)
+    public = (declared.external_id or "").lower()
+    return bool(public) and (not declared.system_url or "ietf" in public or "html 3" in public)
 
 
 # -- selectors -----------------------------------------------------------------------------------------------------

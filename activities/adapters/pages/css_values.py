@@ -105,6 +105,8 @@ _LENGTHS = frozenset(
 )
 _WORDS = re.compile(r"[^\s,/(]*+\([^()]*+(?:\([^()]*+\)[^()]*+)*+\)|,|/|[^\s,/]++")
 
+_CONDITION = re.compile(r"\s*+(not\s+)?\(\s*+([a-z-]{1,40})\s*+:\s*+([^()]{1,100})\)\s*+")
+
 
 class Colour(NamedTuple):
     """Channels from 0 to 255 and an opacity from 0 to 1."""
@@ -147,6 +149,14 @@ def is_taken(name: str, value: str, *, quirks: bool = False) -> bool:
     if name in {"clip", "clip-path", "filter", "transform"}:
         return value in {"none", "auto", *_BOXES} or all(_FUNCTION.fullmatch(word) for word in _WORDS.findall(value))
     return False
+
+
+def is_supported(condition: str) -> bool | None:
+    """Whether a browser meets a condition of `@supports`; None where it is not one simple property known here."""
+    found = _CONDITION.fullmatch(condition)
+    if found is None or not (found[2] in _LENGTHS or found[2] in _KEYWORDS or is_taken(found[2], found[3])):
+        return None
+    return is_taken(found[2], found[3].strip()) is not bool(found[1])
 
 
 def _is_length(word: str, *, unit_needed: bool = False) -> bool:
