@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activities.adapters.rules import RulesExtractor
 from activities.adapters.rules.economy import RulesClassifier
 from domain.extraction import Evidence, ExtractorKind
 from domain.macro import (
@@ -145,3 +147,8 @@ def test_validate_when_the_reading_is_of_another_document_then_nothing_of_it_sta
 )
 def test_hint_when_headline_or_lead_names_the_economy_then_it_says_so(text: str, expected: bool) -> None:
     assert concerns_economy(text) is expected
+
+
+def test_version_when_rules_are_the_same_then_every_reader_names_them_alike() -> None:
+    assert RulesClassifier().version == RulesExtractor().version
+    assert re.fullmatch(r"rules-2@[0-9a-f]{12}", RulesClassifier().version)

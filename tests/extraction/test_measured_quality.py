@@ -13,7 +13,7 @@ import pytest
 from activities.adapters.labelled import read_fiqa, read_fomc, read_phrase_bank, read_semeval
 from activities.adapters.rules import RulesExtractor, score_sentence
 from activities.adapters.rules.confidence import CALLED, judge_sentence
-from activities.adapters.rules.stance import STANCE_VERSION, judge_stance
+from activities.adapters.rules.stance import judge_stance
 from domain.evaluation import (
     FIQA,
     FOMC,
@@ -50,7 +50,7 @@ def measured(
         judge,
         clock=time.process_time,
         dataset=dataset,
-        extractor_version=STANCE_VERSION if judge is judge_stance else VERSION,
+        extractor_version=VERSION,
         labels=labels,
         half=Half.HELD_OUT,
     )

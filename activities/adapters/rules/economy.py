@@ -6,13 +6,13 @@ belongs to it, and the words that take it back.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from activities.adapters.rules.stance import judge_stance, stance
 from activities.adapters.rules.tokens import Span, sentences_of
+from activities.adapters.rules.version import rules_version
 from domain.extraction import Evidence, ExtractorKind
 from domain.macro import MacroEvent, MacroInput, MacroReading, MacroTopic, Surprise
 from domain.registry import MacroFactor
@@ -160,7 +160,7 @@ class RulesClassifier:
     """Reads what a text says of the economy: deterministic, pure and fast."""
 
     def __init__(self) -> None:
-        self.version = _version()
+        self.version = rules_version()
 
     def __repr__(self) -> str:
         return f"RulesClassifier(version={self.version!r})"
@@ -274,9 +274,3 @@ def _event(text: str, topic: MacroTopic, said: list[_Said], region: str) -> Macr
             for each in sorted(strongest, key=lambda each: each.span.start)
         ),
     )
-
-
-def _version() -> str:
-    parts = [each.pattern.pattern for each in _TOPICS]
-    parts += [pattern.pattern for pattern in (_UP, _DOWN, _UNCHANGED, _NOT, _MAYBE, _EXPECTED, _CENTRAL_BANK)]
-    return f"economy-1@{hashlib.sha256(repr(parts).encode()).hexdigest()[:12]}"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 
-from activities.adapters.rules import filings, items, lexicon, taxonomy
+from activities.adapters.rules import filings
 from activities.adapters.rules.confidence import CALLED
 from activities.adapters.rules.facts import MAX_FACTS, facts_of
 from activities.adapters.rules.filed import filed_drafts
@@ -26,6 +25,7 @@ from activities.adapters.rules.statements import (
 )
 from activities.adapters.rules.taxonomy import DEFAULTS
 from activities.adapters.rules.tokens import MAX_SENTENCE_CHARS, Span, sentences_of
+from activities.adapters.rules.version import rules_version
 from domain.extraction import (
     Candidate,
     Entity,
@@ -59,27 +59,11 @@ _NOTE = re.compile(
 )
 
 
-def _version() -> str:
-    """Name the rules by their content, so that any change of the word lists shows in every stored extraction."""
-    parts = (
-        *lexicon.OPINIONS,
-        *lexicon.METRICS,
-        *lexicon.DIRECTIONS,
-        *lexicon.BEATS,
-        *lexicon.GRAMMAR,
-        *lexicon.NOTHING,
-    )
-    body = repr([(tuple(entry), phrases) for entry, phrases in (*parts, *taxonomy.EVENTS)]) + repr(
-        (items.tables(), filings.patterns())
-    )
-    return f"rules-2@{hashlib.sha256(body.encode()).hexdigest()[:12]}"
-
-
 class RulesExtractor:
     """Reads a document by its own lexicon and rules: deterministic, pure and fast."""
 
     def __init__(self) -> None:
-        self.version = _version()
+        self.version = rules_version()
 
     def __repr__(self) -> str:
         return f"RulesExtractor(version={self.version!r})"

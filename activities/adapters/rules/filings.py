@@ -193,12 +193,6 @@ def read_filing(source: ExtractionInput) -> Filing | None:
     return Filing(form, sure, filers, (), _announced(text, family, body, meaning), ())
 
 
-def patterns() -> tuple[str, ...]:
-    """The expressions that decide what a filing is and says, for the extractor's version."""
-    used = (_FORM, _ITEM, _BOILERPLATE, _LEAVES, _BOUGHT, _SOLD, _OFFERS, _SHARES_OFFERED, _DONE, _DONE_ROW)
-    return tuple(pattern.pattern for pattern in used)
-
-
 def is_boilerplate(text: str, span: Span) -> bool:
     """Whether a sentence is what lawyers write under every item, or a cell of a table."""
     cell = text[max(0, span.start - 2) : span.start].endswith("| ") or text[span.end : span.end + 2] == " |"

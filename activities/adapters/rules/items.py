@@ -156,10 +156,3 @@ class Part(NamedTuple):
     role: EntityRole
     head: tuple[Span, ...]
     body: Span
-
-
-def tables() -> tuple[object, ...]:
-    """Everything here that decides what an item or a form means, for the extractor's version."""
-    refined = [(code, tuple((pattern, tuple(said)) for pattern, said in entries)) for code, entries in REFINED.items()]
-    meanings = [(name, tuple(said)) for name, said in (*ITEMS.items(), *FORMS.items())]
-    return meanings, refined, sorted(SILENT), sorted(NOT_A_FILERS), (SURE, SAID, CLEAR, LEAVING, DILUTION)

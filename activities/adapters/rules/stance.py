@@ -7,7 +7,6 @@ against inflation, strong demand and tight labour markets, and supports a weak e
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass, field
 
@@ -310,14 +309,6 @@ _FAINT = word_set(
 # Ridge fits on the tuning half of the labelled sentences: constant, strength; constant, nothing found.
 _WHEN_CALLED = (-0.569, 1.408)
 _WHEN_NOT = (-0.09, 1.74)
-
-STANCE_VERSION = (
-    "stance-1@"
-    + hashlib.sha256(
-        repr((_DEFINITIONS, sorted(_GAINS.items()), _WHEN_CALLED, _WHEN_NOT, OPTIMISM, CALLED)).encode()
-    ).hexdigest()[:12]
-)
-"""Changes whenever a word or a weight does, so that an evaluation names what it measured."""
 
 
 @dataclass(slots=True)
