@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activities.adapters.rules import RulesExtractor, items
+from activities.adapters.rules import RulesExtractor
 from activities.adapters.rules.filings import read_filing
-from activities.adapters.rules.items import FORMS, ITEMS, SAID, SILENT, SURE, Meaning
+from activities.adapters.rules.items import FORMS, ITEMS, SAID, SILENT, SURE
 from domain.documents import Section
 from domain.extraction import EntityRole, Event, EventType, ExtractionInput, Materiality, document_text
 from domain.validation import validate_extraction
@@ -398,12 +398,6 @@ def test_filer_when_its_cover_is_a_picture_then_the_text_tells_who_we_are() -> N
     body = "Pfizer uses our parts.\nReferences to “we,” “us,” and “our” refer to Ford Motor Company."
     (event,) = events_of(filing(body, title="424B5", cover=cover))
     assert [entity.symbol for entity in event.entities] == ["F"]
-
-
-def test_version_when_an_items_meaning_changes_then_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = RulesExtractor().version
-    monkeypatch.setitem(items.ITEMS, "5.03", Meaning(EventType.MANAGEMENT))
-    assert RulesExtractor().version != before
 
 
 def test_items_when_listed_then_each_sentiment_is_in_range() -> None:
