@@ -161,6 +161,8 @@ class ExtractionRow(SQLModel, table=True):
     experiment: str = text("")
     shadow: bool = False
     """Read for comparison alone: it has no events and no evidence in the book."""
+    superseded: bool = False
+    """The document was read again since: its evidence counts no longer, that of the newer one does."""
     extractor: str = text()
     extractor_version: str = text()
     status: str = text()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 from sqlmodel import select
+from temporalio.client import WorkflowFailureError
 
 from api.operations import documents
 from api.operations.documents import Reprocessing
@@ -17,6 +19,7 @@ from tests.asking.platform import add_variant, process, register, rows
 from tests.model_server.calls import Fault, Turn
 from tests.model_server.server import ModelServerDouble
 from workers.parts import Parts
+from workflows import names
 
 pytestmark = pytest.mark.stack
 
@@ -202,3 +205,21 @@ async def test_document_when_it_was_read_then_it_is_not_read_again(parts: Parts)
         await documents.reprocess(parts.database, parts.client, LINKS, request.doc_id, wanted, actor="test")
     with pytest.raises(NotFound, match="DOCUMENT_NOT_FOUND"):
         await documents.reprocess(parts.database, parts.client, LINKS, "0" * 24, wanted, actor="test")
+
+
+async def test_document_when_its_workflow_is_cancelled_then_the_server_is_told_to_stop(
+    parts: Parts, model: ModelServerDouble
+) -> None:
+    model.switches.latency = 120.0
+    request = await register(parts)
+    await parts.flows.start_document(request)
+    async with asyncio.timeout(60):
+        while not model.counts.running:
+            await asyncio.sleep(0.05)
+        handle = parts.client.get_workflow_handle(names.document_id(request.doc_id))
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+    await model.quiet(10)
+    assert model.counts.cancelled == 1
+    assert await rows(parts, "evidence", request.doc_id) == []

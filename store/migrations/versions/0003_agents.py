@@ -130,6 +130,7 @@ def _readings() -> None:
         _text("variant_id"),
         _text("experiment"),
         _flag("shadow"),
+        _flag("superseded"),
     ):
         op.add_column("extractions", column)
     op.create_table(
