@@ -46,7 +46,7 @@ class AgentResolver:
         self._defaults = defaults
         self._clock = clock
         self._kept: dict[AgentKind, _Kept] = {}
-        self._variants: dict[str, AgentSettings] = {}
+        self._variants: dict[str, tuple[AgentSettings, float]] = {}
 
     async def resolve(self, kind: AgentKind) -> ResolvedAgent:
         """The agent of a kind with its active variants; never raises for a registry that is away or inconsistent."""
@@ -63,14 +63,18 @@ class AgentResolver:
         return agent
 
     async def settings(self, kind: AgentKind, variant_id: str) -> AgentSettings:
-        """Settings of a variant, whether it is still active or not: they cannot have changed since it was chosen."""
+        """Settings of a variant, whether it is still active or not: its own part of them never changes."""
         agent = await self.resolve(kind)
         if not variant_id:
             return agent.settings
         known = {each.variant_id: each.settings for each in agent.variants}
-        if variant_id not in known and variant_id not in self._variants:
-            self._variants[variant_id] = (await self._variant(kind, variant_id)).settings
-        return known.get(variant_id) or self._variants[variant_id]
+        if variant_id in known:
+            return known[variant_id]
+        kept, since = self._variants.get(variant_id, (None, 0.0))
+        if kept is None or self._clock() - since >= RESOLVED_SECONDS:
+            kept = (await self._variant(kind, variant_id)).settings
+            self._variants[variant_id] = (kept, self._clock())
+        return kept
 
     async def _variant(self, kind: AgentKind, variant_id: str) -> Variant:
         async with self._database.transaction() as session:

@@ -22,7 +22,7 @@ from temporalio import activity
 
 from activities.ports import ModelServer
 from domain.agents import AgentBudget, AgentKind, AgentSettings
-from domain.errors import BudgetExhausted, ConfigurationError, ModelOutputInvalid, StonksError
+from domain.errors import BudgetExhausted, ConfigurationError, ModelOutputInvalid, StonksError, VendorUnavailable
 from domain.ids import digest
 from domain.prompting import (
     NOTHING_COMPUTED,
@@ -46,6 +46,12 @@ MORE_ROOM = 2
 """A cut answer is asked for again with this many times the output. The context stays, and less of the text is shown:
 with another context the server would load the model again, for this question and for the next one.
 """
+MOST_FOR_ANSWERS = 0.8
+"""Where two answers would take more of the context than this, an answer that broke the schema is not repaired."""
+REPAIR_TOKENS = 600
+"""What saying what is wrong takes at the most."""
+TURN_SECONDS = 18 * 60.0
+"""All questions of one turn and the waits between them; the activity that asks is given a little longer."""
 CHARACTERS_PER_TOKEN = 3
 """A careful guess for English with numbers; the truth is nearer to four. Only reservations depend on it."""
 
@@ -114,11 +120,28 @@ class ModelDesk:
                 agent=asker.agent_id,
                 model=asker.settings.model,
             )
-        weights = await self._server.digest_of(asker.settings.model)
-        prompt = agent.prompt(source, asker.settings)
-        turn = _Turn(self, self._server, agent, source, asker, weights, prompt)
         async with _beating():
-            return await turn.until_valid()
+            try:
+                async with asyncio.timeout(TURN_SECONDS):
+                    return await self._ask(self._server, agent, source, asker)
+            except TimeoutError:
+                raise VendorUnavailable(
+                    "MODEL_TURN_TOO_LONG",
+                    "Lower timeout_seconds, or give the server fewer slots",
+                    agent=asker.agent_id,
+                    model=asker.settings.model,
+                    seconds=TURN_SECONDS,
+                ) from None
+
+    async def _ask(self, server: ModelServer, agent: Agent[In, Out], source: In, asker: Asker) -> Asked[Out]:
+        try:
+            weights = await server.digest_of(asker.settings.model)
+            prompt = agent.prompt(source, asker.settings)
+        except StonksError as error:
+            if asker.shadow:  # nobody takes over, so nobody else would log that it could not even ask
+                await self._note(asker, _unasked(asker, error))
+            raise
+        return await _Turn(self, server, agent, source, asker, weights, prompt).until_valid()
 
     async def reply(
         self, server: ModelServer, asker: Asker, request: ModelRequest, weights: str, call: _Call[Out]
@@ -133,30 +156,35 @@ class ModelDesk:
             return known, judged
         tokens = sum(len(each.content) for each in request.messages) // CHARACTERS_PER_TOKEN + request.num_predict
         question = Question(key=key, agent_id=asker.agent_id, model=request.model, model_digest=weights, tokens=tokens)
-        now = datetime.now(UTC)
-        if limit := await model_calls.reserve(self._database, question, asker.budget, now=now):
-            raise BudgetExhausted(
+        reserved = await model_calls.reserve(self._database, question, asker.budget, now=datetime.now(UTC))
+        if reserved.lacking:
+            exhausted = BudgetExhausted(
                 "MODEL_BUDGET_EXHAUSTED",
                 "It begins anew at 00:00 UTC; `stonks agents budget` shows and changes it",
                 agent=asker.agent_id,
-                limit=limit,
-                allowed=getattr(asker.budget, limit),
+                limit=reserved.lacking,
+                allowed=getattr(asker.budget, reserved.lacking),
             )
+            if asker.shadow:
+                await self._note(asker, call.failed(exhausted))
+            raise exhausted
         try:
             async with self._slots:
                 began = time.monotonic()
                 reply = await server.chat(request)
         except StonksError as error:
-            if error.code in NOTHING_COMPUTED:
+            if error.code in NOTHING_COMPUTED and reserved.fresh:
                 await model_calls.give_back(self._database, key)
             await self._note(asker, call.failed(error))
             raise
-        reply = reply.model_copy(update={"elapsed_ms": reply.elapsed_ms or int((time.monotonic() - began) * 1_000)})
+        elapsed = reply.elapsed_ms or int((time.monotonic() - began) * 1_000)
+        # The database has no place for a null character.
+        reply = reply.model_copy(update={"text": reply.text.replace("\x00", ""), "elapsed_ms": elapsed})
         judged = call.judged(reply)
         kept = reply.model_copy(update={"text": ""}) if asker.trial else reply
         logged = call.row(reply, judged)
         await model_calls.settle(
-            self._database, key, kept, log=None if asker.trial else _log(logged, asker), now=datetime.now(UTC)
+            self._database, question, kept, log=None if asker.trial else _log(logged, asker), now=datetime.now(UTC)
         )
         return reply, judged
 
@@ -185,27 +213,27 @@ class _Turn(Generic[In, Out]):
 
     async def until_valid(self) -> Asked[Out]:
         settings = self._asker.settings
-        roomy = settings.model_copy(
-            update={"num_predict": min(settings.num_predict * MORE_ROOM, settings.num_ctx // 2)}
-        )
         reply, judged = await self._ask(self._prompt.messages, AttemptKind.FIRST, settings.num_predict)
-        if reply.cut and roomy.num_predict > settings.num_predict:
-            less = self._agent.prompt(self._source, roomy)
-            reply, judged = await self._ask(less.messages, AttemptKind.MORE_ROOM, roomy.num_predict)
+        roomy = min(settings.num_predict * MORE_ROOM, settings.num_ctx // 2)
+        if reply.cut and roomy > settings.num_predict:
+            reply, judged = await self._ask(self._leaving(roomy), AttemptKind.MORE_ROOM, roomy)
         if not reply.cut and judged.value is None:
             # Both answers must fit beside the text, or the server would drop its beginning without a word.
-            again = (
-                *self._agent.prompt(self._source, roomy).messages,
-                Message(role=Speaker.ASSISTANT, content=reply.text),
-                self._agent.repair(judged.problem),
-            )
-            reply, judged = await self._ask(again, AttemptKind.REPAIR, settings.num_predict)
+            written = reply.tokens_out or len(reply.text) // CHARACTERS_PER_TOKEN
+            taken = written + settings.num_predict + REPAIR_TOKENS
+            if taken < settings.num_ctx * MOST_FOR_ANSWERS:
+                again = (
+                    *self._leaving(taken),
+                    Message(role=Speaker.ASSISTANT, content=reply.text),
+                    self._agent.repair(judged.problem),
+                )
+                reply, judged = await self._ask(again, AttemptKind.REPAIR, settings.num_predict)
         if reply.cut:
             raise ModelOutputInvalid(
                 "MODEL_OUTPUT_CUT",
                 "raise num_ctx and num_predict, or show the model less text",
                 model=self._asker.settings.model,
-                num_predict=roomy.num_predict,
+                num_predict=max(roomy, settings.num_predict),
             )
         if judged.value is None:
             raise ModelOutputInvalid(
@@ -216,6 +244,12 @@ class _Turn(Generic[In, Out]):
                 problem=judged.problem[:300],
             )
         return Asked(judged.value, self._version, self._calls)
+
+    def _leaving(self, tokens: int) -> tuple[Message, ...]:
+        """The question with so little of the text that so many tokens are left for answers."""
+        return self._agent.prompt(
+            self._source, self._asker.settings.model_copy(update={"num_predict": tokens})
+        ).messages
 
     async def _ask(
         self, messages: tuple[Message, ...], kind: AttemptKind, num_predict: int
@@ -276,7 +310,7 @@ class _Call(Generic[Out]):
         info = activity.info()
         return ModelCall.model_validate(
             {
-                "call_id": digest("call", info.workflow_run_id, info.activity_id, info.attempt, self._kind),
+                "call_id": _call_id(self._asker, self._kind),
                 "agent_id": self._asker.agent_id,
                 "variant_id": self._asker.variant_id,
                 "subject": self._asker.subject,
@@ -287,6 +321,25 @@ class _Call(Generic[Out]):
                 **values,
             }
         )
+
+
+def _call_id(asker: Asker, kind: str) -> str:
+    info = activity.info()
+    return digest("call", info.workflow_run_id, info.activity_id, info.attempt, asker.subject, kind)
+
+
+def _unasked(asker: Asker, error: StonksError) -> ModelCall:
+    """The log line of somebody who could not even ask."""
+    return ModelCall(
+        call_id=_call_id(asker, AttemptKind.FIRST),
+        agent_id=asker.agent_id,
+        variant_id=asker.variant_id,
+        subject=asker.subject,
+        attempt=activity.info().attempt,
+        valid=False,
+        problem=str(error)[:1_000],
+        recorded_at=datetime.now(UTC),
+    )
 
 
 def _judge(agent: Agent[In, Out], source: In, version: str, text: str) -> Judged[Out]:

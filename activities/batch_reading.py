@@ -12,6 +12,7 @@ from typing import Any
 from activities.classification import ClassifiedDocument, macro_input
 from activities.documents import extraction_input
 from activities.extraction import AGENT, extraction_id_of
+from domain.agents import RULES_READER
 from domain.documents import DocumentStatus
 from domain.evidence import evidence_values
 from domain.extraction import Extraction, ExtractionInput
@@ -120,6 +121,7 @@ def _classified(reading: Reading, classify: Classify, *, run_id: str, now: datet
         text=reading,
         valid=validate_macro(answer, source),
         answer=answer,
+        variant_id=RULES_READER,
         call_id=digest("call", run_id, source.doc_id, "economy"),
         latency_ms=int((time.monotonic() - began) * 1_000),
         recorded_at=now,
@@ -139,9 +141,10 @@ def _add(batch: _Collected, reading: Reading, economy: ClassifiedDocument | None
             "extraction_id": extraction_id,
             "doc_id": doc_id,
             "agent": AGENT,
-            "variant_id": "",
+            "variant_id": RULES_READER,
             "experiment": "",
             "shadow": False,
+            "superseded": False,
             "extractor": reading.answer.extractor.value,
             "extractor_version": reading.answer.extractor_version,
             "status": status.value,
@@ -181,6 +184,7 @@ def _call_values(call: AgentCall, doc_id: str, version: str, quotes_total: int, 
         **documents.BLANK_CALL,
         "call_id": call.call_id,
         "agent": call.agent,
+        "variant_id": RULES_READER,
         "doc_id": doc_id,
         "extractor_version": version,
         "attempt": call.attempt,

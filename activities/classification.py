@@ -191,6 +191,7 @@ class ClassifiedDocument:
             "variant_id": self.variant_id,
             "experiment": self.experiment,
             "shadow": self.shadow,
+            "superseded": False,
             "extractor": self.answer.extractor.value,
             "extractor_version": self.answer.extractor_version,
             "status": status.value,

@@ -13,8 +13,8 @@ from temporalio import activity
 
 from activities.agent_resolver import AgentResolver
 from activities.ports import Flows
-from domain.agents import AgentKind, Assignment, assign, chosen
-from domain.cross_check import tempered
+from domain.agents import BASELINE, BASELINE_READER, RULES_READER, AgentKind, Assignment, assign, by_rules
+from domain.cross_check import claim_limit, tempered
 from domain.documents import NEW_YORK, Credibility, DocumentStatus, Section
 from domain.evidence import evidence_values
 from domain.extraction import Candidate, ExtractionInput, ExtractorKind, ValidatedExtraction
@@ -93,8 +93,6 @@ class DocumentActivities:
 
         The result is kept in memory for the extractor, which stores it beside its answer.
         """
-        agent = await self._resolver.resolve(AgentKind.DOCUMENT_EXTRACTOR)
-        who = chosen(request.read_by, request.doc_id, agent) if request.read_by else assign(request.doc_id, agent)
         parsed = await self._parser.parse(request.doc_id)
         body = parsed.model_dump_json().encode()
         key = key_for("parsed", digest(body.decode(), length=64))
@@ -104,14 +102,26 @@ class DocumentActivities:
             text_key=key,
             characters=len(parsed.source.text),
             candidates=len(parsed.source.candidates),
-            extractor=who,
-            classifier=await self._classifier(parsed),
+            extractor=await self._extractor(request),
+            classifier=await self._classifier(request, parsed),
         )
 
-    async def _classifier(self, parsed: ParsedText) -> Assignment | None:
+    async def _extractor(self, request: DocumentRequest) -> Assignment:
+        kind = AgentKind.DOCUMENT_EXTRACTOR
+        if not request.read_by:
+            return assign(request.doc_id, await self._resolver.resolve(kind))
+        if request.read_by == RULES_READER:
+            return by_rules(kind.value)
+        variant_id = BASELINE if request.read_by == BASELINE_READER else request.read_by
+        settings = await self._resolver.settings(kind, variant_id)
+        return Assignment(agent_id=kind.value, variant_id=variant_id, engine=settings.engine)
+
+    async def _classifier(self, request: DocumentRequest, parsed: ParsedText) -> Assignment | None:
         if not concerns_economy(parsed.source.text):
             return None
-        return assign(parsed.source.doc_id, await self._resolver.resolve(AgentKind.EVENT_CLASSIFIER))
+        if request.read_by:  # the same question would have the same answer that nobody could use
+            return by_rules(AgentKind.EVENT_CLASSIFIER.value)
+        return assign(request.doc_id, await self._resolver.resolve(AgentKind.EVENT_CLASSIFIER))
 
     @activity.defn
     async def save_evidence(self, reference: ExtractionReference) -> DocumentOutcome:
@@ -184,9 +194,9 @@ class CheckedReading(NamedTuple):
 
 def check_reading(reading: Reading) -> CheckedReading:
     """Keep what the text supports, and weaken what the rules contradict: a pure function of what is stored."""
-    valid = validate_extraction(reading.answer, reading.source)
     if reading.witness is None:
-        return CheckedReading(valid)
+        return CheckedReading(validate_extraction(reading.answer, reading.source))
+    valid = validate_extraction(claim_limit(reading.answer), reading.source)
     weakened = tempered(valid.extraction, reading.witness)
     return CheckedReading(valid.model_copy(update={"extraction": weakened.extraction}), weakened.notes)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
-from datetime import UTC, datetime
 
 from pydantic import TypeAdapter
 from temporalio import activity
@@ -25,23 +25,24 @@ from domain.agent_evaluation import (
     sentence_key,
     sentiment_of,
     stance_of,
+    verdict_of,
 )
 from domain.agents import AgentBudget, AgentKind, Engine
 from domain.errors import InvalidInput, ModelOutputInvalid
-from domain.evaluation import NEUTRAL, Half, LabelledSentence, Verdict, evaluate
+from domain.evaluation import NEUTRAL, Half, LabelledSentence, evaluate
 from domain.extraction import Extraction, ExtractionInput
 from domain.macro import MacroInput, MacroReading, validate_macro
 from domain.validation import validate_extraction
 from store import agents
 from store.database import Database, insert_new
-from store.objects import ObjectStore
+from store.objects import ObjectStore, key_for
 from store.tables.agents import AgentEvaluation
 
-_SENTENCES = TypeAdapter(tuple[LabelledSentence, ...])
+_OUTCOMES = TypeAdapter(tuple[Outcome, ...])
 
 
 class EvaluationActivities:
-    """Answers of models are cached like any other: a batch that is repeated asks only what was not answered."""
+    """Answers of models are cached like any other."""
 
     def __init__(
         self,
@@ -59,31 +60,39 @@ class EvaluationActivities:
 
     @activity.defn
     async def judge_batch(self, batch: EvaluationBatch) -> BatchOutcome:
-        """Judge some sentences one after the other, so that documents get their turns between them."""
-        sentences = _SENTENCES.validate_json(await self._objects.get(batch.request.sentences_key))
-        budget = await self._budget(batch.request.agent_id)
+        """Judge some sentences one after the other; a repeat asks only what was not answered."""
+        request = await self._request(batch.request_key)
+        budget = await self._budget(request.agent_id)
         began = time.monotonic()
-        outcomes, version = [], ""
-        for sentence in sentences[batch.start : batch.end]:
-            outcome, answered_by = await self._judge(sentence, batch.request, budget)
+        outcomes: list[Outcome] = []
+        version = ""
+        for sentence in request.sentences[batch.start : batch.end]:
+            outcome, answered_by = await self._judge(sentence, request, budget)
             outcomes.append(outcome)
             version = answered_by or version
             activity.heartbeat(len(outcomes))
-        elapsed = int((time.monotonic() - began) * 1_000)
-        return BatchOutcome(outcomes=tuple(outcomes), version=version, elapsed_ms=elapsed)
+        body = _OUTCOMES.dump_json(tuple(outcomes))
+        key = key_for("outcomes", hashlib.sha256(body).hexdigest())
+        return BatchOutcome(
+            outcomes_key=await self._objects.put(key, body, "application/json"),
+            version=version,
+            elapsed_ms=int((time.monotonic() - began) * 1_000),
+        )
 
     @activity.defn
     async def record_evaluation(self, end: EvaluationEnd) -> EvaluationReport:
         """Work out the figures and keep them with the outcome of every sentence; a repeat writes the same row."""
-        request = end.request
-        outcomes = [outcome for batch in end.batches for outcome in batch.outcomes]
+        request = await self._request(end.request_key)
+        bodies = [await self._objects.get(batch.outcomes_key) for batch in end.batches]
+        outcomes = [outcome for body in bodies for outcome in _OUTCOMES.validate_json(body)]
         seconds = sum(batch.elapsed_ms for batch in end.batches) / 1_000
         version = next((batch.version for batch in end.batches if batch.version), "unusable")
+        labels = labels_of(request.kind)
         evaluation = evaluate(
-            [Verdict(outcome.truth, outcome.call, outcome.confidence) for outcome in outcomes],
+            [verdict_of(outcome, labels) for outcome in outcomes],
             dataset=request.dataset,
             extractor_version=version,
-            labels=labels_of(request.kind),
+            labels=labels,
             half=Half.ALL,
             sentences_per_second=len(outcomes) / seconds if seconds else None,
         )
@@ -96,7 +105,7 @@ class EvaluationActivities:
             dataset_hash=request.dataset_hash,
             figures=json.loads(evaluation.model_dump_json()),
             right={outcome.key: outcome.call == outcome.truth and not outcome.problem for outcome in outcomes},
-            recorded_at=datetime.now(UTC),
+            recorded_at=request.begun_at,  # it tells of the settings of then, however long it took
         )
         async with self._database.transaction() as session:
             await insert_new(session, [row])
@@ -105,6 +114,9 @@ class EvaluationActivities:
             evaluation=evaluation,
             unusable=sum(bool(outcome.problem) for outcome in outcomes),
         )
+
+    async def _request(self, key: str) -> EvaluationRequest:
+        return EvaluationRequest.model_validate_json(await self._objects.get(key))
 
     async def _judge(
         self, sentence: LabelledSentence, request: EvaluationRequest, budget: AgentBudget

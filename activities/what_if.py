@@ -26,6 +26,7 @@ from domain.what_if import (
     ReadAgain,
     ReadAgainTask,
     WhatIfFailure,
+    WhatIfOutcome,
     WhatIfPlan,
     WhatIfReport,
     WhatIfRequest,
@@ -111,7 +112,7 @@ class WhatIfActivities:
         )
 
     @activity.defn
-    async def decide_again(self, task: DecideAgainTask) -> WhatIfReport:
+    async def decide_again(self, task: DecideAgainTask) -> WhatIfOutcome:
         """Decide from the record with the new readings, and save the report."""
         record = await self._record(task.request.recommendation_id)
         async with self._database.transaction() as session:
@@ -134,7 +135,12 @@ class WhatIfActivities:
             **_spent(task.readings),
         )
         await self._finish(task.request, report)
-        return report
+        return WhatIfOutcome(
+            what_if_id=task.request.what_if_id,
+            before=before.action,
+            after=after.action,
+            changed=len(report.changed),
+        )
 
     @activity.defn
     async def record_what_if_failure(self, failure: WhatIfFailure) -> None:

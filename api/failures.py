@@ -6,7 +6,7 @@ from sqlalchemy import exc
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.errors import ConfigurationError, Conflict, NotFound, StonksError, VendorUnavailable
+from domain.errors import ConfigurationError, Conflict, InvalidInput, NotFound, StonksError, VendorUnavailable
 
 _AWAY = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED})
 _CONNECTION_AWAY = (OSError, exc.TimeoutError)
@@ -17,6 +17,8 @@ _REFUSES = ("28", "3D000")
 """SQLSTATE classes and codes: wrong user or password, no such database."""
 _AWAY_STATES = ("08", "53300", "57P")
 """SQLSTATE: connection lost, too many connections, starting up or shutting down."""
+_NO_TEXT = frozenset({"22021", "22P05"})
+"""SQLSTATE of text that the database cannot hold, in a column or in JSON: the null character above all."""
 
 
 def as_stonks_error(error: BaseException) -> StonksError | None:
@@ -57,6 +59,8 @@ def _database(error: exc.DBAPIError) -> StonksError | None:
         return ConfigurationError("DATABASE_REFUSES", "Check STONKS_DB_USER, STONKS_DB_PASSWORD and STONKS_DB_NAME")
     if state == _SCHEMA:
         return ConfigurationError("SCHEMA_MISSING", "Run `stonks db upgrade`")
+    if state in _NO_TEXT:
+        return InvalidInput("TEXT_INVALID", "Leave null characters out: the database keeps text without them")
     if error.connection_invalidated or state.startswith(_AWAY_STATES) or isinstance(error, exc.InterfaceError):
         return _database_away()
     return None

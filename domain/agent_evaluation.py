@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from domain.agents import AgentKind, AgentSettings
+from domain.agents import AgentKind, AgentSettings, Engine
 from domain.cross_check import net_signs
 from domain.evaluation import (
     DOVISH,
@@ -21,24 +21,27 @@ from domain.evaluation import (
     STANCE_LABELS,
     Evaluation,
     LabelledSentence,
+    Verdict,
 )
 from domain.extraction import Candidate, Extraction, ExtractionInput
 from domain.ids import digest
 from domain.macro import MacroInput, MacroReading, MacroTopic
-from domain.model import Model
+from domain.model import Model, Utc
 from domain.registry import MacroFactor
 
 SUBJECT = "SUBJECT"
 """Stands for the company that a sentence is about, where only its label connects the two."""
 CALLED = 0.1
 """From this absolute net sign on, a sentence is called good or bad, hawkish or dovish."""
-BATCH = 20
+MAXIMUM_SENTENCES = 10_000
+RULES_BATCH, MODEL_BATCH = 200, 5
+"""Sentences of one activity. A model's are few, so that documents get their turns between them."""
 UNDATED = datetime(2000, 1, 1, tzinfo=UTC)
 """When a sentence without a date counts as published: always the same, so that a question keeps its answer."""
 
 
 class EvaluationRequest(Model):
-    """Which agent, with which settings, on which sentences."""
+    """Which agent, with which settings, on which sentences. Kept as an object, for it may be large."""
 
     evaluation_id: str
     agent_id: str
@@ -47,15 +50,24 @@ class EvaluationRequest(Model):
     settings: AgentSettings
     dataset: str
     dataset_hash: str
-    sentences_key: str
-    """Of the object that holds the labelled sentences."""
-    count: Annotated[int, Field(ge=1, le=100_000)]
+    sentences: tuple[LabelledSentence, ...]
+    begun_at: Utc
+
+
+class EvaluationStart(Model):
+    """What the workflow is told: where the request lies, and how to cut it into batches."""
+
+    evaluation_id: str
+    request_key: str
+    engine: Engine
+    count: Annotated[int, Field(ge=1, le=MAXIMUM_SENTENCES)]
+    dataset: str
 
 
 class EvaluationBatch(Model):
     """The sentences `start <= n < end`."""
 
-    request: EvaluationRequest
+    request_key: str
     start: int
     end: int
 
@@ -71,13 +83,15 @@ class Outcome(Model):
 
 
 class BatchOutcome(Model):
-    outcomes: tuple[Outcome, ...]
+    """Where the outcomes of a batch lie."""
+
+    outcomes_key: str
     version: str
     elapsed_ms: int
 
 
 class EvaluationEnd(Model):
-    request: EvaluationRequest
+    request_key: str
     batches: tuple[BatchOutcome, ...]
 
 
@@ -85,7 +99,18 @@ class EvaluationReport(Model):
     evaluation_id: str
     evaluation: Evaluation
     unusable: int
-    """Sentences without a usable answer; they count as called neutral with confidence 0."""
+    """Sentences without a usable answer; they count as called wrongly, with confidence 0."""
+
+
+def batch_of(engine: Engine) -> int:
+    return RULES_BATCH if engine is Engine.RULES else MODEL_BATCH
+
+
+def verdict_of(outcome: Outcome, labels: tuple[str, ...]) -> Verdict:
+    """What an outcome counts as; one without a usable answer is a call of something that is not true."""
+    wrong = next(label for label in labels if label != outcome.truth)
+    call, confidence = (wrong, 0.0) if outcome.problem else (outcome.call, outcome.confidence)
+    return Verdict(truth=outcome.truth, call=call, confidence=confidence)
 
 
 def labels_of(kind: AgentKind) -> tuple[str, ...]:
@@ -107,8 +132,9 @@ def dataset_hash(sentences: Sequence[LabelledSentence]) -> str:
 def extractor_input(sentence: LabelledSentence) -> ExtractionInput:
     """The sentence as a document about its company; where none is named, about whom the sentence is about."""
     names: tuple[str, ...] = ()
-    if sentence.company:
-        names = tuple(dict.fromkeys((sentence.company, sentence.company.split()[0])))
+    named = (sentence.company or "").strip()
+    if named:
+        names = tuple(dict.fromkeys((named, named.split()[0])))
     company = Candidate(symbol=SUBJECT, names=names or (SUBJECT,), labelled=True)
     return ExtractionInput(
         doc_id=sentence_key(sentence), text=sentence.text, published_at=UNDATED, candidates=(company,)

@@ -204,17 +204,9 @@ RULES_READER, BASELINE_READER = "rules", "baseline"
 """Readers that a person may name besides a variant."""
 
 
-def chosen(wanted: str, subject: str, agent: ResolvedAgent) -> Assignment:
-    """Who reads a subject where a person names the reader; nobody reads besides.
-
-    Raises:
-        InvalidInput: the variant is not active.
-    """
-    who = assign(subject, agent).model_copy(update={"experiment": "", "shadows": ()})
-    if wanted == RULES_READER:
-        return who.model_copy(update={"variant_id": BASELINE, "engine": Engine.RULES})
-    variant_id = BASELINE if wanted == BASELINE_READER else wanted
-    return who.model_copy(update={"variant_id": variant_id, "engine": agent.settings_of(variant_id).engine})
+def by_rules(agent_id: str) -> Assignment:
+    """The rules read, whatever the agent says, and nobody besides. They count for no variant."""
+    return Assignment(agent_id=agent_id, variant_id=RULES_READER)
 
 
 def position(subject: str, experiment: str) -> float:

@@ -120,6 +120,15 @@ class DecisionView(Model):
     thesis: str
 
 
+class WhatIfOutcome(Model):
+    """What the workflow says of it; the report itself is in the book."""
+
+    what_if_id: str
+    before: Action
+    after: Action
+    changed: int
+
+
 class WhatIfReport(Model):
     """Both decisions and every difference between them."""
 

@@ -26,12 +26,12 @@ from store.tables.agents import AgentVariant, AiAgent
 
 
 async def require(session: AsyncSession, agent_id: str, *, for_change: bool = False) -> AiAgent:
-    """Read an agent; `for_change` keeps others from changing it meanwhile.
+    """Read an agent; `for_change` keeps others from changing it meanwhile, but not from writing what refers to it.
 
     Raises:
         NotFound: there is no such agent.
     """
-    row = await session.get(AiAgent, agent_id, with_for_update=for_change or None)
+    row = await session.get(AiAgent, agent_id, with_for_update={"key_share": True} if for_change else None)
     if row is None:
         raise NotFound("AGENT_NOT_FOUND", "`stonks agents list` and /v1/agents show them", agent_id=agent_id)
     return row

@@ -50,7 +50,14 @@ _UNREAD = """
     ORDER BY doc_id
 """
 _SAVE_READINGS = f"""
-    WITH new_extractions AS ({insert_from_json(ExtractionRow, "$1")}),
+    WITH earlier AS (
+             UPDATE extractions SET superseded = NOT extractions.superseded
+             FROM json_populate_recordset(NULL::extractions, $1::text::json) AS new
+             WHERE extractions.doc_id = new.doc_id AND extractions.agent = new.agent
+                   AND NOT extractions.shadow
+                   AND extractions.superseded = (extractions.extraction_id = new.extraction_id)
+         ),
+         new_extractions AS ({insert_from_json(ExtractionRow, "$1")}),
          new_events AS ({insert_from_json(EventRow, "$2")}),
          new_evidence AS ({insert_from_json(EvidenceRow, "$3")}),
          new_calls AS ({insert_from_json(AgentPerformance, "$4")}),

@@ -47,7 +47,11 @@ _HEAD = """
     FROM documents WHERE doc_id = $1
 """
 _SAVE_EXTRACTION = f"""
-    WITH new_extraction AS ({insert_from_json(ExtractionRow, "$4")}),
+    WITH earlier AS (
+             UPDATE extractions SET superseded = NOT superseded
+             WHERE doc_id = $1 AND agent = $9 AND NOT shadow AND superseded = (extraction_id = $10)
+         ),
+         new_extraction AS ({insert_from_json(ExtractionRow, "$4")}),
          new_events AS ({insert_from_json(EventRow, "$5")}),
          new_evidence AS ({insert_from_json(EvidenceRow, "$6")}),
          new_call AS ({insert_from_json(AgentPerformance, "$7")})
@@ -228,6 +232,8 @@ async def save_extraction(
 ) -> None:
     """Save an extraction with all that hangs on it, and what became of its document; repeating it changes nothing.
 
+    Of a document that is read again the newest reading counts.
+
     `problem` is why somebody should look at the document.
     """
     await database.run(
@@ -240,6 +246,8 @@ async def save_extraction(
         as_json(evidence),
         as_json(calls),
         problem if status is DocumentStatus.NEEDS_REVIEW else "",
+        extraction.agent,
+        extraction.extraction_id,
     )
 
 
@@ -300,6 +308,7 @@ async def evidence_for(
             col(EvidenceRow.symbol).in_(symbols),
             EvidenceRow.available_at <= as_of,
             EvidenceRow.available_at > as_of - timedelta(days=days),
+            ~col(ExtractionRow.superseded),
             ~_taken_back(as_of),
         )
         .order_by(col(EvidenceRow.available_at), col(EvidenceRow.evidence_id))

@@ -33,6 +33,7 @@ _GIVE_BACK = """
     UPDATE model_budget_days AS budget SET calls = calls - 1, tokens = tokens - gone.reserved_tokens
     FROM gone WHERE budget.agent_id = gone.agent_id AND budget.day = gone.day
 """
+# The row is gone where another attempt at the same question gave it back: what was computed is charged all the same.
 _SETTLE = f"""
     WITH before AS (
         SELECT call_key, agent_id, day, reserved_tokens FROM model_calls
@@ -41,10 +42,20 @@ _SETTLE = f"""
         UPDATE model_calls SET answer = $2, cut = $3, tokens_in = $4::int, tokens_out = $5::int, elapsed_ms = $6::int,
                                answered_at = $7
         FROM before WHERE model_calls.call_key = before.call_key
-        RETURNING model_calls.call_key
+    ), lost AS (
+        INSERT INTO model_calls (call_key, agent_id, day, model, model_digest, reserved_tokens, tokens_in, tokens_out,
+                                 cut, answer, elapsed_ms, reserved_at, answered_at)
+        SELECT $1, $9, $10::date, $11, $12, 0, $4::int, $5::int, $3, $2, $6::int, $7, $7
+        WHERE NOT EXISTS (SELECT 1 FROM model_calls WHERE call_key = $1)
+        ON CONFLICT DO NOTHING RETURNING agent_id, day
     ), spent AS (
-        UPDATE model_budget_days AS budget SET tokens = tokens - before.reserved_tokens + $4::int + $5::int
-        FROM before WHERE budget.agent_id = before.agent_id AND budget.day = before.day
+        UPDATE model_budget_days AS budget
+        SET calls = budget.calls + due.calls, tokens = budget.tokens - due.reserved + $4::int + $5::int
+        FROM (
+            SELECT agent_id, day, reserved_tokens AS reserved, 0 AS calls FROM before
+            UNION ALL SELECT agent_id, day, 0, 1 FROM lost
+        ) AS due
+        WHERE budget.agent_id = due.agent_id AND budget.day = due.day
     )
     {insert_from_json(AgentPerformance, "$8")}
 """  # noqa: S608 - built from the names of tables
@@ -94,17 +105,24 @@ async def answered(database: Database, key: str) -> ModelReply | None:
     )
 
 
-async def reserve(database: Database, question: Question, budget: AgentBudget, *, now: datetime) -> str:
-    """Set a question's tokens aside before it is asked, once however often it is retried.
+@dataclass(frozen=True)
+class Reserved:
+    """Whether a question may be asked."""
 
-    Returns the name of the limit that does not allow it, and then sets nothing aside; empty where it may be asked.
-    """
+    fresh: bool = False
+    """It was set aside now; otherwise an attempt before has done so, and may be asking still."""
+    lacking: str = ""
+    """The limit that does not allow it; nothing is set aside then."""
+
+
+async def reserve(database: Database, question: Question, budget: AgentBudget, *, now: datetime) -> Reserved:
+    """Set a question's tokens aside before it is asked, once however often it is retried."""
     day = now.astimezone(UTC).date()
     async with database.transaction() as session:
         await fetch(session, _OPEN_DAY, question.agent_id, day)
         (row,) = await fetch(session, _LOCK_DAY, question.agent_id, day)  # one after another: nobody overdraws
         if await fetch(session, _ASKED, question.key):
-            return ""  # an attempt before has set it aside
+            return Reserved()
         lacking = BudgetUse(calls=row["calls"] + 1, tokens=row["tokens"] + question.tokens).lacks(budget)
         if not lacking:
             await fetch(
@@ -118,7 +136,7 @@ async def reserve(database: Database, question: Question, budget: AgentBudget, *
                 question.tokens,
                 now,
             )
-    return lacking
+    return Reserved(fresh=not lacking, lacking=lacking)
 
 
 async def give_back(database: Database, key: str) -> None:
@@ -127,12 +145,12 @@ async def give_back(database: Database, key: str) -> None:
 
 
 async def settle(
-    database: Database, key: str, reply: ModelReply, *, log: AgentPerformance | None, now: datetime
+    database: Database, question: Question, reply: ModelReply, *, log: AgentPerformance | None, now: datetime
 ) -> None:
     """Keep an answer, charge what it took instead of what was set aside, and log the attempt, all or nothing."""
     await database.run(
         _SETTLE,
-        key,
+        question.key,
         reply.text,
         reply.cut,
         reply.tokens_in,
@@ -140,6 +158,10 @@ async def settle(
         reply.elapsed_ms,
         now,
         as_json([log] if log is not None else []),
+        question.agent_id,
+        now.astimezone(UTC).date(),
+        question.model,
+        question.model_digest,
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
+from sqlalchemy.orm import defer
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,6 +17,9 @@ from domain.what_if import MAXIMUM_DOCUMENTS, FrozenDocument, WhatIfPlan, WhatIf
 from store.database import insert_new
 from store.tables.agents import WhatIfRow
 from store.tables.ingestion import Document, DocumentSymbol, ExtractionRow, Source
+
+_REPORT: Any = WhatIfRow.report
+"""Large, and nothing that a list shows."""
 
 
 async def plan(session: AsyncSession, record: DecisionRecord) -> WhatIfPlan:
@@ -92,11 +97,16 @@ async def require(session: AsyncSession, what_if_id: str) -> WhatIfRow:
     return row
 
 
-async def of_recommendation(session: AsyncSession, recommendation_id: str, *, limit: int = 50) -> Sequence[WhatIfRow]:
-    rows = await session.exec(
-        select(WhatIfRow)
-        .where(WhatIfRow.recommendation_id == recommendation_id)
-        .order_by(col(WhatIfRow.requested_at).desc(), col(WhatIfRow.what_if_id))
-        .limit(limit)
-    )
-    return rows.all()
+async def of_recommendation(
+    session: AsyncSession, recommendation_id: str, *, limit: int, before: tuple[datetime, str] | None = None
+) -> Sequence[WhatIfRow]:
+    """What-ifs without their reports, the newest first; `before` is the instant and the id of one."""
+    statement = select(WhatIfRow).where(WhatIfRow.recommendation_id == recommendation_id)
+    if before is not None:
+        at, key = before
+        statement = statement.where(
+            (col(WhatIfRow.requested_at) < at)
+            | ((col(WhatIfRow.requested_at) == at) & (col(WhatIfRow.what_if_id) < key))
+        )
+    ordered = statement.order_by(col(WhatIfRow.requested_at).desc(), col(WhatIfRow.what_if_id).desc())
+    return (await session.exec(ordered.limit(limit).options(defer(_REPORT)))).all()

@@ -16,6 +16,7 @@ from workflows.infer_competitors import InferCompetitors
 from workflows.ingest_source import IngestSource
 from workflows.names import Queue
 from workflows.process_document import ProcessDocument
+from workflows.read_in_shadow import ReadInShadow
 from workflows.reconcile_schedules import ReconcileSchedules
 from workflows.replay_period import ReplayPeriod
 from workflows.research_symbol import ResearchSymbol
@@ -49,6 +50,7 @@ ALL_WORKFLOWS: tuple[type, ...] = (
     InferCompetitors,
     IngestSource,
     ProcessDocument,
+    ReadInShadow,
     ReconcileSchedules,
     ReplayPeriod,
     ResearchSymbol,
@@ -71,7 +73,7 @@ def _ingest(parts: Parts) -> list[QueueDuties]:
     backfill = parts.backfill_activities()
     live = QueueDuties(
         Queue.INGEST,
-        workflows=[BackfillDocuments, IngestSource, ProcessDocument, TrySource],
+        workflows=[BackfillDocuments, IngestSource, ProcessDocument, ReadInShadow, TrySource],
         activities=[
             documents.parse,
             ingestion.plan_run,

@@ -63,6 +63,10 @@ def evaluate_agent_id(evaluation_id: str) -> str:
     return f"evaluate-agent/{evaluation_id}"
 
 
+def shadow_id(doc_id: str, run: str) -> str:
+    return f"shadow/{doc_id}/{run}"
+
+
 def thesis_id(recommendation_id: str) -> str:
     return f"thesis/{recommendation_id}"
 

@@ -157,6 +157,12 @@ ASSESS: ActivityOptions = {
     "retry_policy": _retry(0, most=30.0),
 }
 
+WHAT_IF: ActivityOptions = {
+    "task_queue": Queue.RESEARCH,
+    "start_to_close_timeout": timedelta(minutes=2),
+    "retry_policy": _retry(8, most=30.0),
+}
+
 LEDGER: ActivityOptions = {
     "task_queue": Queue.TRADING,
     "start_to_close_timeout": timedelta(seconds=30),

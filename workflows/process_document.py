@@ -1,11 +1,10 @@
 """ProcessDocument: one document from raw bytes to evidence.
 
     parse, choose who reads -> extract (and classify, where it speaks of the economy) -> validate, save, tell symbols
-                            -> let challengers read in shadow
+                            -> start the challengers, which read in shadow
 
-Id: `document/<doc_id>`. Ends when the evidence is saved, every symbol was told and every reader has read. A step that
-gives up fails the workflow: the failed workflow is the dead letter and keeps the document's id, the step and the error.
-A challenger that gives up does not: its attempts are in the log of calls.
+Id: `document/<doc_id>`. Ends when the evidence is saved and every symbol was told. A step that gives up fails the
+workflow: the failed workflow is the dead letter and keeps the document's id, the step and the error.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ with workflow.unsafe.imports_passed_through():
         DocumentRequest,
         ExtractionReference,
         ParsedDocument,
-        ReadingTask,
     )
-    from workflows import options
+    from workflows import names, options
+    from workflows.read_in_shadow import ReadInShadow
 
 
 @workflow.defn
@@ -63,7 +62,7 @@ class ProcessDocument:
                 **options.STORE,
             )
             raise
-        await self._read_in_shadow(parsed)
+        await self._start_shadows(parsed)
         return outcome
 
     async def _extract(self, parsed: ParsedDocument) -> ExtractionReference:
@@ -78,32 +77,30 @@ class ProcessDocument:
         """Read what it says of the economy. Returns why somebody should look at it, empty where nothing asks for it."""
         if parsed.classifier is None:
             return ""
-        outcome = await workflow.execute_activity_method(
-            ClassificationActivities.classify,
-            parsed,
-            summary="what it says of the economy",
-            **options.reading(parsed.classifier.engine, options.EXTRACT),
-        )
+        try:
+            outcome = await workflow.execute_activity_method(
+                ClassificationActivities.classify,
+                parsed,
+                summary="what it says of the economy",
+                **options.reading(parsed.classifier.engine, options.EXTRACT),
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            return f"classify: {error.cause or error}"[:1_000]  # what it says of companies is not lost with it
         return outcome.review
 
-    async def _read_in_shadow(self, parsed: ParsedDocument) -> None:
-        """Let challengers read what others have read; one that gives up only leaves its attempts in the log."""
-        for step, who in (
-            (ExtractionActivities.read_in_shadow, parsed.extractor),
-            (ClassificationActivities.classify_in_shadow, parsed.classifier),
-        ):
-            for variant_id in who.shadows if who is not None else ():
-                try:
-                    await workflow.execute_activity_method(
-                        step,
-                        ReadingTask(parsed=parsed, variant_id=variant_id),
-                        summary=f"in shadow by {variant_id}",
-                        **options.SHADOW,
-                    )
-                except ActivityError as error:
-                    if is_cancelled_exception(error):
-                        raise
-                    workflow.logger.warning("a challenger gave up: %s", error.cause or error)
+    async def _start_shadows(self, parsed: ParsedDocument) -> None:
+        """Let challengers read, and do not wait for them."""
+        readers = (who for who in (parsed.extractor, parsed.classifier) if who is not None)
+        if any(who.shadows for who in readers):
+            await workflow.start_child_workflow(
+                ReadInShadow.run,
+                parsed,
+                id=names.shadow_id(parsed.doc_id, workflow.info().run_id),
+                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+                static_summary="for comparison alone",
+            )
 
 
 def _engine(parsed: ParsedDocument) -> Engine:

@@ -20,8 +20,8 @@ with workflow.unsafe.imports_passed_through():
         ReadAgain,
         ReadAgainTask,
         WhatIfFailure,
+        WhatIfOutcome,
         WhatIfPlan,
-        WhatIfReport,
         WhatIfRequest,
     )
     from workflows import options
@@ -32,17 +32,17 @@ PARALLEL = 8
 @workflow.defn
 class WhatIf:
     @workflow.run
-    async def run(self, request: WhatIfRequest) -> WhatIfReport:
+    async def run(self, request: WhatIfRequest) -> WhatIfOutcome:
         try:
             plan = await workflow.execute_activity_method(
-                WhatIfActivities.plan_what_if, request, summary="what the decision knew", **options.ASSESS
+                WhatIfActivities.plan_what_if, request, summary="what the decision knew", **options.WHAT_IF
             )
             readings = await self._read(request, plan)
             return await workflow.execute_activity_method(
                 WhatIfActivities.decide_again,
                 DecideAgainTask(request=request, plan=plan, readings=readings),
                 summary="decide again from the same record",
-                **options.ASSESS,
+                **options.WHAT_IF,
             )
         except ActivityError as error:
             await workflow.execute_activity_method(
@@ -65,7 +65,12 @@ class WhatIf:
                     **options.reading(request.settings.engine, options.EXTRACT),
                 )
 
-        return tuple(await asyncio.gather(*(one(document) for document in plan.documents)))
+        tasks = [asyncio.create_task(one(document)) for document in plan.documents]
+        try:
+            return tuple(await asyncio.gather(*tasks))
+        finally:  # where one gives up the others need not ask any more
+            for task in tasks:
+                task.cancel()
 
 
 def _said(error: ActivityError) -> str:

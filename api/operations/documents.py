@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
-from temporalio.client import Client
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
 
+from api.failures import as_stonks_error
 from api.operations.links import TemporalLinks
 from domain.agents import BASELINE_READER, RULES_READER, AgentKind
 from domain.documents import DocumentStatus
-from domain.errors import Conflict, NotFound
+from domain.errors import Conflict, InvalidInput, NotFound
 from domain.ids import digest
 from domain.ingestion import DocumentRequest
 from store import agents, audit
@@ -21,8 +24,9 @@ from store.tables.ingestion import Document
 from workflows import names
 from workflows.client import TemporalFlows
 
-OPEN = (DocumentStatus.NEEDS_REVIEW, DocumentStatus.FAILED, DocumentStatus.RELEASED)
-"""Documents that may be read again: nothing was concluded from them. One that is being read goes on as it is."""
+OPEN = (DocumentStatus.NEEDS_REVIEW, DocumentStatus.FAILED)
+"""Documents that may be read again: nothing was concluded from them."""
+RPC_TIMEOUT = timedelta(seconds=30)
 
 
 class Reprocessing(BaseModel):
@@ -30,9 +34,11 @@ class Reprocessing(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    read_by: Annotated[str, Field(min_length=1, max_length=64)] = RULES_READER
+    read_by: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]{1,64}$")] = RULES_READER
     """`rules`, `baseline` for the extractor's own settings, or an active variant of it."""
-    reason: Annotated[str, Field(min_length=1, max_length=500)]
+    reason: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\x00]*$")
+    ]
 
 
 class Reprocessed(BaseModel):
@@ -49,13 +55,22 @@ async def reprocess(
 
     Raises:
         NotFound: no such document, or no such variant.
-        Conflict: it was read, and what was concluded from it stands.
+        InvalidInput: the variant is not active.
+        Conflict: somebody is reading it, or it was read and what was concluded from it stands.
     """
     now = datetime.now(UTC)
+    running = await _is_running(client, doc_id)
     async with database.transaction() as session:
         row = await session.get(Document, doc_id, with_for_update=True)
         if row is None:
             raise NotFound("DOCUMENT_NOT_FOUND", "/v1/documents lists them", doc_id=doc_id)
+        if running:
+            raise Conflict(
+                "DOCUMENT_IS_BEING_READ",
+                "Wait until its workflow has ended, or cancel it first",
+                doc_id=doc_id,
+                workflow=names.document_id(doc_id),
+            )
         if row.status not in {each.value for each in OPEN}:
             raise Conflict(
                 "DOCUMENT_NOT_OPEN",
@@ -64,21 +79,53 @@ async def reprocess(
                 status=row.status,
             )
         if wanted.read_by not in (RULES_READER, BASELINE_READER):
-            await agents.require_variant(session, AgentKind.DOCUMENT_EXTRACTOR.value, wanted.read_by)
-        before = row.status
+            await _require_active(session, wanted.read_by)
+        status, problem = DocumentStatus(row.status), row.error
         await set_status(session, [doc_id], DocumentStatus.RELEASED)
-        await audit.append(
-            session,
-            key=digest("reprocess", doc_id, now),
-            actor=actor,
-            action="document_reprocessed",
-            subject=doc_id,
-            body={"read_by": wanted.read_by, "reason": wanted.reason, "status": before},
-            recorded_at=now,
-        )
+        body = {"read_by": wanted.read_by, "reason": wanted.reason, "status": status.value}
+        await _note(session, "document_reprocessed", doc_id, body, actor=actor, now=now)
         request = DocumentRequest(doc_id=doc_id, source_id=row.source_id, read_by=wanted.read_by)
-    await TemporalFlows(client, driven=False).start_document(request, again=True)
+    try:
+        await TemporalFlows(client, driven=False).start_document(request, again=True)
+    except Exception as error:  # nobody reads it: it waits for a person as before
+        body = {"status": status.value, "error": str(as_stonks_error(error) or error)}
+        async with database.transaction() as session:
+            await set_status(session, [doc_id], status, error=problem, only=DocumentStatus.RELEASED)
+            await _note(session, "document_reprocess_failed", doc_id, body, actor=actor, now=datetime.now(UTC))
+        raise
     workflow_id = names.document_id(doc_id)
     return Reprocessed(
         doc_id=doc_id, read_by=wanted.read_by, workflow_id=workflow_id, temporal_url=links.workflow(workflow_id)
     )
+
+
+async def _is_running(client: Client, doc_id: str) -> bool:
+    """Whether its workflow goes on: to start it again would change nothing, without a word."""
+    try:
+        found = await client.get_workflow_handle(names.document_id(doc_id)).describe(rpc_timeout=RPC_TIMEOUT)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return False
+        raise
+    return found.status is WorkflowExecutionStatus.RUNNING
+
+
+async def _require_active(session: AsyncSession, variant_id: str) -> None:
+    agent_id = AgentKind.DOCUMENT_EXTRACTOR.value
+    if (await agents.require_variant(session, agent_id, variant_id)).active:
+        return
+    active = (await agents.active_variants(session, [agent_id]))[agent_id]
+    raise InvalidInput(
+        "VARIANT_NOT_ACTIVE",
+        f"`stonks agents variants {agent_id}` shows those that are",
+        field="read_by",
+        found=variant_id,
+        allowed=", ".join((RULES_READER, BASELINE_READER, *(each.variant_id for each in active))),
+    )
+
+
+async def _note(
+    session: AsyncSession, action: str, doc_id: str, body: dict[str, str], *, actor: str, now: datetime
+) -> None:
+    key = digest(action, doc_id, now)
+    await audit.append(session, key=key, actor=actor, action=action, subject=doc_id, body=body, recorded_at=now)

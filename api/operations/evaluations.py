@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,7 +13,14 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from domain.agent_evaluation import EvaluationReport, EvaluationRequest, dataset_hash, labels_of
+from domain.agent_evaluation import (
+    MAXIMUM_SENTENCES,
+    EvaluationReport,
+    EvaluationRequest,
+    EvaluationStart,
+    dataset_hash,
+    labels_of,
+)
 from domain.agents import AgentKind, merged
 from domain.errors import InvalidInput, StonksError, VendorRejected
 from domain.evaluation import Evaluation, LabelledSentence
@@ -73,8 +79,10 @@ async def begin(
             field="label",
             found=wrong if wrong is not None else f"{len(sentences)} sentences",
         )
-    body = json.dumps([sentence.model_dump(mode="json") for sentence in sentences], sort_keys=True)
-    key = await objects.put(key_for("labelled", digest(body, length=64)), body.encode(), "application/json")
+    if len(sentences) > MAXIMUM_SENTENCES:
+        raise InvalidInput(
+            "TOO_MANY_SENTENCES", field="sentences", found=len(sentences), allowed=f"at most {MAXIMUM_SENTENCES}"
+        )
     request = EvaluationRequest(
         evaluation_id=uuid.uuid4().hex[:24],
         agent_id=agent_id,
@@ -83,12 +91,22 @@ async def begin(
         settings=merged(defaults.get(kind, {}), agent.settings, variant),
         dataset=dataset,
         dataset_hash=dataset_hash(sentences),
-        sentences_key=key,
+        sentences=tuple(sentences),
+        begun_at=datetime.now(UTC),
+    )
+    body = request.model_dump_json()
+    start = EvaluationStart(
+        evaluation_id=request.evaluation_id,
+        request_key=await objects.put(
+            key_for("evaluations", digest(body, length=64)), body.encode(), "application/json"
+        ),
+        engine=request.settings.engine,
         count=len(sentences),
+        dataset=dataset,
     )
     await client.start_workflow(
         EvaluateAgent.run,
-        request,
+        start,
         id=names.evaluate_agent_id(request.evaluation_id),
         task_queue=Queue.RESEARCH,
         id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
@@ -112,16 +130,25 @@ async def result(client: Client, evaluation_id: str) -> EvaluationReport:
     return report
 
 
-async def list_for(database: Database, agent_id: str, *, limit: int = 50) -> list[EvaluationView]:
-    """An agent's evaluations, the newest first. Raises NotFound for an unknown agent."""
+async def list_for(
+    database: Database, agent_id: str, *, limit: int = 50, before: tuple[datetime, str] | None = None
+) -> list[EvaluationView]:
+    """An agent's evaluations, the newest first; `before` is the instant and the id of one.
+
+    Raises:
+        NotFound: no such agent.
+    """
+    statement = select(AgentEvaluation).where(AgentEvaluation.agent_id == agent_id)
+    if before is not None:
+        at, key = before
+        statement = statement.where(
+            (col(AgentEvaluation.recorded_at) < at)
+            | ((col(AgentEvaluation.recorded_at) == at) & (col(AgentEvaluation.evaluation_id) < key))
+        )
+    ordered = statement.order_by(col(AgentEvaluation.recorded_at).desc(), col(AgentEvaluation.evaluation_id).desc())
     async with database.transaction() as session:
         await agents.require(session, agent_id)
-        rows = await session.exec(
-            select(AgentEvaluation)
-            .where(AgentEvaluation.agent_id == agent_id)
-            .order_by(col(AgentEvaluation.recorded_at).desc(), col(AgentEvaluation.evaluation_id))
-            .limit(limit)
-        )
+        rows = await session.exec(ordered.limit(limit))
         return [
             EvaluationView(
                 **row.model_dump(exclude={"figures", "right"}), figures=Evaluation.model_validate(row.figures)

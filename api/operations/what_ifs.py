@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
+from api.failures import as_stonks_error
 from api.operations.links import TemporalLinks
 from domain.agents import AgentKind, AgentSettings, merged
 from domain.errors import InvalidInput
@@ -31,25 +32,28 @@ class NewWhatIf(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    variant_id: Annotated[str, Field(max_length=100)] = ""
+    variant_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]{0,64}$")] = ""
     settings: dict[str, Any] = Field(
         default_factory=dict, examples=[{"engine": "rules"}, {"instructions": "Report earnings only."}]
     )
 
 
-class WhatIfView(BaseModel):
+class WhatIfSummary(BaseModel):
     what_if_id: str
     recommendation_id: str
     status: str = Field(description="running, finished or failed")
     variant_id: str
     settings: AgentSettings
-    report: WhatIfReport | None
     error: str
     requested_by: str
     requested_at: datetime
     finished_at: datetime | None
     workflow_id: str
     temporal_url: str
+
+
+class WhatIfView(WhatIfSummary):
+    report: WhatIfReport | None
 
 
 async def begin(
@@ -92,31 +96,50 @@ async def begin(
             variant_id=wanted.variant_id,
         )
         await what_ifs.begin(session, request, actor=actor, now=now)
-    await client.start_workflow(
-        WhatIf.run,
-        request,
-        id=names.what_if_id(request.what_if_id),
-        task_queue=Queue.RESEARCH,
-        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        static_summary=f"{recommendation_id} read by {request.settings.model or request.settings.engine.value}",
-        rpc_timeout=RPC_TIMEOUT,
-    )
+    try:
+        await client.start_workflow(
+            WhatIf.run,
+            request,
+            id=names.what_if_id(request.what_if_id),
+            task_queue=Queue.RESEARCH,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"{recommendation_id} read by {request.settings.model or request.settings.engine.value}",
+            rpc_timeout=RPC_TIMEOUT,
+        )
+    except Exception as error:  # nobody works on it: it must not look as if somebody did
+        said = str(as_stonks_error(error) or error)
+        async with database.transaction() as session:
+            await what_ifs.finish(session, request.what_if_id, report=None, error=said, now=datetime.now(UTC))
+        raise
     return await get(database, links, request.what_if_id)
 
 
 async def get(database: Database, links: TemporalLinks, what_if_id: str) -> WhatIfView:
     """Raises NotFound."""
     async with database.transaction() as session:
-        return _view(await what_ifs.require(session, what_if_id), links)
+        row = await what_ifs.require(session, what_if_id)
+    report = WhatIfReport.model_validate(row.report) if row.report else None
+    return WhatIfView(**dict(_summary(row, links)), report=report)
 
 
-async def list_for(database: Database, links: TemporalLinks, recommendation_id: str) -> list[WhatIfView]:
-    """The newest 50. Raises NotFound for an unknown recommendation."""
+async def list_for(
+    database: Database,
+    links: TemporalLinks,
+    recommendation_id: str,
+    *,
+    limit: int,
+    before: tuple[datetime, str] | None = None,
+) -> list[WhatIfSummary]:
+    """What was asked of a recommendation, or of a symbol's newest, the newest first; `before` is instant and id of one.
+
+    Raises:
+        NotFound: no such recommendation.
+    """
     async with database.transaction() as session:
-        await recommendations.require(session, recommendation_id)
-        rows = await what_ifs.of_recommendation(session, recommendation_id)
-    return [_view(row, links) for row in rows]
+        found = await recommendations.find(session, recommendation_id)
+        rows = await what_ifs.of_recommendation(session, found.recommendation_id, limit=limit, before=before)
+    return [_summary(row, links) for row in rows]
 
 
 async def wait(client: Client, what_if_id: str) -> None:
@@ -127,16 +150,15 @@ async def wait(client: Client, what_if_id: str) -> None:
         return
 
 
-def _view(row: WhatIfRow, links: TemporalLinks) -> WhatIfView:
+def _summary(row: WhatIfRow, links: TemporalLinks) -> WhatIfSummary:
     request = WhatIfRequest.model_validate(row.request)
     workflow_id = names.what_if_id(row.what_if_id)
-    return WhatIfView(
+    return WhatIfSummary(
         what_if_id=row.what_if_id,
         recommendation_id=row.recommendation_id,
         status=row.status,
         variant_id=request.variant_id,
         settings=request.settings,
-        report=WhatIfReport.model_validate(row.report) if row.report else None,
         error=row.error,
         requested_by=row.requested_by,
         requested_at=row.requested_at,

@@ -6,7 +6,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api import queries
@@ -54,11 +54,12 @@ class DocumentView(BaseModel):
 
 
 Operator = Annotated[Principal, require(Scope.OPS_WRITE)]
+DocId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_\-]{1,64}$")]
 
 
 @router.post("/{doc_id}/reprocess", status_code=HTTPStatus.ACCEPTED, responses=problems(404, 409, 422, 503))
 async def reprocess_document(
-    dependencies: Provided, principal: Operator, doc_id: str, wanted: Reprocessing
+    dependencies: Provided, principal: Operator, doc_id: DocId, wanted: Reprocessing
 ) -> Reprocessed:
     """Have a document that needs review, or that failed, read again: by the rules or by another variant."""
     links = TemporalLinks(dependencies.ui_url, dependencies.client.namespace)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.auth import Principal, require
 from api.dependencies import Provided
@@ -15,8 +15,12 @@ from api.keys import Scope
 from api.operations import evaluations
 from api.operations.evaluations import EvaluationView
 from api.operations.links import TemporalLinks
+from api.paging import Page, PageQuery, page, position
 from domain.evaluation import LabelledSentence
+from domain.registry import Line, Name
 from workflows import names
+
+KIND = "evaluations"
 
 router = APIRouter(prefix="/v1/agents", tags=["agents"])
 
@@ -29,10 +33,10 @@ class Sentence(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    text: Annotated[str, Field(min_length=1, max_length=4_000)]
+    text: Annotated[str, Field(min_length=1, max_length=4_000, pattern=r"^[^\x00]*$")]
     label: Annotated[str, Field(examples=["positive"])]
     """positive, neutral or negative; for a classifier hawkish, neutral or dovish."""
-    company: Annotated[str | None, Field(max_length=200)] = None
+    company: Annotated[Line | None, AfterValidator(lambda name: name or None)] = None
 
 
 class NewEvaluation(BaseModel):
@@ -40,9 +44,18 @@ class NewEvaluation(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    dataset: Annotated[str, Field(min_length=1, max_length=200)]
-    variant_id: Annotated[str, Field(max_length=64, description="empty: the agent's own settings")] = ""
-    sentences: Annotated[list[Sentence], Field(min_length=1, max_length=5_000)]
+    dataset: Name
+    variant_id: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9_\-]{0,64}$", description="empty: the agent's own settings")
+    ] = ""
+    sentences: Annotated[
+        list[Sentence],
+        Field(
+            min_length=1,
+            max_length=2_000,
+            description="a request has 256 KiB at most, which some 1,600 sentences of newspapers fill",
+        ),
+    ]
 
 
 class EvaluationStarted(BaseModel):
@@ -51,23 +64,26 @@ class EvaluationStarted(BaseModel):
     temporal_url: str
 
 
-class EvaluationList(BaseModel):
-    data: list[EvaluationView]
-    has_more: bool = False
-    next_cursor: None = None
-
-
 @router.get("/{agent_id}/evaluations", dependencies=[require(Scope.READ)], responses=problems(404, 422, 503))
-async def list_evaluations(dependencies: Provided, agent_id: AgentPath) -> EvaluationList:
-    """What an agent and its variants reached on labelled sentences, the newest first; the last fifty."""
-    return EvaluationList(data=await evaluations.list_for(dependencies.database, agent_id))
+async def list_evaluations(
+    dependencies: Provided, agent_id: AgentPath, query: Annotated[PageQuery, Query()]
+) -> Page[EvaluationView]:
+    """What an agent and its variants reached on labelled sentences, the newest first."""
+    rows = await evaluations.list_for(
+        dependencies.database, agent_id, limit=query.limit + 1, before=position(KIND, query.cursor)
+    )
+    return page(KIND, rows, query.limit, at=lambda row: (row.recorded_at, row.evaluation_id), view=lambda row: row)
 
 
 @router.post("/{agent_id}/evaluations", status_code=HTTPStatus.ACCEPTED, responses=problems(404, 422, 503))
 async def begin_evaluation(
     dependencies: Provided, principal: Keeper, agent_id: AgentPath, wanted: NewEvaluation, response: Response
 ) -> EvaluationStarted:
-    """Have sentences judged, after the documents; the result appears in the list. Each sentence is asked once."""
+    """Have sentences judged, after the documents; the result appears in the list. Each sentence is asked once.
+
+    A request has 256 KiB at most: some 1,600 sentences of newspapers, or 1,100 of central banks. Divide more of them
+    into several evaluations, or leave that to `stonks agents evaluate`, which takes them from a file.
+    """
     evaluation_id = await evaluations.begin(
         dependencies.database,
         dependencies.objects,

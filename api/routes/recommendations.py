@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from api.auth import require
@@ -64,7 +64,9 @@ async def list_recommendations(
 
 
 @router.get("/{recommendation_id}/explanation", dependencies=[require(Scope.READ)], responses=problems(404, 422, 503))
-async def explain_recommendation(dependencies: Provided, recommendation_id: str) -> Explanation:
+async def explain_recommendation(
+    dependencies: Provided, recommendation_id: Annotated[str, Path(pattern=r"^[^\x00]+$")]
+) -> Explanation:
     """The whole way from the evidence to the fills, each step with its numbers. Takes a symbol too: its newest."""
     links = TemporalLinks(dependencies.ui_url, dependencies.client.namespace)
     return await explain(dependencies.database, dependencies.objects, links, recommendation_id)

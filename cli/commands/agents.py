@@ -15,7 +15,7 @@ from cli.output import err, print_json
 from domain.errors import Conflict, InvalidInput
 
 if TYPE_CHECKING:
-    from api.operations.agents import AgentView, BudgetView, Defaults
+    from api.operations.agents import AgentView, BudgetView, Check, Defaults
     from workers.parts import Parts
 
 AgentId = Annotated[str, typer.Argument(metavar="ID", help="The agent, as the list shows it")]
@@ -139,12 +139,14 @@ def change(
         )
 
     async def act(parts: Parts) -> AgentView:
+        check = None
         if fields or unset:
             before = await agents.get(parts.database, _defaults(parts), agent_id)
             kept = {field: value for field, value in before.settings.items() if field not in (unset or ())}
             changes["settings"] = {**kept, **fields}
+            check = _as_read(before)
         wanted = _checked(agents.AgentChange, **changes)
-        return await agents.change(parts.database, _defaults(parts), agent_id, wanted, actor=actor())
+        return await agents.change(parts.database, _defaults(parts), agent_id, wanted, actor=actor(), check=check)
 
     _say(ask(state, act), json, f"Changed {agent_id}.")
 
@@ -356,7 +358,9 @@ def budget(
             before = await agents.get(parts.database, _defaults(parts), agent_id)
             kept = {} if unlimited else before.budget.model_dump(exclude_none=True)
             wanted = _checked(agents.AgentChange, budget={**kept, **given})
-            await agents.change(parts.database, _defaults(parts), agent_id, wanted, actor=actor())
+            await agents.change(
+                parts.database, _defaults(parts), agent_id, wanted, actor=actor(), check=_as_read(before)
+            )
         return await agents.budget(parts.database, agent_id)
 
     found = ask(state, act)
@@ -389,6 +393,22 @@ for _name, _command in (
 
 def _defaults(parts: Parts) -> Defaults:
     return parts.settings.agent_defaults()
+
+
+def _as_read(view: AgentView) -> Check:
+    """Refuse a change where somebody else made one since the agent was read: it would be overwritten."""
+
+    def check(version: int) -> None:
+        if version != view.version:
+            raise Conflict(
+                "VERSION_MISMATCH",
+                "Somebody changed it meanwhile: run the command again",
+                agent_id=view.agent_id,
+                read=view.version,
+                current=version,
+            )
+
+    return check
 
 
 def _say(view: Any, json: bool, done: str) -> None:

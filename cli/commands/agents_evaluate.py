@@ -92,9 +92,10 @@ def what_if(
     """
     from api.operations import what_ifs
     from cli import evaluation_views as views
+    from cli.commands.agents import _checked
 
     chosen = _json(settings) if settings else ({} if variant else {"engine": "rules"})
-    wanted = what_ifs.NewWhatIf(variant_id=variant, settings=chosen)
+    wanted = _checked(what_ifs.NewWhatIf, variant_id=variant, settings=chosen)
 
     async def run(parts: Parts) -> what_ifs.WhatIfView:
         begun = await what_ifs.begin(
@@ -142,8 +143,8 @@ def _by_variant(sets: list[LabelledSet], variant: str, agent: str, state: Path) 
     from api.operations import evaluations
 
     async def run(parts: Parts) -> list[Evaluation]:
-        begun = []
-        for each in sets:
+        found = []
+        for each in sets:  # one after another: documents wait for none of it
             evaluation_id = await evaluations.begin(
                 parts.database,
                 parts.objects,
@@ -155,8 +156,8 @@ def _by_variant(sets: list[LabelledSet], variant: str, agent: str, state: Path) 
                 defaults=parts.settings.agent_defaults(),
             )
             err.print(f"{each.name}: {len(each.sentences)} sentences, evaluate-agent/{evaluation_id}", markup=False)
-            begun.append(evaluation_id)
-        return [(await evaluations.result(parts.client, each)).evaluation for each in begun]
+            found.append((await evaluations.result(parts.client, evaluation_id)).evaluation)
+        return found
 
     return ask(state, run)
 

@@ -71,8 +71,9 @@ def reprocess(
     Example: stonks documents reprocess 0f6e1c94a7b2d3580f6e1c94 --by rules --reason "the model cannot read tables"
     """
     from api.operations import documents
+    from cli.commands.agents import _checked
 
-    wanted = documents.Reprocessing(read_by=by, reason=reason)
+    wanted = _checked(documents.Reprocessing, read_by=by, reason=reason)
     done = ask(
         state,
         lambda parts: documents.reprocess(parts.database, parts.client, links(parts), doc_id, wanted, actor=actor()),

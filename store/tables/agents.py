@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, Numeric, Text
+from sqlalchemy import BigInteger, Index, Numeric, Text
 from sqlmodel import Field, SQLModel
 
 from store.tables.columns import Json, instant, json_list, json_object, text
@@ -50,6 +50,7 @@ class AgentPerformance(SQLModel, table=True):
     """One attempt of an agent: every call of a model, and every reading by the rules."""
 
     __tablename__ = "agent_performance_log"
+    __table_args__ = (Index("ix_agent_performance_log_variant", "agent", "variant_id", "recorded_at"),)
 
     call_id: str = Field(primary_key=True)
     agent: str = Field(index=True)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, UniqueConstraint
+from sqlalchemy import BigInteger, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from store.tables.columns import Json, bigint_array, instant, json_list, json_object, text, text_array
@@ -152,6 +152,7 @@ class DocumentSymbol(SQLModel, table=True):
 
 class ExtractionRow(SQLModel, table=True):
     __tablename__ = "extractions"
+    __table_args__ = (Index("ix_extractions_variant", "agent", "variant_id", "recorded_at"),)
 
     extraction_id: str = Field(primary_key=True)
     doc_id: str = Field(foreign_key="documents.doc_id", index=True)

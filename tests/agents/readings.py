@@ -77,6 +77,7 @@ async def evaluated(
     *,
     dataset_hash: str = "sample",
     at: datetime | None = None,
+    figures: Mapping[str, Any] | None = None,
 ) -> None:
     async with database.transaction() as session:
         session.add(
@@ -87,6 +88,7 @@ async def evaluated(
                 engine_version="test",
                 dataset="sample",
                 dataset_hash=dataset_hash,
+                figures=dict(figures or {}),
                 right=dict(right),
                 recorded_at=at or datetime.now(UTC) - timedelta(seconds=1),
             )

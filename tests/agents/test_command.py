@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from api.operations import agents
+from api.operations.agents import AgentChange, AgentView, Defaults
+from domain.agents import AgentBudget
+from store.database import Database
 from tests.agents.readings import agent_id, attempt, evaluated, log, read_alike, sentences
 from tests.api.harness import Caller, Platform
 from tests.operate.conftest import Stonks
@@ -152,6 +156,37 @@ async def test_budget_when_changed_then_the_limits_that_are_not_given_stay(cli: 
     found = await cli.json("agents", "budget", agent, "--tokens-per-day", "2000")
     assert (found["calls"]["limit"], found["tokens"]["limit"]) == (10, 2_000)
     assert "0, no limit" in await cli.text("agents", "budget", agent, "--unlimited")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("change", "--set", "temperature=0.5"),
+        ("change", "--unset", "seed"),
+        ("budget", "--tokens-per-day", "2000"),
+        ("budget", "--unlimited"),
+    ],
+)
+async def test_change_when_somebody_else_changes_the_agent_meanwhile_then_theirs_stays(
+    cli: Stonks, api: Caller, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    agent = await made(cli, "--set", "seed=1", "--calls-per-day", "10")
+    read = agents.get
+
+    async def read_and_change(database: Database, defaults: Defaults, agent_id: str) -> AgentView:
+        found = await read(database, defaults, agent_id)
+        wanted = AgentChange(settings={"seed": 2}, budget=AgentBudget(calls_per_day=20))
+        await agents.change(database, defaults, agent_id, wanted, actor="somebody else")
+        return found
+
+    monkeypatch.setattr(agents, "get", read_and_change)
+    done = await cli("agents", words[0], agent, *words[1:])
+    assert (done.code, done.out) == (1, "")
+    assert done.err.replace("\n", " ").startswith(f"VERSION_MISMATCH: agent_id={agent}, read=1, current=2"), done.err
+    monkeypatch.undo()
+    found = await api.get(f"/v1/agents/{agent}")
+    assert (found["version"], found["settings"]) == (2, {"seed": 2})
+    assert found["budget"] == {"calls_per_day": 20, "tokens_per_day": None}
 
 
 async def test_trial_when_a_text_is_given_then_the_answer_is_shown(

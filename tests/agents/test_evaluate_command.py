@@ -75,6 +75,8 @@ async def test_what_if_when_nothing_was_recommended_then_the_error_says_what_is_
     assert (done.code, "RECOMMENDATION_NOT_FOUND" in done.err) == (1, True)
     wrong = await cli("agents", "what-if", "AAPL", "--settings", "[1]")
     assert (wrong.code, "JSON_INVALID" in wrong.err) == (1, True)
+    nobody = await cli("agents", "what-if", "AAPL", "--variant", "the model")
+    assert (nobody.code, "OPTION_INVALID" in nobody.err, "Traceback" in nobody.err) == (1, True, False)
 
 
 async def test_documents_when_asked_wrongly_then_the_error_names_what_is_allowed(cli: Stonks) -> None:
@@ -82,6 +84,8 @@ async def test_documents_when_asked_wrongly_then_the_error_names_what_is_allowed
     assert (done.code, "STATUS_UNKNOWN" in done.err, "needs_review" in done.err) == (1, True, True)
     unknown = await cli("documents", "reprocess", "0" * 24, "--reason", "why not")
     assert (unknown.code, "DOCUMENT_NOT_FOUND" in unknown.err) == (1, True)
+    nobody = await cli("documents", "reprocess", "0" * 24, "--reason", "why not", "--by", "the model")
+    assert (nobody.code, "OPTION_INVALID" in nobody.err, "Traceback" in nobody.err) == (1, True, False)
     listed: Any = await cli.json("documents", "list")
     assert isinstance(listed["data"], list)
 

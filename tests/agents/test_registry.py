@@ -10,8 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError
-from sqlmodel import col, select
+from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.agents import AgentBudget, AgentKind, Engine, assign
@@ -185,6 +186,26 @@ async def test_agent_when_changed_then_only_other_settings_make_old_figures_wort
         "agent_archived",
         "agent_restored",
     ]
+
+
+async def test_agent_when_somebody_changes_it_then_what_refers_to_it_is_written_without_waiting(keeper: Keeper) -> None:
+    async with keeper.opened() as (session, row):
+        await agents.change(session, row, changes={"purpose": "x"}, defaults={}, actor="test", now=datetime.now(UTC))
+        await asyncio.wait_for(evaluated(keeper.database, keeper.agent, "", {"a": True}), timeout=5)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(keeper.changed(purpose="y"), timeout=0.5)
+
+
+@pytest.mark.parametrize("table", ["agent_performance_log", "extractions"])
+async def test_figures_when_a_window_of_a_variant_is_looked_for_then_there_is_an_index_of_it(
+    platform: Platform, table: str
+) -> None:
+    async with platform.parts.database.engine.connect() as connection:
+        found = await connection.run_sync(lambda each: inspect(each).get_indexes(table))
+    kept = {each["name"]: each["column_names"] for each in found}
+    assert kept[f"ix_{table}_variant"] == ["agent", "variant_id", "recorded_at"]
+    wanted = {str(each.name): list(each.columns.keys()) for each in SQLModel.metadata.tables[table].indexes}
+    assert wanted == kept
 
 
 async def test_agent_of_the_platform_when_archived_then_it_is_refused(platform: Platform) -> None:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from api.errors import MAXIMUM_BODY_BYTES
 from api.keys import Scope
+from api.routes.evaluations import Sentence
+from domain.agent_evaluation import SUBJECT, extractor_input
 from domain.agents import AgentSettings
 from domain.decisions import Action, Assessment, Recommendation
+from domain.evaluation import SENTIMENT_LABELS, LabelledSentence, score_labelled
 from domain.what_if import WhatIfRequest
 from store import recommendations, what_ifs
+from tests.agents.readings import evaluated
 from tests.api.harness import Caller, Platform, assert_problem, caller
+from tests.api.test_agents import made
+from tests.api.test_documents import NothingStarts
+from tests.api.test_lists import walk
 from workflows.names import Queue
 
 pytestmark = pytest.mark.stack
@@ -22,10 +31,10 @@ AS_OF = datetime(2014, 7, 15, 20, tzinfo=UTC)
 EXTRACTOR = "/v1/agents/document-extractor/evaluations"
 
 
-async def _recommended(platform: Platform, recommendation_id: str) -> str:
+async def _recommended(platform: Platform, recommendation_id: str, symbol: str = "AAPL") -> str:
     """A recommendation without a record behind it."""
     assessment = Assessment(
-        symbol="AAPL",
+        symbol=symbol,
         as_of=AS_OF,
         company=0.1,
         composite=0.1,
@@ -47,7 +56,7 @@ async def _recommended(platform: Platform, recommendation_id: str) -> str:
     )
     recommendation = Recommendation(
         recommendation_id=recommendation_id,
-        symbol="AAPL",
+        symbol=symbol,
         as_of=AS_OF,
         action=Action.NONE,
         previous_action=Action.NONE,
@@ -75,7 +84,8 @@ async def test_what_if_when_begun_then_it_is_accepted_and_can_be_looked_at(platf
     assert begun.headers["Location"] == f"/v1/what-ifs/{body['what_if_id']}"
     assert (body["status"], body["settings"]["engine"], body["report"]) == ("running", "rules", None)
     listed = await api("GET", f"/v1/recommendations/{wanted}/what-ifs")
-    assert [each["what_if_id"] for each in listed.json()["data"]] == [body["what_if_id"]]
+    (found,) = listed.json()["data"]
+    assert found == {name: value for name, value in body.items() if name != "report"}
     assert (await api("GET", begun.headers["Location"])).json()["what_if_id"] == body["what_if_id"]
 
 
@@ -87,6 +97,68 @@ async def test_what_if_when_it_failed_then_the_reason_is_shown(platform: Platfor
         await what_ifs.finish(session, "wi-failed", report=None, error="LATER_THAN_AS_OF", now=datetime.now(UTC))
     found = (await api("GET", "/v1/what-ifs/wi-failed")).json()
     assert (found["status"], found["error"], found["report"]) == ("failed", "LATER_THAN_AS_OF", None)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 6])
+async def test_what_ifs_when_paged_then_each_comes_once_the_newest_first(
+    platform: Platform, api: Caller, limit: int
+) -> None:
+    wanted = await _recommended(platform, f"rec-paged-{limit}")
+    async with platform.parts.database.transaction() as session:
+        for number in range(5):  # several at the same instant, so that only the id orders them
+            request = WhatIfRequest(
+                what_if_id=f"wi-{limit}-{number}", recommendation_id=wanted, settings=AgentSettings()
+            )
+            await what_ifs.begin(session, request, actor="test", now=AS_OF + timedelta(hours=number // 2))
+    found = await walk(api, f"/v1/recommendations/{wanted}/what-ifs", limit)
+    assert [each["what_if_id"] for each in found] == [f"wi-{limit}-{number}" for number in (4, 3, 2, 1, 0)]
+    assert all("report" not in each for each in found)
+
+
+async def test_what_ifs_when_a_symbol_is_given_then_it_stands_for_its_newest_recommendation(
+    platform: Platform, api: Caller
+) -> None:
+    wanted = await _recommended(platform, "rec-of-a-symbol", "BRK.B")
+    begun = await api("POST", "/v1/recommendations/brk.b/what-ifs", json={"settings": {"engine": "rules"}})
+    assert begun.json()["recommendation_id"] == wanted
+    for name in ("BRK.B", wanted):
+        (found,) = await walk(api, f"/v1/recommendations/{name}/what-ifs", 1)
+        assert found["what_if_id"] == begun.json()["what_if_id"]
+    assert_problem(await api("GET", "/v1/recommendations/nothing/what-ifs"), 404, "RECOMMENDATION_NOT_FOUND")
+
+
+async def test_what_if_when_its_workflow_cannot_be_started_then_it_is_failed(platform: Platform, api: Caller) -> None:
+    wanted = await _recommended(platform, "rec-never-started")
+    ask = caller(platform, client=NothingStarts(platform.parts.client))
+    asked = await ask("POST", f"/v1/recommendations/{wanted}/what-ifs", json={"settings": {"engine": "rules"}})
+    assert_problem(asked, 503, "TEMPORAL_UNAVAILABLE")
+    (found,) = await walk(api, f"/v1/recommendations/{wanted}/what-ifs", 1)
+    assert (found["status"], found["finished_at"] is not None) == ("failed", True)
+    assert found["error"].startswith("TEMPORAL_UNAVAILABLE")
+
+
+async def test_what_if_when_its_settings_hold_what_cannot_be_kept_then_422(platform: Platform, api: Caller) -> None:
+    wanted = await _recommended(platform, "rec-null")
+    for body, code in (
+        ({"settings": {"instructions": "a\x00"}}, "TEXT_INVALID"),
+        ({"variant_id": "a\x00"}, "REQUEST_INVALID"),
+    ):
+        answer = await api("POST", f"/v1/recommendations/{wanted}/what-ifs", json=body)
+        assert_problem(answer, 422, code)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("GET", "/v1/what-ifs/%00", "REQUEST_INVALID"),
+        ("GET", "/v1/recommendations/%00/what-ifs", "REQUEST_INVALID"),
+        ("POST", "/v1/recommendations/%00/what-ifs", "REQUEST_INVALID"),
+        ("GET", "/v1/recommendations/%00/explanation", "REQUEST_INVALID"),
+        ("GET", "/v1/approvals/%00", "TEXT_INVALID"),
+    ],
+)
+async def test_path_when_it_holds_a_null_character_then_422(api: Caller, method: str, path: str, code: str) -> None:
+    assert_problem(await api(method, path, json={}), 422, code)
 
 
 @pytest.mark.parametrize(
@@ -142,3 +214,57 @@ async def test_evaluation_when_a_label_is_not_measured_then_the_problem_names_it
     body = {"dataset": "own", "sentences": [{"text": "a", "label": "hawkish"}]}
     problem = assert_problem(await api("POST", EXTRACTOR, json=body), 422, "EVALUATION_NOT_POSSIBLE")
     assert "positive" in str(problem)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"dataset": "a\x00"},
+        {"dataset": " "},
+        {"variant_id": "a\x00"},
+        {"sentences": [{"text": "a\x00", "label": "neutral"}]},
+        {"sentences": [{"text": "a", "label": "neutral", "company": "a\x00"}]},
+        {"sentences": [{"text": "a", "label": "neutral"}] * 2_001},
+        {"sentences": []},
+    ],
+)
+async def test_evaluation_when_it_holds_what_cannot_be_kept_or_too_much_then_422(
+    api: Caller, wrong: dict[str, Any]
+) -> None:
+    body = {"dataset": "own", "sentences": [{"text": "a", "label": "neutral"}], **wrong}
+    assert_problem(await api("POST", EXTRACTOR, json=body), 422, "REQUEST_INVALID")
+
+
+async def test_evaluation_when_as_many_sentences_as_the_documentation_names_then_they_fit(api: Caller) -> None:
+    text = "Operating profit rose to EUR 13.1 mn from EUR 8.7 mn in the corresponding period in 2007, Exampl said."
+    body = {"dataset": "own", "variant_id": "nobody", "sentences": [{"text": text, "label": "positive"}] * 1_600}
+    answer = await api("POST", EXTRACTOR, json=body)
+    assert_problem(answer, 404, "VARIANT_NOT_FOUND")
+    assert 0.8 < len(answer.request.content) / MAXIMUM_BODY_BYTES < 1
+
+
+@pytest.mark.parametrize("company", ["  ", "", None, " Exampl "])
+def test_sentence_when_its_company_is_blank_then_it_has_none(company: str | None) -> None:
+    sentence = Sentence(text="Profit rose.", label="positive", company=company)
+    assert sentence.company == ((company or "").strip() or None)
+    labelled = LabelledSentence(text="Profit rose.", label="positive", split_key="", company=company)
+    (candidate,) = extractor_input(labelled).candidates
+    assert candidate.names == ((sentence.company,) if sentence.company else (SUBJECT,))
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 6])
+async def test_evaluations_when_paged_then_each_comes_once_the_newest_first(
+    platform: Platform, api: Caller, limit: int
+) -> None:
+    agent = (await made(api))["agent_id"]
+    judged = [LabelledSentence(text="Profit rose.", label="positive", split_key="")]
+    figures = score_labelled(judged, lambda _: ("positive", 0.9), clock=time.process_time, labels=SENTIMENT_LABELS)
+    for number in range(5):
+        at = AS_OF + timedelta(hours=number // 2)
+        await evaluated(
+            platform.parts.database, agent, f"v{number}", {}, at=at, figures=figures.model_dump(mode="json")
+        )
+    found = await walk(api, f"/v1/agents/{agent}/evaluations", limit)
+    keys = [(each["recorded_at"], each["evaluation_id"]) for each in found]
+    assert keys == sorted(keys, reverse=True)
+    assert len(set(keys)) == 5

@@ -112,6 +112,17 @@ async def process(parts: Parts, *requests: DocumentRequest) -> list[DocumentOutc
     return list(await asyncio.gather(*(handle.result() for handle in handles)))
 
 
+async def shadows_done(parts: Parts, request: DocumentRequest) -> None:
+    """Wait until the challengers have read a document."""
+    await parts.client.get_workflow_handle(await shadow_of(parts, request)).result()
+
+
+async def shadow_of(parts: Parts, request: DocumentRequest) -> str:
+    """The id of the workflow in which challengers read a document."""
+    document = parts.client.get_workflow_handle(names.document_id(request.doc_id))
+    return names.shadow_id(request.doc_id, (await document.describe()).run_id)
+
+
 async def rows(parts: Parts, table: str, doc_id: str) -> list[dict[str, Any]]:
     """A document's rows of a table."""
     async with parts.database.engine.connect() as connection:

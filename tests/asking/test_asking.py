@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from domain.errors import (
 )
 from store import model_calls
 from store.database import Database
+from store.model_calls import Question
 from tests.asking.desk import SETTINGS, ask, asker, budget, budget_rows, calls, log, story
 from tests.model_server.calls import Fault, Turn
 from tests.model_server.server import ModelServerDouble
@@ -131,9 +134,34 @@ async def test_settle_when_it_is_repeated_then_the_day_is_charged_once(desk: Mod
     (call,) = await calls(database, who.agent_id)
     reply = await model_calls.answered(database, call["call_key"])
     assert reply is not None
-    await model_calls.settle(database, call["call_key"], reply, log=None, now=call["answered_at"])
+    await model_calls.settle(database, _question(call), reply, log=None, now=call["answered_at"])
     await model_calls.give_back(database, call["call_key"])
     assert await budget_rows(database, who.agent_id) == spent
+
+
+async def test_settle_when_another_attempt_gave_the_question_back_then_what_was_computed_is_charged_all_the_same(
+    desk: ModelDesk, database: Database
+) -> None:
+    who, source = asker(), story()
+    await ask(desk, source, who)
+    (call,) = await calls(database, who.agent_id)
+    reply = await model_calls.answered(database, call["call_key"])
+    assert reply is not None
+    lost = replace(_question(call), key=f"{call['call_key']}-lost")
+    await model_calls.settle(database, lost, reply, log=None, now=call["answered_at"])
+    spent = call["tokens_in"] + call["tokens_out"]
+    assert await budget_rows(database, who.agent_id) == [(2, 2 * spent)]
+    assert await model_calls.answered(database, lost.key) == reply
+
+
+def _question(call: dict[str, Any]) -> Question:
+    return Question(
+        key=call["call_key"],
+        agent_id=call["agent_id"],
+        model=call["model"],
+        model_digest=call["model_digest"],
+        tokens=call["reserved_tokens"],
+    )
 
 
 async def test_ask_when_the_answer_breaks_the_schema_then_it_is_repaired_once(

@@ -14,8 +14,10 @@ from api.operations.documents import Reprocessing
 from api.operations.links import TemporalLinks
 from domain.agents import AgentKind
 from domain.errors import Conflict, NotFound
+from domain.extraction import ExtractorKind
+from store.documents import evidence_for
 from store.tables.platform import AuditEntry
-from tests.asking.platform import add_variant, process, register, rows
+from tests.asking.platform import NOW, add_variant, process, register, rows, shadows_done
 from tests.model_server.calls import Fault, Turn
 from tests.model_server.server import ModelServerDouble
 from workers.parts import Parts
@@ -130,6 +132,7 @@ async def test_document_when_a_challenger_reads_in_shadow_then_nothing_is_decide
     variant = await add_variant(parts, EXTRACTOR, {"seed": 99}, shadow=True)
     request = await register(parts)
     await process(parts, request)
+    await shadows_done(parts, request)
     found = {row["variant_id"]: row for row in await rows(parts, "extractions", request.doc_id)}
     evidence = await rows(parts, "evidence", request.doc_id)
     assert {key: row["shadow"] for key, row in found.items()} == {"": False, variant: True}
@@ -142,11 +145,15 @@ async def test_document_when_a_challenger_reads_in_shadow_then_nothing_is_decide
 async def test_document_when_the_challenger_gives_up_then_the_document_does_not(
     parts: Parts, model: ModelServerDouble
 ) -> None:
-    await add_variant(parts, EXTRACTOR, {"model": "nobody:1b"}, shadow=True)
+    challenger = await add_variant(parts, EXTRACTOR, {"model": "nobody:1b"}, shadow=True)
     request = await register(parts)
     (outcome,) = await process(parts, request)
+    await shadows_done(parts, request)
+    log = {row["variant_id"]: row for row in await rows(parts, "agent_performance_log", request.doc_id)}
     assert outcome.status == "processed"
     assert len(await rows(parts, "extractions", request.doc_id)) == 1
+    assert log[challenger]["problem"].startswith("MODEL_MISSING")
+    assert log[challenger]["shadow"]
 
 
 async def test_documents_when_a_variant_has_a_share_then_each_is_read_by_the_one_it_is_assigned_to(
@@ -223,3 +230,43 @@ async def test_document_when_its_workflow_is_cancelled_then_the_server_is_told_t
     await model.quiet(10)
     assert model.counts.cancelled == 1
     assert await rows(parts, "evidence", request.doc_id) == []
+
+
+async def test_document_when_it_is_read_again_then_only_the_newest_reading_counts(
+    parts: Parts, model: ModelServerDouble
+) -> None:
+    """The classifier's answer is unusable, so somebody looks, although what it says of the company is saved."""
+    request = await register(
+        parts, title="Apple profit rises as Fed cuts interest rates", body="Apple said profit rose 12 percent."
+    )
+    answer = model.answer
+    model.answer = lambda call: BROKEN if "topic" in str(call.schema) else answer(call)
+    try:
+        (outcome,) = await process(parts, request)
+    finally:
+        model.answer = answer
+    assert (outcome.status, outcome.symbols) == ("needs_review", ("AAPL",))
+    wanted = Reprocessing(read_by="rules", reason="the classifier is confused")
+    await documents.reprocess(parts.database, parts.client, LINKS, request.doc_id, wanted, actor="test")
+    (again,) = await process(parts, request)
+    async with parts.database.transaction() as session:
+        counted = await evidence_for(session, symbols=["AAPL"], as_of=NOW, days=1)
+    mine = [item for item in counted["AAPL"] if item.doc_id == request.doc_id]
+    assert again.status == "processed"
+    assert len(await rows(parts, "evidence", request.doc_id)) > len(mine) == 1
+    assert mine[0].extractor is ExtractorKind.RULES
+
+
+async def test_document_when_the_classifier_cannot_be_reached_then_what_it_says_of_companies_is_saved(
+    parts: Parts, model: ModelServerDouble
+) -> None:
+    request = await register(parts, title="Apple profit rises as Fed cuts interest rates", body="Apple profit rose.")
+    answer = model.answer
+    model.answer = lambda call: Turn(fault=Fault.ERROR) if "topic" in str(call.schema) else answer(call)
+    try:
+        (outcome,) = await process(parts, request)
+    finally:
+        model.answer = answer
+    found = {row["agent"]: row["extractor"] for row in await rows(parts, "extractions", request.doc_id)}
+    assert outcome.symbols == ("AAPL",)
+    assert found == {EXTRACTOR: "model", AgentKind.EVENT_CLASSIFIER.value: "rules"}

@@ -162,7 +162,8 @@ def stories(count: int, *, label: str = "") -> list[Row]:
 
 def comparable(rows: Sequence[dict[str, Any]], *, without: Iterable[str] = ()) -> list[str]:
     """Rows in an order of their own, without what differs from run to run."""
-    left_out = {"recorded_at", "available_at", "run_id", "raw_key", "text_key", "result_key", "source_id", *without}
+    left_out = {"recorded_at", "available_at", "run_id", "raw_key", "text_key", "result_key", "source_id"}
+    left_out |= {"variant_id", *without}
     return sorted(
         json.dumps({name: value for name, value in row.items() if name not in left_out}, default=str, sort_keys=True)
         for row in rows

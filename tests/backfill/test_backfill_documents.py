@@ -108,7 +108,8 @@ async def _book(archive: Archive, source_id: str) -> dict[str, list[Any]]:
         "documents": comparable(documents),
         **{table: comparable(await archive.rows(table, source_id)) for table in own},
         "agent_performance_log": comparable(
-            await archive.rows("agent_performance_log", source_id), without={"call_id", "latency_ms", "attempt"}
+            await archive.rows("agent_performance_log", source_id),
+            without={"call_id", "latency_ms", "attempt", "variant_id"},
         ),
         "rejects": comparable(await archive.rows("rejects", source_id), without={"reject_id"}),
         "readings": sorted((each.source.model_dump_json(), each.answer.model_dump_json()) for each in readings),

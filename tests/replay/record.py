@@ -45,7 +45,7 @@ from domain.sources import FeedConfig, FileSourceConfig
 from domain.trials import AgentTrialRequest
 from store import registry, sources
 from tests.asking.desk import SETTINGS
-from tests.asking.platform import add_variant, environment, later, process, register, working
+from tests.asking.platform import add_variant, environment, later, process, register, shadow_of, shadows_done, working
 from tests.conftest import clean_environment, running_servers
 from tests.model_server.server import ModelServerDouble
 from workers.parts import Parts
@@ -134,6 +134,7 @@ async def _run_agents(stack: Stack, label: str) -> None:
             parts, "Caterpillar profit rises as Fed cuts interest rates", "Caterpillar profit rose.", ("CAT",)
         )
         await process(parts, told)
+        await shadows_done(parts, told)
         notice = await parts.flows.assess_symbol(AssessRequest(symbol="CAT", as_of=later()))
         asked = notice.recommendation_id
         writer = Assignment(agent_id="thesis-rewriter", engine=Engine.OLLAMA, shadows=(challenger,))
@@ -173,6 +174,7 @@ async def _run_agents(stack: Stack, label: str) -> None:
         await parts.client.execute_workflow(TryAgent.run, trial, id=tried, task_queue=names.Queue.RESEARCH)
         found = {
             "process_document.agents": names.document_id(told.doc_id),
+            "read_in_shadow": await shadow_of(parts, told),
             "rewrite_thesis": names.thesis_id(asked),
             "what_if": names.what_if_id(again.what_if_id),
             "evaluate_agent": names.evaluate_agent_id(evaluation),

@@ -1,6 +1,6 @@
 """The frame of every prompt: what stays, whatever an operator wants to have looked for.
 
-Text from outside goes to a model line by line behind a mark that its author cannot know, and the words around it say
+Text from outside goes to a model line by line behind a mark that it cannot contain, and the words around it say
 that it gives no orders. Templates are filled in one pass, so that braces in a text that is put in mean nothing.
 """
 
@@ -81,7 +81,10 @@ def filled(template: str, **values: object) -> str:
 
 
 def mark_for(subject: str) -> str:
-    """The mark of a text's lines: looks random, is the same at every attempt, and cannot be known to its author."""
+    """The mark of a text's lines: looks random, and is the same at every attempt.
+
+    An author could work it out, but not use it: it is taken out of the text wherever it stands.
+    """
     return f"^{digest('datamark', subject, length=10)}^"
 
 

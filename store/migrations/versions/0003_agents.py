@@ -14,6 +14,8 @@ branch_labels = None
 depends_on = None
 
 INSTANT = sa.DateTime(timezone=True)
+_OF_A_VARIANT = ["agent", "variant_id", "recorded_at"]
+"""What figures and comparisons look for: a variant's rows within a window of time."""
 _AGENTS = (
     ("document-extractor", "Document extractor", "Events of companies, with quotes, from a document's text"),
     ("event-classifier", "Event classifier", "Statements on the economy, with quotes, from a document's text"),
@@ -96,6 +98,7 @@ def _calls() -> None:
         sa.Column("cost_dollars", sa.Numeric(20, 6), nullable=False, server_default="0"),
     ):
         op.add_column("agent_performance_log", column)
+    op.create_index("ix_agent_performance_log_variant", "agent_performance_log", _OF_A_VARIANT)
     op.create_table(
         "model_calls",
         _string("call_key"),
@@ -133,6 +136,7 @@ def _readings() -> None:
         _flag("superseded"),
     ):
         op.add_column("extractions", column)
+    op.create_index("ix_extractions_variant", "extractions", _OF_A_VARIANT)
     op.create_table(
         "macro_events",
         _string("macro_event_id"),
