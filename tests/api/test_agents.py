@@ -473,7 +473,7 @@ async def test_budget_when_questions_are_asked_then_it_shows_what_is_left(platfo
     assert (await api.get(f"{AGENTS}/{agent}/budget"))["calls"] == {"used": 0, "limit": None, "left": None}
     question = Question(key=f"key-{agent}", agent_id=agent, model="m", model_digest="d", tokens=900)
     now = datetime.now(UTC)
-    assert await model_calls.reserve(platform.parts.database, question, AgentBudget(), now=now) == ""
+    assert (await model_calls.reserve(platform.parts.database, question, AgentBudget(), now=now)).fresh
     found = await api.get(f"{AGENTS}/{agent}/budget")
     assert (found["agent_id"], found["day"]) == (agent, now.date().isoformat())
     assert found["calls"]["used"] == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,9 +40,7 @@ class NothingStarts:
 async def _unread(
     platform: Platform, title: str, status: DocumentStatus = DocumentStatus.NEEDS_REVIEW, *, error: str = "UNREADABLE"
 ) -> str:
-    row = await platform.document(
-        title, at=AT + timedelta(days=1), source_id="again", status=status.value, error=error, title=title
-    )
+    row = await platform.document(title, at=AT + timedelta(days=1), source_id="again", status=status.value, error=error)
     return row.doc_id
 
 
@@ -74,9 +73,9 @@ async def test_document_when_it_waits_for_a_person_then_it_is_read_again_and_not
     assert await _state(platform, doc_id) == ("released", "")
     problem = assert_problem(await _again(api, doc_id, read_by="baseline"), 409, "DOCUMENT_IS_BEING_READ")
     assert "cancel" in problem["hint"]
-    async with platform.working(Queue.INGEST, Queue.EXTRACT):
+    async with platform.working(Queue.INGEST, Queue.EXTRACT, Queue.RESEARCH):
         handle = platform.parts.client.get_workflow_handle_for(ProcessDocument.run, names.document_id(doc_id))
-        await handle.result()
+        await asyncio.wait_for(handle.result(), timeout=30)
     assert (await _state(platform, doc_id))[0] == "processed"
     assert_problem(await _again(api, doc_id), 409, "DOCUMENT_NOT_OPEN")
     assert await _noted(platform, doc_id) == ["document_reprocessed"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +14,7 @@ from api.routes.evaluations import Sentence
 from domain.agent_evaluation import SUBJECT, extractor_input
 from domain.agents import AgentSettings
 from domain.decisions import Action, Assessment, Recommendation
-from domain.evaluation import SENTIMENT_LABELS, LabelledSentence, score_labelled
+from domain.evaluation import POSITIVE, SENTIMENT_LABELS, Half, LabelledSentence, Verdict, evaluate
 from domain.what_if import WhatIfRequest
 from store import recommendations, what_ifs
 from tests.agents.readings import evaluated
@@ -118,10 +117,10 @@ async def test_what_ifs_when_paged_then_each_comes_once_the_newest_first(
 async def test_what_ifs_when_a_symbol_is_given_then_it_stands_for_its_newest_recommendation(
     platform: Platform, api: Caller
 ) -> None:
-    wanted = await _recommended(platform, "rec-of-a-symbol", "BRK.B")
-    begun = await api("POST", "/v1/recommendations/brk.b/what-ifs", json={"settings": {"engine": "rules"}})
+    wanted = await _recommended(platform, "rec-of-a-symbol", "PG")
+    begun = await api("POST", "/v1/recommendations/pg/what-ifs", json={"settings": {"engine": "rules"}})
     assert begun.json()["recommendation_id"] == wanted
-    for name in ("BRK.B", wanted):
+    for name in ("PG", wanted):
         (found,) = await walk(api, f"/v1/recommendations/{name}/what-ifs", 1)
         assert found["what_if_id"] == begun.json()["what_if_id"]
     assert_problem(await api("GET", "/v1/recommendations/nothing/what-ifs"), 404, "RECOMMENDATION_NOT_FOUND")
@@ -257,8 +256,14 @@ async def test_evaluations_when_paged_then_each_comes_once_the_newest_first(
     platform: Platform, api: Caller, limit: int
 ) -> None:
     agent = (await made(api))["agent_id"]
-    judged = [LabelledSentence(text="Profit rose.", label="positive", split_key="")]
-    figures = score_labelled(judged, lambda _: ("positive", 0.9), clock=time.process_time, labels=SENTIMENT_LABELS)
+    figures = evaluate(
+        [Verdict(POSITIVE, POSITIVE, 0.9)],
+        dataset="sample",
+        extractor_version="test",
+        labels=SENTIMENT_LABELS,
+        half=Half.ALL,
+        sentences_per_second=None,
+    )
     for number in range(5):
         at = AS_OF + timedelta(hours=number // 2)
         await evaluated(
