@@ -55,8 +55,11 @@ class Calendar(Protocol):
 class Flows(Protocol):
     """Other workflows, reached through the Temporal client."""
 
-    async def start_document(self, request: DocumentRequest, *, again: bool = False) -> None:
-        """Start a document's workflow; `again` also where an earlier run succeeded (it gained a symbol)."""
+    async def start_document(self, request: DocumentRequest, *, again: bool = False) -> bool:
+        """Start a document's workflow; `again` also where an earlier run succeeded (it gained a symbol).
+
+        False where it could not be started again, because the earlier run goes on.
+        """
         ...
 
     async def failed_document(self, doc_id: str) -> str | None:

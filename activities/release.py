@@ -25,22 +25,26 @@ async def release_due(
     """Start every due document once and return their ids.
 
     A document is marked released only after its workflow was started, so that a crash in between starts it again,
-    which the workflow id absorbs.
+    which the workflow id absorbs. One that is still being read waits for the next release.
     """
     released: list[str] = []
+    busy: set[str] = set()
     limit = asyncio.Semaphore(PARALLEL_STARTS)
 
-    async def start(doc_id: str, source_id: str, again: bool) -> None:
+    async def start(doc_id: str, source_id: str, again: bool) -> str | None:
         async with limit:
-            await flows.start_document(DocumentRequest(doc_id=doc_id, source_id=source_id), again=again)
+            started = await flows.start_document(DocumentRequest(doc_id=doc_id, source_id=source_id), again=again)
+        return doc_id if started else None
 
     while True:
         async with database.transaction() as session:
-            due = await documents.list_due(session, until=until, limit=BATCH)
-        if not due:
+            due = await documents.list_due(session, until=until, limit=BATCH + len(busy))
+        fresh = [each for each in due if each[0] not in busy]
+        if not fresh:
             return released
-        await asyncio.gather(*(start(doc_id, source_id, again) for doc_id, source_id, again in due))
-        ids = [doc_id for doc_id, _, _ in due]
+        started = await asyncio.gather(*(start(doc_id, source_id, again) for doc_id, source_id, again in fresh))
+        ids = [doc_id for doc_id in started if doc_id is not None]
+        busy |= {doc_id for doc_id, _, _ in fresh} - set(ids)
         async with database.transaction() as session:
             await documents.set_status(session, ids, DocumentStatus.RELEASED, only=DocumentStatus.REGISTERED)
         released += ids

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowUpdateFailedError
@@ -34,6 +35,8 @@ from workflows.rewrite_thesis import RewriteThesis
 from workflows.trading_engine import TradingEngine
 
 RPC_TIMEOUT = timedelta(seconds=30)
+ENDING_POLLS, ENDING_POLL_SECONDS = 50, 0.1
+"""How long a workflow that is about to end is waited for before its document is read again."""
 
 
 async def connect(address: str, namespace: str) -> Client:
@@ -62,8 +65,25 @@ class TemporalFlows:
         self._driven = driven
         self._symbols_started: set[str] = set()
 
-    async def start_document(self, request: DocumentRequest, *, again: bool = False) -> None:
-        reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE if again else WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+    async def start_document(self, request: DocumentRequest, *, again: bool = False) -> bool:
+        if not again:
+            await self._start_document(
+                request,
+                WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                WorkflowIDConflictPolicy.USE_EXISTING,
+            )
+            return True  # or it was processed before: the id absorbs the repeat
+        for _ in range(ENDING_POLLS):
+            if await self._start_document(
+                request, WorkflowIDReusePolicy.ALLOW_DUPLICATE, WorkflowIDConflictPolicy.FAIL
+            ):
+                return True
+            await asyncio.sleep(ENDING_POLL_SECONDS)  # it has saved what it read, and is about to end
+        return False
+
+    async def _start_document(
+        self, request: DocumentRequest, reuse: WorkflowIDReusePolicy, conflict: WorkflowIDConflictPolicy
+    ) -> bool:
         try:
             await self._client.start_workflow(
                 ProcessDocument.run,
@@ -71,13 +91,14 @@ class TemporalFlows:
                 id=names.document_id(request.doc_id),
                 task_queue=names.Queue.INGEST,
                 id_reuse_policy=reuse,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_conflict_policy=conflict,
                 search_attributes=_attributes(stage="document", source=request.source_id),
                 static_summary=f"document of {request.source_id}",
                 rpc_timeout=RPC_TIMEOUT,
             )
         except WorkflowAlreadyStartedError:
-            return  # it was processed before: the id absorbs the repeat
+            return False
+        return True
 
     async def failed_document(self, doc_id: str) -> str | None:
         handle = self._client.get_workflow_handle(names.document_id(doc_id))

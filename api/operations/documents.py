@@ -10,7 +10,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.failures import as_stonks_error
 from api.operations.links import TemporalLinks
 from domain.agents import BASELINE_READER, RULES_READER, AgentKind
 from domain.documents import DocumentStatus
@@ -19,7 +18,6 @@ from domain.ids import digest
 from domain.ingestion import DocumentRequest
 from store import agents, audit
 from store.database import Database
-from store.documents import set_status
 from store.tables.ingestion import Document
 from workflows import names
 from workflows.client import TemporalFlows
@@ -65,12 +63,7 @@ async def reprocess(
         if row is None:
             raise NotFound("DOCUMENT_NOT_FOUND", "/v1/documents lists them", doc_id=doc_id)
         if running:
-            raise Conflict(
-                "DOCUMENT_IS_BEING_READ",
-                "Wait until its workflow has ended, or cancel it first",
-                doc_id=doc_id,
-                workflow=names.document_id(doc_id),
-            )
+            raise _being_read(doc_id)
         if row.status not in {each.value for each in OPEN}:
             raise Conflict(
                 "DOCUMENT_NOT_OPEN",
@@ -80,22 +73,24 @@ async def reprocess(
             )
         if wanted.read_by not in (RULES_READER, BASELINE_READER):
             await _require_active(session, wanted.read_by)
-        status, problem = DocumentStatus(row.status), row.error
-        await set_status(session, [doc_id], DocumentStatus.RELEASED)
-        body = {"read_by": wanted.read_by, "reason": wanted.reason, "status": status.value}
+        body = {"read_by": wanted.read_by, "reason": wanted.reason, "status": row.status}
         await _note(session, "document_reprocessed", doc_id, body, actor=actor, now=now)
         request = DocumentRequest(doc_id=doc_id, source_id=row.source_id, read_by=wanted.read_by)
-    try:
-        await TemporalFlows(client, driven=False).start_document(request, again=True)
-    except Exception as error:  # nobody reads it: it waits for a person as before
-        body = {"status": status.value, "error": str(as_stonks_error(error) or error)}
-        async with database.transaction() as session:
-            await set_status(session, [doc_id], status, error=problem, only=DocumentStatus.RELEASED)
-            await _note(session, "document_reprocess_failed", doc_id, body, actor=actor, now=datetime.now(UTC))
-        raise
+    # It keeps its status until it was read: should nobody start, it waits for a person as before.
+    if not await TemporalFlows(client, driven=False).start_document(request, again=True):
+        raise _being_read(doc_id)
     workflow_id = names.document_id(doc_id)
     return Reprocessed(
         doc_id=doc_id, read_by=wanted.read_by, workflow_id=workflow_id, temporal_url=links.workflow(workflow_id)
+    )
+
+
+def _being_read(doc_id: str) -> Conflict:
+    return Conflict(
+        "DOCUMENT_IS_BEING_READ",
+        "Wait until its workflow has ended, or cancel it first",
+        doc_id=doc_id,
+        workflow=names.document_id(doc_id),
     )
 
 

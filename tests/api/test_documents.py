@@ -70,7 +70,7 @@ async def test_document_when_it_waits_for_a_person_then_it_is_read_again_and_not
     doc_id = await _unread(platform, f"Read again {status}", status)
     answer = await _again(api, doc_id, reason=" it has tables ")
     assert (answer.status_code, answer.json()["workflow_id"]) == (202, names.document_id(doc_id))
-    assert await _state(platform, doc_id) == ("released", "")
+    assert await _state(platform, doc_id) == (status.value, "UNREADABLE")  # until it was read
     problem = assert_problem(await _again(api, doc_id, read_by="baseline"), 409, "DOCUMENT_IS_BEING_READ")
     assert "cancel" in problem["hint"]
     async with platform.working(Queue.INGEST, Queue.EXTRACT, Queue.RESEARCH):
@@ -110,7 +110,7 @@ async def test_document_when_its_workflow_cannot_be_started_then_it_waits_as_bef
     ask = caller(platform, client=NothingStarts(platform.parts.client))
     assert_problem(await _again(ask, doc_id), 503, "TEMPORAL_UNAVAILABLE")
     assert await _state(platform, doc_id) == ("needs_review", "UNREADABLE")
-    assert await _noted(platform, doc_id) == ["document_reprocessed", "document_reprocess_failed"]
+    assert await _noted(platform, doc_id) == ["document_reprocessed"]
 
 
 async def test_document_when_the_named_variant_reads_nothing_then_the_active_ones_are_named(
