@@ -67,6 +67,13 @@ def reading(*events: MacroEvent, doc_id: str = "d0c") -> MacroReading:
         ("Crude oil prices surged after the meeting.", MacroTopic.OIL, 1),
         ("The dollar weakened against most currencies.", MacroTopic.CURRENCY, -1),
         ("The government imposed tariffs on steel.", MacroTopic.TRADE, 1),
+        ("Job gains have been strong, and the unemployment rate has stayed low.", MacroTopic.EMPLOYMENT, 1),
+        (
+            "Employment has continued to recover but remains well below its level of the spring.",
+            MacroTopic.EMPLOYMENT,
+            1,
+        ),
+        ("Retail sales were sluggish in March.", MacroTopic.GROWTH, -1),
     ],
 )
 def test_rules_when_a_sentence_states_a_movement_then_topic_and_direction_follow(

@@ -98,7 +98,7 @@ _TOPICS = (
     ),
 )
 _UP = _words(
-    r"ris(?:e|es|en|ing)|rose|increas(?:e|es|ed|ing)|climb(?:s|ed|ing)?|gain(?:s|ed|ing)?|jump(?:s|ed)?|surg(?:e|es|ed|ing)|"
+    r"ris(?:e|es|en|ing)|rose|increas(?:e|es|ed|ing)|climb(?:s|ed|ing)?|gain(?:ed|ing)|recover(?:s|ed|ing)?|strong(?:er)?|solid|robust|healthy|jump(?:s|ed)?|surg(?:e|es|ed|ing)|"
     r"soar(?:s|ed)?|grew|grow(?:s|ing|n)?|expand(?:s|ed|ing)?|accelerat(?:e|es|ed|ing)|strengthen(?:s|ed|ing)?|higher|"
     r"rais(?:e|es|ed|ing)|hik(?:e|es|ed|ing)|tighten(?:s|ed|ing)?|rebound(?:s|ed)?|improv(?:e|es|ed|ing)|up|impos(?:e|es|ed|ing)|"
     r"stricter|tougher|firm(?:s|ed|er)|pick(?:s|ed)? up|record high|beat(?:s)?|topp?(?:s|ed)"
@@ -107,13 +107,14 @@ _DOWN = _words(
     r"fall(?:s|en|ing)?|fell|declin(?:e|es|ed|ing)|drop(?:s|ped|ping)?|decreas(?:e|es|ed|ing)|slid|slid(?:e|es|ing)|sank|"
     r"slump(?:s|ed)?|plung(?:e|es|ed|ing)|tumbl(?:e|es|ed|ing)|"
     r"shr(?:ank|ink|inks|unk)|contract(?:s|ed|ing|ion)|slow(?:s|ed|ing|er)?|"
-    r"weaken(?:s|ed|ing)?|weaker|lower(?:s|ed|ing)?|cut(?:s|ting)?|eas(?:e|es|ed|ing)|reduc(?:e|es|ed|ing)|down|"
+    r"weaken(?:s|ed|ing)?|weak(?:er)?|soft(?:er|ened)?|sluggish|low|lower(?:s|ed|ing)?|cut(?:s|ting)?|eas(?:e|es|ed|ing)|reduc(?:e|es|ed|ing)|down|"
     r"lift(?:s|ed) (?:the )?(?:ban|embargo|sanctions)|scrap(?:s|ped)?|"
     r"suspend(?:s|ed)?|subdued|below|miss(?:es|ed)?|deteriorat(?:e|es|ed|ing)|recession"
 )
 _UNCHANGED = _words(
     r"unchanged|steady|flat|on hold|maintain(?:s|ed|ing)?|kept|keeps?|left|held|holds?|stable|little changed"
 )
+_CLAUSE = re.compile(r";|,?\s(?:but|while|whereas|although|though)\s|,\sand\s", re.IGNORECASE)
 _NOT = _words(r"not|no|never|without|didn't|did not|won't|will not|unlikely|far from|failed to|rule[sd]? out|denied")
 _MAYBE = _words(
     r"may|might|could|if|would|expected to|likely|plans? to|considering|weigh(?:s|ing)?|urged|called for|should"
@@ -213,10 +214,13 @@ def _read(text: str, span: Span) -> Iterator[_Said]:
 
 
 def _movement(sentence: str, topic: re.Match[str]) -> float:
-    """How far the topic goes up by the nearest word of movement: +-.6, less where it is only expected or denied."""
+    """How far the topic goes up by the nearest word of movement in its clause: +-.6, less where expected or denied."""
+    first = max((cut.end() for cut in _CLAUSE.finditer(sentence, 0, topic.start())), default=0)
+    after = _CLAUSE.search(sentence, topic.end())
+    last = after.start() if after is not None else len(sentence)
     nearest: tuple[int, float, re.Match[str]] | None = None
     for pattern, sign in ((_UP, 1.0), (_DOWN, -1.0), (_UNCHANGED, 0.0)):
-        for found in pattern.finditer(sentence):
+        for found in pattern.finditer(sentence, first, last):
             distance = max(found.start() - topic.end(), topic.start() - found.end(), 0)
             if distance <= _NEAR and (nearest is None or distance < nearest[0]):
                 nearest = (distance, sign, found)
