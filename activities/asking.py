@@ -121,10 +121,13 @@ class ModelDesk:
                 model=asker.settings.model,
             )
         async with _beating():
+            limit = asyncio.timeout(TURN_SECONDS)
             try:
-                async with asyncio.timeout(TURN_SECONDS):
+                async with limit:
                     return await self._ask(self._server, agent, source, asker)
             except TimeoutError:
+                if not limit.expired():
+                    raise
                 raise VendorUnavailable(
                     "MODEL_TURN_TOO_LONG",
                     "Lower timeout_seconds, or give the server fewer slots",
