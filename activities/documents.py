@@ -12,6 +12,7 @@ from typing import NamedTuple
 from temporalio import activity
 
 from activities.agent_resolver import AgentResolver
+from activities.layers import Reach
 from activities.ports import Flows
 from domain.agents import BASELINE, BASELINE_READER, RULES_READER, AgentKind, Assignment, assign, by_rules
 from domain.cross_check import claim_limit, tempered
@@ -28,7 +29,7 @@ from domain.ingestion import (
 )
 from domain.macro import concerns_economy
 from domain.parsed import parsed_text
-from domain.research import EvidenceNotice
+from domain.research import EconomyNotice, EvidenceNotice
 from domain.validation import validate_extraction
 from store import documents, registry
 from store.database import Database
@@ -86,6 +87,7 @@ class DocumentActivities:
         self._flows = flows
         self._resolver = resolver
         self._parser = Parser(database, objects)
+        self._reach = Reach(database)
 
     @activity.defn
     async def parse(self, request: DocumentRequest) -> ParsedDocument:
@@ -125,7 +127,10 @@ class DocumentActivities:
 
     @activity.defn
     async def save_evidence(self, reference: ExtractionReference) -> DocumentOutcome:
-        """Keep what the text itself supports, save it, and tell every symbol that gained evidence."""
+        """Keep what the text itself supports, save it, and tell every symbol that gained evidence.
+
+        Told are also those that name one of these as a competitor, and the universe where the economy is spoken of.
+        """
         reading = Reading.model_validate_json(await self._objects.get(reference.result_key))
         checked = check_reading(reading)
         valid = checked.valid
@@ -163,9 +168,12 @@ class DocumentActivities:
         if reading.takes_back:  # what an earlier document said of a company counts no longer: it is judged anew
             gained |= set(await documents.symbols_judged_in(self._database, reading.takes_back))
         symbols = tuple(sorted(gained))
+        gained |= await self._reach.rivals_of(symbols)
+        if await self._reach.economy_matters() and concerns_economy(reading.source.text):
+            await self._flows.tell_universe(EconomyNotice(doc_id=reference.doc_id, available_at=reading.available_at))
         notices = [
             EvidenceNotice(symbol=symbol, doc_id=reference.doc_id, available_at=reading.available_at)
-            for symbol in symbols
+            for symbol in sorted(gained)
         ]
         await asyncio.gather(*(self._flows.tell_symbol(notice) for notice in notices))
         return DocumentOutcome(

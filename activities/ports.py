@@ -10,7 +10,15 @@ from domain.broker import BrokerAccount, BrokerFill, BrokerOrder, BrokerPosition
 from domain.ingestion import DocumentRequest
 from domain.market import Bar, CorporateAction, Session
 from domain.prompting import ModelReply, ModelRequest
-from domain.research import AssessRequest, EvidenceNotice, RecommendationNotice, ThesisRequest
+from domain.research import (
+    AssessAllReport,
+    AssessAllRequest,
+    AssessRequest,
+    EconomyNotice,
+    EvidenceNotice,
+    RecommendationNotice,
+    ThesisRequest,
+)
 from domain.trading import ApprovalDecision, RefreshReport, RefreshRequest, TickReport, TickRequest
 
 
@@ -78,7 +86,13 @@ class Flows(Protocol):
         """Have a recommendation's thesis written in plain words, without waiting for it."""
         ...
 
+    async def tell_universe(self, notice: EconomyNotice) -> None: ...
+
     async def assess_symbol(self, request: AssessRequest) -> RecommendationNotice: ...
+
+    async def assess_universe(self, request: AssessAllRequest) -> AssessAllReport: ...
+
+    async def ensure_universe(self) -> None: ...
 
     async def ensure_engine(self) -> None: ...
 

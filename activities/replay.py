@@ -11,7 +11,6 @@ from temporalio import activity
 
 from activities.ports import Calendar, Flows, PaperMarket
 from activities.release import release_due, wait_processed
-from activities.research import assess_all
 from domain.documents import Reject, RejectReason
 from domain.errors import ConfigurationError, InvalidInput
 from domain.ingestion import ReleaseReport, ReleaseRequest
@@ -29,7 +28,7 @@ from domain.research import AssessAllReport, AssessAllRequest
 from domain.sources import FileSourceConfig
 from domain.trading import ApprovalDecision, OrderState, RefreshRequest, TickReport, TickRequest
 from domain.universe import SymbolSpan, describe_universe
-from store import config, documents, orders, portfolio, registry, replays, sources
+from store import config, orders, registry, replays, sources
 from store.database import Database, insert_new
 from store.objects import ObjectStore
 from store.tables.market import CorporateActionRow
@@ -105,19 +104,12 @@ class ReplayActivities:
 
     @activity.defn
     async def assess_all(self, request: AssessAllRequest) -> AssessAllReport:
-        """Have every symbol with evidence or a position assessed by its own workflow."""
-        async with self._database.transaction() as session:
-            days = (await config.current(session)).signals.lookback_days
-            symbols = set(await documents.symbols_with_evidence(session, as_of=request.as_of, days=days))
-            symbols |= {holding.symbol for holding in await portfolio.holdings(session)}
+        """Have every company of which anything is known assessed."""
         beating = asyncio.create_task(_beat())
         try:
-            notices = await assess_all(self._flows, sorted(symbols), request.as_of)
+            return await self._flows.assess_universe(request)
         finally:
             beating.cancel()
-        return AssessAllReport(
-            as_of=request.as_of, assessed=len(notices), changed=sum(notice.changed for notice in notices)
-        )
 
     @activity.defn
     async def tick(self, request: TickRequest) -> TickReport:

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from temporalio import activity
 
 from activities.agent_resolver import AgentResolver
+from activities.layers import other_layers, universe
 from activities.ports import Calendar, Flows
 from domain.agents import AgentKind, Engine, assign
 from domain.config import TradingConfig
-from domain.decisions import Action, EvidenceItem, MarketWindow, PositionView
+from domain.decisions import Action, DecisionRecord, EvidenceItem, MarketWindow, PositionView, Recommendation
 from domain.ids import digest
+from domain.layer_terms import OtherLayers
+from domain.market import Session
 from domain.recommendation import recommend
-from domain.research import AssessRequest, RecommendationNotice, ThesisRequest
-from domain.signals import assess
+from domain.research import AssessAllReport, AssessAllRequest, AssessRequest, RecommendationNotice, ThesisRequest
+from domain.signals import SymbolInputs, assess_many
+from domain.trading import SessionQuery
 from store import config, documents, market, portfolio, recommendations
 from store.database import Database
 from store.objects import ObjectStore, key_for
 
 MARKET_SESSIONS = 61
 """Sixty daily returns."""
+SYMBOLS_AT_ONCE = 100
+"""Bounds the evidence that is in memory; how many are taken together changes no number."""
 CALENDAR_DAYS_BEFORE = 130
 """Enough calendar days before `as_of` to count trading days of any age or holding that matters."""
 CALENDAR_DAYS_AFTER = 7
@@ -51,40 +59,28 @@ class ResearchActivities:
     @activity.defn
     async def assess(self, request: AssessRequest) -> RecommendationNotice:
         """Score the symbol and write the recommendation; the same instant and inputs write the same rows."""
-        settings, evidence, window, previous, position = await self._inputs(request)
-        assessment = assess(
-            evidence,
-            as_of=request.as_of,
-            session_dates=self._session_dates(request.as_of),
-            market=window,
-            config=settings,
-            symbol=request.symbol,
-        )
-        recommendation, record = recommend(
-            assessment,
-            previous=previous,
-            position=position,
-            config=settings,
-            evidence=evidence,
-            market=window,
-            session_dates=self._session_dates(request.as_of),
-            code_version=self._code_version,
-        )
-        body = record.model_dump_json().encode()
-        key = await self._objects.put(key_for("records", digest(body.decode(), length=64)), body, "application/json")
+        (notice,) = await self._assess([request.symbol], request.as_of)
+        return notice
+
+    @activity.defn
+    async def assess_universe(self, request: AssessAllRequest) -> AssessAllReport:
+        """Do for every company of which anything is known what `assess` does for one: the same numbers, bit for bit."""
         async with self._database.transaction() as session:
-            await recommendations.save(
-                session, recommendation=recommendation, record_key=key, recorded_at=datetime.now(UTC)
-            )
-        return RecommendationNotice(
-            recommendation_id=recommendation.recommendation_id,
-            symbol=recommendation.symbol,
-            as_of=recommendation.as_of,
-            action=recommendation.action,
-            previous_action=recommendation.previous_action,
-            score=assessment.score,
-            conviction=assessment.conviction,
+            settings = await config.current(session)
+            symbols = await universe(session, as_of=request.as_of, config=settings.signals)
+        notices: list[RecommendationNotice] = []
+        for start in range(0, len(symbols), SYMBOLS_AT_ONCE):
+            notices += await self._assess(symbols[start : start + SYMBOLS_AT_ONCE], request.as_of)
+            activity.heartbeat(len(notices))
+        return AssessAllReport(
+            as_of=request.as_of, assessed=len(notices), changed=tuple(notice for notice in notices if notice.changed)
         )
+
+    @activity.defn
+    async def next_session(self, query: SessionQuery) -> Session:
+        """The first session that opens after the instant."""
+        session = self._calendar.next_session(query.as_of)
+        return session if session.opens_at > query.as_of else self._calendar.next_session(session.closes_at)
 
     @activity.defn
     async def tell_engine(self, notice: RecommendationNotice) -> None:
@@ -99,20 +95,38 @@ class ResearchActivities:
             if who.engine is not Engine.RULES or who.shadows:
                 await self._flows.start_thesis(ThesisRequest(recommendation_id=notice.recommendation_id, variant=who))
 
-    async def _inputs(
-        self, request: AssessRequest
-    ) -> tuple[TradingConfig, list[EvidenceItem], MarketWindow | None, Action, PositionView]:
-        symbol, as_of = request.symbol, request.as_of
+    async def _assess(self, symbols: Sequence[str], as_of: datetime) -> list[RecommendationNotice]:
+        inputs = await self._inputs(symbols, as_of)
+        decided = await asyncio.to_thread(_decide, symbols, as_of, inputs, self._code_version)
+        keys = await asyncio.gather(*(self._keep(record) for _, record in decided))
+        async with self._database.transaction() as session:
+            await recommendations.save(
+                session,
+                [(recommendation, key) for (recommendation, _), key in zip(decided, keys, strict=True)],
+                decided_by=activity.info().workflow_id or "",
+                recorded_at=datetime.now(UTC),
+            )
+        return [_notice(recommendation) for recommendation, _ in decided]
+
+    async def _keep(self, record: DecisionRecord) -> str:
+        body = record.model_dump_json().encode()
+        return await self._objects.put(key_for("records", digest(body.decode(), length=64)), body, "application/json")
+
+    async def _inputs(self, symbols: Sequence[str], as_of: datetime) -> _Inputs:
+        dates = self._session_dates(as_of)
         async with self._database.transaction() as session:
             settings = await config.current(session)
             days = settings.signals.lookback_days
-            evidence = await documents.evidence_for(session, symbols=[symbol], as_of=as_of, days=days)
-            found = await market.windows(session, symbols=[symbol], as_of=as_of, sessions=MARKET_SESSIONS)
-            previous = await recommendations.previous_actions(session, symbols=[symbol], before=as_of)
-            held = await portfolio.position_view(
-                session, symbol=symbol, session_dates=self._session_dates(as_of), on=as_of
+            evidence = await documents.evidence_for(session, symbols=symbols, as_of=as_of, days=days)
+            return _Inputs(
+                settings=settings,
+                session_dates=dates,
+                evidence=evidence,
+                others=await other_layers(session, evidence, as_of=as_of, session_dates=dates, config=settings.signals),
+                windows=await market.windows(session, symbols=symbols, as_of=as_of, sessions=MARKET_SESSIONS),
+                previous=await recommendations.previous_actions(session, symbols=symbols, before=as_of),
+                positions=await portfolio.position_views(session, symbols=symbols, session_dates=dates, on=as_of),
             )
-        return settings, evidence[symbol], found.get(symbol), previous.get(symbol, Action.NONE), held
 
     def _session_dates(self, as_of: datetime) -> list[date]:
         first = (as_of - timedelta(days=CALENDAR_DAYS_BEFORE)).date()
@@ -120,14 +134,61 @@ class ResearchActivities:
         return [session.date for session in self._calendar.sessions(first, last)]
 
 
-async def assess_all(
-    flows: Flows, symbols: list[str], as_of: datetime, *, parallel: int = 8
-) -> list[RecommendationNotice]:
-    """Ask every symbol's own workflow, a few at a time; the answers come in the order of the symbols."""
-    limit = asyncio.Semaphore(parallel)
+@dataclass(frozen=True)
+class _Inputs:
+    """What some symbols are decided from at an instant; the tables are by symbol."""
 
-    async def one(symbol: str) -> RecommendationNotice:
-        async with limit:
-            return await flows.assess_symbol(AssessRequest(symbol=symbol, as_of=as_of))
+    settings: TradingConfig
+    session_dates: list[date]
+    evidence: dict[str, list[EvidenceItem]]
+    others: dict[str, OtherLayers]
+    windows: dict[str, MarketWindow]
+    previous: dict[str, Action]
+    positions: dict[str, PositionView]
 
-    return list(await asyncio.gather(*(one(symbol) for symbol in symbols)))
+
+def _decide(
+    symbols: Sequence[str], as_of: datetime, given: _Inputs, code_version: str
+) -> list[tuple[Recommendation, DecisionRecord]]:
+    assessed = assess_many(
+        [
+            SymbolInputs(
+                symbol=symbol,
+                evidence=given.evidence[symbol],
+                market=given.windows.get(symbol),
+                macro=given.others[symbol].macro,
+                competitive=given.others[symbol].competitive,
+                terms=given.others[symbol].terms,
+            )
+            for symbol in symbols
+        ],
+        as_of=as_of,
+        session_dates=given.session_dates,
+        config=given.settings,
+    )
+    return [
+        recommend(
+            assessment,
+            previous=given.previous.get(symbol, Action.NONE),
+            position=given.positions[symbol],
+            config=given.settings,
+            evidence=given.evidence[symbol],
+            market=given.windows.get(symbol),
+            session_dates=given.session_dates,
+            code_version=code_version,
+            terms=given.others[symbol].terms,
+        )
+        for symbol, assessment in zip(symbols, assessed, strict=True)
+    ]
+
+
+def _notice(recommendation: Recommendation) -> RecommendationNotice:
+    return RecommendationNotice(
+        recommendation_id=recommendation.recommendation_id,
+        symbol=recommendation.symbol,
+        as_of=recommendation.as_of,
+        action=recommendation.action,
+        previous_action=recommendation.previous_action,
+        score=recommendation.assessment.score,
+        conviction=recommendation.assessment.conviction,
+    )

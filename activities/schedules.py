@@ -65,5 +65,6 @@ class ScheduleActivities:
 
     @activity.defn
     async def ensure_engine(self) -> None:
-        """Start the trading loop where it does not run."""
+        """Start the trading loop and the research of the universe where they do not run."""
         await self._flows.ensure_engine()
+        await self._flows.ensure_universe()

@@ -85,6 +85,6 @@ class ThesisActivities:
         """What a thesis may be written from: attributions, quotes and gates, never an article."""
         async with self._database.transaction() as session:
             recommendation = await recommendations.require(session, recommendation_id)
-            key = await recommendations.record_key(session, recommendation_id)
+            key = (await recommendations.require_record(session, recommendation_id)).record_key
         record = DecisionRecord.model_validate_json(await self._objects.get(key))
         return brief_of(recommendation, record)

@@ -166,7 +166,7 @@ class WhatIfActivities:
 
     async def _record(self, recommendation_id: str) -> DecisionRecord:
         async with self._database.transaction() as session:
-            key = await recommendations.record_key(session, recommendation_id)
+            key = (await recommendations.require_record(session, recommendation_id)).record_key
         return DecisionRecord.model_validate_json(await self._objects.get(key))
 
     async def _evidence(self, symbol: str, again: ReadAgain, document: Document, site: str) -> list[EvidenceItem]:

@@ -234,6 +234,8 @@ def _evidence(found: Explanation) -> None:
 def _one_evidence(share: EvidenceShare) -> None:
     line = Text.assemble("  ", _signed(Decimal(share.share), places=9), "  ")
     line.append(f"{share.event_type} as {share.role}, weight {share.weight:.3f}, novelty {share.novelty:.2f}")
+    if share.via:
+        line.append(f", via {share.via} at {share.transfer:+.2f}")
     out.print(line)
     source = share.publisher or "unknown publisher"
     _paragraph(f"{share.title} ({source}, {_when(share.published_at)}, {share.age_td:.1f} days old)")

@@ -16,7 +16,8 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from domain.documents import Credibility
 from domain.extraction import EntityRole, EventType, Materiality
-from domain.model import Model
+from domain.layer_config import CompetitiveLayerConfig, MacroLayerConfig
+from domain.settings import Positive, Settings, Unit
 from domain.taxonomy import half_life_of
 
 VERSION_LENGTH = 12
@@ -32,10 +33,6 @@ Share = Annotated[Decimal, Field(ge=0, le=1, decimal_places=9), AfterValidator(_
 """A share of equity in [0, 1]."""
 PositiveShare = Annotated[Decimal, Field(gt=0, le=1, decimal_places=9), AfterValidator(_plain)]
 Dollars = Annotated[Decimal, Field(ge=0, decimal_places=6, max_digits=20), AfterValidator(_plain)]
-Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-"""A weight in [0, 1]."""
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
 HALF_LIVES: dict[EventType, float] = {event: half_life_of(event) for event in EventType}
 """Trading days after which an event weighs half; earnings as for large companies."""
 
@@ -74,10 +71,6 @@ def _complete(given: Any, defaults: dict[K, float]) -> Any:
     named = {str(key): value for key, value in given.items()}
     known = {key: named.pop(str(key), default) for key, default in defaults.items()}
     return {**known, **named}
-
-
-class Settings(Model, validate_default=True):
-    """A part of the configuration. Defaults pass the validators too, so that they are in the same canonical form."""
 
 
 class Tier(StrEnum):
@@ -174,6 +167,8 @@ class SignalConfig(Settings):
     horizon_factor: Annotated[Positive, Field(description="mean life over half-life, 1/ln 2")] = 1.44
     horizon_minimum: Positive = 1.0
     horizon_maximum: Positive = 60.0
+    macro: MacroLayerConfig = MacroLayerConfig()
+    competitive: CompetitiveLayerConfig = CompetitiveLayerConfig()
     confirmation: ConfirmationConfig = ConfirmationConfig()
 
     @field_validator("relevance", mode="before")

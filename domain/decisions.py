@@ -67,6 +67,29 @@ class Attribution(Model):
     """The decayed weight w in the layer score, averaged over the windows as they count."""
     novelty: float = 1.0
     age_td: float = 0.0
+    via: str = ""
+    """The factor or the competitor; empty in the company layer."""
+
+
+class LayerTerm(Model):
+    """One statement's part of the macro or the competitive layer's score of a symbol. The parts sum to it exactly."""
+
+    layer: Layer
+    evidence_id: str
+    """Of the statement on the economy, or of the evidence on the competitor."""
+    doc_id: str
+    extraction_id: str
+    content_hash: str
+    available_at: Utc
+    via: str
+    """The factor that it moves, or the competitor that it is about."""
+    transfer: Annotated[float, Field(ge=-1, le=1)]
+    """The symbol's exposure to the factor, or how much of the competitor's fortune is its own."""
+    value: float
+    weight: float
+    novelty: float
+    age_td: float
+    half_life: float
 
 
 class MarketWindow(Model):
@@ -176,6 +199,8 @@ class DecisionRecord(Model):
     """Sessions of the exchange that ages were counted on."""
     macro: float = 0.0
     competitive: float = 0.0
+    terms: tuple[LayerTerm, ...] = ()
+    """What the macro and the competitive score are made of."""
 
 
 class Side(StrEnum):

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from domain.config import Positive, Settings, Unit
 from domain.extraction import EventType
 from domain.macro import MacroTopic
+from domain.settings import Positive, Settings, Unit
 from domain.taxonomy import TAXONOMY, half_life_of
 
 TOPIC_EVENTS: dict[MacroTopic, EventType] = {

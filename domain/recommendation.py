@@ -20,6 +20,7 @@ from domain.decisions import (
     DecisionRecord,
     EvidenceItem,
     Gate,
+    LayerTerm,
     MarketWindow,
     PositionView,
     Recommendation,
@@ -44,10 +45,11 @@ def recommend(
     market: MarketWindow | None,
     code_version: str,
     session_dates: Sequence[date],
+    terms: Sequence[LayerTerm] = (),
 ) -> tuple[Recommendation, DecisionRecord]:
     """Decide what to do with a symbol, and record everything the decision was computed from.
 
-    `evidence`, `market`, `session_dates` and `config` are those the assessment was made from; the assessment is made
+    `evidence`, `market`, `session_dates`, `config` and `terms` are those the assessment was made from; it is made
     again from the record and must come out the same.
 
     Raises:
@@ -66,6 +68,7 @@ def recommend(
         session_dates=eligible_sessions(session_dates, as_of=assessment.as_of, config=config.signals),
         macro=assessment.macro,
         competitive=assessment.competitive,
+        terms=tuple(terms),
     )
     again = _assess(record)
     if again != assessment:
@@ -148,6 +151,7 @@ def _assess(record: DecisionRecord) -> Assessment:
         symbol=record.symbol,
         macro=record.macro,
         competitive=record.competitive,
+        terms=record.terms,
     )
 
 

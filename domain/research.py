@@ -52,8 +52,28 @@ class RecommendationNotice(Model):
         return self.action is not self.previous_action
 
 
+class UniverseState(Model):
+    """What `ResearchUniverse` carries from run to run. A driven one assesses only when asked."""
+
+    driven: bool = False
+    lead_seconds: float = 900.0
+    """How long before the open everything is assessed, so that the engine's first look finds it done."""
+    quiet_seconds: float = 60.0
+    maximum_wait_seconds: float = 600.0
+    """How long news of the economy waits for more of it, as for `SymbolState`: a pass is work on every company."""
+    pending: tuple[str, ...] = ()
+    passes: int = 0
+
+
+class EconomyNotice(Model):
+    """A document said something on the economy: every company with exposures is judged anew."""
+
+    doc_id: str
+    available_at: Utc
+
+
 class AssessAllRequest(Model):
-    """Assess every symbol that has evidence in the window or is held."""
+    """Assess every company of which anything is known, in one pass."""
 
     as_of: Utc
 
@@ -61,7 +81,8 @@ class AssessAllRequest(Model):
 class AssessAllReport(Model):
     as_of: Utc
     assessed: int
-    changed: int
+    changed: tuple[RecommendationNotice, ...] = ()
+    """Those whose action changed, by symbol."""
 
 
 class ThesisRequest(Model):

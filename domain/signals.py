@@ -17,7 +17,7 @@ import numpy as np
 
 from domain.calendar_math import TradingClock, relevant_sessions
 from domain.config import ConfirmationConfig, SignalConfig, TradingConfig
-from domain.decisions import Assessment, Attribution, EvidenceItem, Layer, MarketWindow
+from domain.decisions import Assessment, Attribution, EvidenceItem, Layer, LayerTerm, MarketWindow
 from domain.errors import InvalidInput
 from domain.influence import Voice, corroborated, limited, voice_of
 from domain.kernels import (
@@ -43,13 +43,17 @@ from domain.novelty import novelty
 
 @dataclass(frozen=True)
 class SymbolInputs:
-    """What one symbol is assessed from. `macro` and `competitive` are the scores of those layers in [-1, 1]."""
+    """What one symbol is assessed from. `macro` and `competitive` are the scores of those layers in [-1, 1].
+
+    `terms` are what the two are made of; without them they stand as one term each.
+    """
 
     symbol: str
     evidence: Sequence[EvidenceItem]
     market: MarketWindow | None = None
     macro: float = 0.0
     competitive: float = 0.0
+    terms: Sequence[LayerTerm] = ()
 
 
 def assess(
@@ -62,13 +66,16 @@ def assess(
     symbol: str = "",
     macro: float = 0.0,
     competitive: float = 0.0,
+    terms: Sequence[LayerTerm] = (),
 ) -> Assessment:
     """Score one symbol at an instant. `symbol` is only needed where neither evidence nor market names it.
 
     See `assess_many`, which does the work.
     """
     named = symbol or (market.symbol if market is not None else "") or (evidence[0].symbol if evidence else "")
-    inputs = SymbolInputs(symbol=named, evidence=evidence, market=market, macro=macro, competitive=competitive)
+    inputs = SymbolInputs(
+        symbol=named, evidence=evidence, market=market, macro=macro, competitive=competitive, terms=terms
+    )
     return assess_many([inputs], as_of=as_of, session_dates=session_dates, config=config)[0]
 
 
@@ -152,9 +159,14 @@ def _checked(one: SymbolInputs) -> SymbolInputs:
         others.append(one.market.symbol)
     if others:
         raise InvalidInput("MIXED_SYMBOLS", "Assess one symbol at a time.", expected=one.symbol, found=min(others))
-    for name, value in (("macro", one.macro), ("competitive", one.competitive)):
+    for layer, value in ((Layer.MACRO, one.macro), (Layer.COMPETITIVE, one.competitive)):
         if not -1.0 <= value <= 1.0:
-            raise InvalidInput("SCORE_OUT_OF_RANGE", symbol=one.symbol, field=name, found=value, allowed="[-1, 1]")
+            raise InvalidInput("SCORE_OUT_OF_RANGE", symbol=one.symbol, field=layer, found=value, allowed="[-1, 1]")
+        made_of = [term.value for term in one.terms if term.layer is layer]
+        if made_of and math.fsum(made_of) != value:
+            raise InvalidInput(
+                "TERMS_DO_NOT_SUM", symbol=one.symbol, field=layer, found=math.fsum(made_of), expected=value
+            )
     return one
 
 
@@ -391,6 +403,8 @@ def _assessments(
                     shares=(weights[0] * company.shares[start:end]).tolist(),
                     weights=company.weights[start:end].tolist(),
                     layers=[float(value) for value in layers],
+                    others=one.terms,
+                    scales=weights,
                     composite_nano=composite_nano,
                     score_nano=score_nano,
                 ),
@@ -406,6 +420,8 @@ def _attributions(
     shares: Sequence[float],
     weights: Sequence[float],
     layers: Sequence[float],
+    others: Sequence[LayerTerm],
+    scales: tuple[float, float, float],
     composite_nano: int,
     score_nano: int,
 ) -> tuple[Attribution, ...]:
@@ -424,9 +440,28 @@ def _attributions(
         )
         for item, nano, weight, new, age in zip(terms.items, documents, weights, terms.novelty, terms.age, strict=True)
     ]
-    for layer, nano in ((Layer.MACRO, macro), (Layer.COMPETITIVE, competitive)):
-        if nano:
-            found.append(Attribution(layer=layer, nano=nano))
+    for layer, nano, weight in ((Layer.MACRO, macro, scales[1]), (Layer.COMPETITIVE, competitive, scales[2])):
+        found += _split(layer, nano, [term for term in others if term.layer is layer], weight)
     rest = score_nano - sum(term.nano for term in found)
     found.append(Attribution(layer=Layer.MARKET, nano=rest))
     return tuple(found)
+
+
+def _split(layer: Layer, nano: int, terms: Sequence[LayerTerm], weight: float) -> list[Attribution]:
+    """Share a layer's integer among its terms; a layer without any is one term, and none where it is nothing."""
+    if not terms:
+        return [Attribution(layer=layer, nano=nano)] if nano else []
+    parts = largest_remainder([weight * term.value * NANO for term in terms], nano)
+    return [
+        Attribution(
+            layer=layer,
+            evidence_id=term.evidence_id,
+            doc_id=term.doc_id,
+            nano=part,
+            weight=term.weight,
+            novelty=term.novelty,
+            age_td=term.age_td,
+            via=term.via,
+        )
+        for term, part in zip(terms, parts, strict=True)
+    ]

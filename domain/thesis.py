@@ -74,8 +74,8 @@ def invalidation_of(
 
 
 def _leading(assessment: Assessment) -> list[Attribution]:
-    """Sort the terms of documents by size, the largest first; terms of nothing are left out."""
-    terms = [term for term in assessment.attributions if term.evidence_id and term.nano]
+    """Sort the company's own documents by size, the largest first; terms of nothing are left out."""
+    terms = [term for term in assessment.attributions if term.layer is Layer.COMPANY and term.nano]
     return sorted(terms, key=lambda term: (-abs(term.nano), term.evidence_id))
 
 

@@ -120,6 +120,20 @@ async def in_force(session: AsyncSession, symbols: Sequence[str]) -> dict[str, d
     return found
 
 
+async def naming(session: AsyncSession) -> dict[str, list[str]]:
+    """By company, the followed companies that name it as a confirmed competitor: its news moves them."""
+    rows = await session.exec(
+        select(CompetitorLink.competitor, CompetitorLink.symbol)
+        .join(Company, col(Company.symbol) == col(CompetitorLink.symbol))
+        .where(CompetitorLink.status == LinkStatus.CONFIRMED.value, col(Company.followed))
+        .order_by(col(CompetitorLink.competitor), col(CompetitorLink.symbol))
+    )
+    found: dict[str, list[str]] = {}
+    for competitor, symbol in rows:
+        found.setdefault(competitor, []).append(symbol)
+    return found
+
+
 async def add_link(
     session: AsyncSession, *, symbol: str, wanted: NewCompetitor, actor: str, now: datetime
 ) -> CompetitorLink:

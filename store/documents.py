@@ -309,7 +309,7 @@ async def evidence_for(
             EvidenceRow.available_at <= as_of,
             EvidenceRow.available_at > as_of - timedelta(days=days),
             ~col(ExtractionRow.superseded),
-            ~_taken_back(as_of),
+            ~taken_back(col(EvidenceRow.doc_id), as_of),
         )
         .order_by(col(EvidenceRow.available_at), col(EvidenceRow.evidence_id))
     )
@@ -319,10 +319,10 @@ async def evidence_for(
     return found
 
 
-def _taken_back(as_of: datetime) -> Any:
-    """Whether a document known at `as_of` corrects or retracts the one that evidence was read in."""
+def taken_back(doc_id: Any, as_of: datetime) -> Any:
+    """Whether a document known at `as_of` corrects or retracts the one of the column."""
     return exists().where(
-        col(DocumentLink.original_id) == col(EvidenceRow.doc_id),
+        col(DocumentLink.original_id) == doc_id,
         col(DocumentLink.relation).in_([Relation.CORRECTION.value, Relation.RETRACTION.value]),
         col(DocumentLink.available_at) <= as_of,
     )

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from domain.documents import Credibility
+from domain.extraction import ExtractorKind
+from domain.macro import MacroTopic, Surprise
+from domain.macro_items import MacroItem, telling_quote
+from domain.registry import MacroFactor
+from domain.sources import site_of
 from store.database import Database, insert_from_json
+from store.documents import taken_back
 from store.tables.agents import AgentPerformance
-from store.tables.ingestion import ExtractionRow, MacroEventRow
+from store.tables.ingestion import Document, ExtractionRow, MacroEventRow, Source
 
 _SAVE = f"""
     WITH earlier AS (
@@ -23,3 +35,47 @@ _SAVE = f"""
 async def save(database: Database, *, extraction: str, events: str, calls: str) -> None:
     """Save readings of the economy, rows as JSON arrays; repeating it changes nothing."""
     await database.run(_SAVE, extraction, events, calls)
+
+
+async def items_for(session: AsyncSession, *, as_of: datetime, days: int) -> list[MacroItem]:
+    """Statements known at `as_of` and not older than `days`, by (available_at, id), from each newest reading."""
+    rows = await session.exec(
+        select(MacroEventRow, Document, ExtractionRow, Source.kind)
+        .join(Document, col(Document.doc_id) == col(MacroEventRow.doc_id))
+        .join(ExtractionRow, col(ExtractionRow.extraction_id) == col(MacroEventRow.extraction_id))
+        .join(Source, col(Source.source_id) == col(Document.source_id))
+        .where(
+            MacroEventRow.available_at <= as_of,
+            MacroEventRow.available_at > as_of - timedelta(days=days),
+            ~col(ExtractionRow.superseded),
+            ~taken_back(col(MacroEventRow.doc_id), as_of),
+        )
+        .order_by(col(MacroEventRow.available_at), col(MacroEventRow.macro_event_id))
+    )
+    return [_item(event, document, extraction, kind) for event, document, extraction, kind in rows]
+
+
+def _item(event: MacroEventRow, document: Document, extraction: ExtractionRow, kind: str) -> MacroItem:
+    surprise = Surprise.model_validate(event.surprise) if event.surprise else None
+    return MacroItem(
+        macro_event_id=event.macro_event_id,
+        doc_id=event.doc_id,
+        extraction_id=event.extraction_id,
+        available_at=event.available_at,
+        topic=MacroTopic(event.topic),
+        factor=MacroFactor(event.factor),
+        name=event.name,
+        region=event.region,
+        direction=event.direction,
+        confidence=event.confidence,
+        quote_validity=extraction.quotes_valid / extraction.quotes_total if extraction.quotes_total else 1.0,
+        surprise=surprise,
+        credibility=Credibility(document.credibility),
+        extractor=ExtractorKind(extraction.extractor),
+        content_hash=document.content_hash,
+        publisher=document.publisher,
+        site=site_of(document.source_id, kind, document.publisher),
+        title=document.title,
+        quote=telling_quote([quote["quote"] for quote in event.quotes], surprise),
+        shingles=tuple(document.shingles),
+    )

@@ -40,6 +40,18 @@ async def in_force(
     return {row.symbol: (row.version, row.exposures) for row in rows}
 
 
+async def exposed(session: AsyncSession, *, as_of: datetime) -> list[str]:
+    """Followed companies that have exposures at an instant."""
+    rows = await session.exec(
+        select(ExposureProfile.symbol)
+        .join(Company, col(Company.symbol) == col(ExposureProfile.symbol))
+        .where(ExposureProfile.created_at <= as_of, col(Company.followed))
+        .distinct()
+        .order_by(col(ExposureProfile.symbol))
+    )
+    return list(rows)
+
+
 async def list_versions(
     session: AsyncSession, *, symbol: str, limit: int, before: int | None = None
 ) -> Sequence[ExposureProfile]:

@@ -28,14 +28,17 @@ async def holdings(session: AsyncSession) -> list[Holding]:
     return [_holding(row) for row in rows]
 
 
-async def position_view(
-    session: AsyncSession, *, symbol: str, session_dates: Sequence[date], on: datetime
-) -> PositionView:
-    """What a recommendation needs to know about a holding; sessions are counted up to the day of `on`."""
-    row = await session.get(Position, symbol)
-    if row is None:
-        return PositionView()
+async def position_views(
+    session: AsyncSession, *, symbols: Sequence[str], session_dates: Sequence[date], on: datetime
+) -> dict[str, PositionView]:
+    """What recommendations need to know about holdings; sessions are counted up to the day of `on`."""
+    rows = await session.exec(select(Position).where(col(Position.symbol).in_(symbols)))
     today = on.astimezone(NEW_YORK).date()
+    held = {row.symbol: _view(row, session_dates, today) for row in rows}
+    return {symbol: held.get(symbol, PositionView()) for symbol in symbols}
+
+
+def _view(row: Position, session_dates: Sequence[date], today: date) -> PositionView:
     held = _sessions_between(session_dates, row.opened_session, today) if row.quantity != 0 else 0
     since = None
     if row.quantity == 0 and row.closed_session is not None:

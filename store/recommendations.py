@@ -17,34 +17,18 @@ from store.tables.decisions import DecisionRecordRow, RecommendationRow, SignalS
 
 async def save(
     session: AsyncSession,
+    decided: Sequence[tuple[Recommendation, str]],
     *,
-    recommendation: Recommendation,
-    record_key: str,
+    decided_by: str,
     recorded_at: datetime,
 ) -> None:
-    """Save a recommendation with its signal snapshot and the key of its decision record."""
-    assessment = recommendation.assessment
-    await insert_new(session, [_snapshot(assessment)])
-    await insert_new(
-        session,
-        [
-            RecommendationRow(
-                recommendation_id=recommendation.recommendation_id,
-                symbol=recommendation.symbol,
-                as_of=recommendation.as_of,
-                action=recommendation.action.value,
-                previous_action=recommendation.previous_action.value,
-                score=assessment.score,
-                conviction=assessment.conviction,
-                edge_bp=recommendation.edge_bp,
-                cost_bp=recommendation.cost_bp,
-                thesis=recommendation.thesis,
-                config_version=recommendation.config_version,
-                record_hash=recommendation.record_hash,
-                body=recommendation.model_dump(mode="json"),
-            )
-        ],
-    )
+    """Save recommendations with their signal snapshots, each with the key of its decision record.
+
+    Args:
+        decided_by: id of the workflow that assessed.
+    """
+    await insert_new(session, [_snapshot(recommendation.assessment) for recommendation, _ in decided])
+    await insert_new(session, [_row(recommendation) for recommendation, _ in decided])
     await insert_new(
         session,
         [
@@ -54,8 +38,10 @@ async def save(
                 symbol=recommendation.symbol,
                 as_of=recommendation.as_of,
                 record_key=record_key,
+                decided_by=decided_by,
                 recorded_at=recorded_at,
             )
+            for recommendation, record_key in decided
         ],
     )
 
@@ -112,15 +98,17 @@ async def find(session: AsyncSession, wanted: str) -> Recommendation:
     return Recommendation.model_validate(row.body)
 
 
-async def record_key(session: AsyncSession, recommendation_id: str) -> str:
-    """Key of the decision record in the object store."""
-    rows = await session.exec(
-        select(DecisionRecordRow.record_key).where(DecisionRecordRow.recommendation_id == recommendation_id)
-    )
-    key = rows.first()
-    if key is None:
+async def require_record(session: AsyncSession, recommendation_id: str) -> DecisionRecordRow:
+    """Where the decision record is kept, and which workflow decided.
+
+    Raises:
+        NotFound: there is no such recommendation.
+    """
+    rows = await session.exec(select(DecisionRecordRow).where(DecisionRecordRow.recommendation_id == recommendation_id))
+    row = rows.first()
+    if row is None:
         raise NotFound("DECISION_RECORD_NOT_FOUND", recommendation_id=recommendation_id)
-    return key
+    return row
 
 
 async def list_recent(
@@ -147,6 +135,24 @@ async def list_recent(
         col(RecommendationRow.as_of).desc(), col(RecommendationRow.recommendation_id).desc()
     ).limit(limit)
     return list((await session.exec(statement)).all())
+
+
+def _row(recommendation: Recommendation) -> RecommendationRow:
+    return RecommendationRow(
+        recommendation_id=recommendation.recommendation_id,
+        symbol=recommendation.symbol,
+        as_of=recommendation.as_of,
+        action=recommendation.action.value,
+        previous_action=recommendation.previous_action.value,
+        score=recommendation.assessment.score,
+        conviction=recommendation.assessment.conviction,
+        edge_bp=recommendation.edge_bp,
+        cost_bp=recommendation.cost_bp,
+        thesis=recommendation.thesis,
+        config_version=recommendation.config_version,
+        record_hash=recommendation.record_hash,
+        body=recommendation.model_dump(mode="json"),
+    )
 
 
 def _snapshot(assessment: Assessment) -> SignalSnapshot:

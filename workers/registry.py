@@ -20,6 +20,7 @@ from workflows.read_in_shadow import ReadInShadow
 from workflows.reconcile_schedules import ReconcileSchedules
 from workflows.replay_period import ReplayPeriod
 from workflows.research_symbol import ResearchSymbol
+from workflows.research_universe import ResearchUniverse
 from workflows.rewrite_thesis import RewriteThesis
 from workflows.trading_engine import TradingEngine
 from workflows.try_agent import TryAgent
@@ -54,6 +55,7 @@ ALL_WORKFLOWS: tuple[type, ...] = (
     ReconcileSchedules,
     ReplayPeriod,
     ResearchSymbol,
+    ResearchUniverse,
     RewriteThesis,
     TradingEngine,
     TryAgent,
@@ -160,11 +162,13 @@ def _research(parts: Parts) -> QueueDuties:
     what_if = parts.what_if_activities()
     return QueueDuties(
         Queue.RESEARCH,
-        workflows=[EvaluateAgent, ResearchSymbol, RewriteThesis, TryAgent, WhatIf],
+        workflows=[EvaluateAgent, ResearchSymbol, ResearchUniverse, RewriteThesis, TryAgent, WhatIf],
         activities=[
             documents.save_evidence,
             documents.record_failure,
             research.assess,
+            research.assess_universe,
+            research.next_session,
             research.tell_engine,
             what_if.plan_what_if,
             what_if.decide_again,

@@ -17,7 +17,17 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.ingestion import DocumentRequest
-from domain.research import AssessRequest, EvidenceNotice, RecommendationNotice, SymbolState, ThesisRequest
+from domain.research import (
+    AssessAllReport,
+    AssessAllRequest,
+    AssessRequest,
+    EconomyNotice,
+    EvidenceNotice,
+    RecommendationNotice,
+    SymbolState,
+    ThesisRequest,
+    UniverseState,
+)
 from domain.trading import (
     ApprovalDecision,
     EngineState,
@@ -31,6 +41,7 @@ from workflows.execute_order import ExecuteOrder
 from workflows.process_document import ProcessDocument
 from workflows.reconcile_schedules import ReconcileSchedules
 from workflows.research_symbol import ResearchSymbol
+from workflows.research_universe import ResearchUniverse
 from workflows.rewrite_thesis import RewriteThesis
 from workflows.trading_engine import TradingEngine
 
@@ -138,6 +149,36 @@ class TemporalFlows:
             request,
             id=f"assess-{names.run_stamp(request.as_of)}",
             rpc_timeout=timedelta(minutes=5),
+        )
+
+    async def tell_universe(self, notice: EconomyNotice) -> None:
+        await self._start_universe(notice)
+
+    async def ensure_universe(self) -> None:
+        await self._start_universe(None)
+
+    async def _start_universe(self, notice: EconomyNotice | None) -> None:
+        await self._client.start_workflow(
+            ResearchUniverse.run,
+            UniverseState(driven=self._driven),
+            id=names.RESEARCH_UNIVERSE,
+            task_queue=names.Queue.RESEARCH,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal="economy" if notice is not None else None,
+            start_signal_args=[notice] if notice is not None else [],
+            search_attributes=_attributes(stage="universe"),
+            static_summary="every company, before the open and when the economy moves",
+            rpc_timeout=RPC_TIMEOUT,
+        )
+
+    async def assess_universe(self, request: AssessAllRequest) -> AssessAllReport:
+        await self.ensure_universe()
+        handle = self._client.get_workflow_handle(names.RESEARCH_UNIVERSE)
+        return await handle.execute_update(
+            ResearchUniverse.assess,
+            request,
+            id=f"assess-{names.run_stamp(request.as_of)}",
+            rpc_timeout=timedelta(minutes=30),
         )
 
     async def tell_engine(self, notice: RecommendationNotice) -> None:

@@ -39,6 +39,7 @@ DECISION = SearchAttributeKey.for_keyword("StonksDecision")
 SEARCH_ATTRIBUTES = (STAGE, SYMBOL, SOURCE, STATE, DECISION)
 
 TRADING_ENGINE = "trading-engine"
+RESEARCH_UNIVERSE = "research-universe"
 RECONCILE_SCHEDULES = "reconcile-schedules"
 
 

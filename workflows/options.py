@@ -157,6 +157,14 @@ ASSESS: ActivityOptions = {
     "retry_policy": _retry(0, most=30.0),
 }
 
+ASSESS_ALL: ActivityOptions = {
+    "task_queue": Queue.RESEARCH,
+    "start_to_close_timeout": timedelta(minutes=30),
+    "heartbeat_timeout": timedelta(seconds=60),
+    "retry_policy": _retry(0, most=30.0),
+}
+"""Heartbeats after every hundred companies."""
+
 WHAT_IF: ActivityOptions = {
     "task_queue": Queue.RESEARCH,
     "start_to_close_timeout": timedelta(minutes=2),

@@ -6,7 +6,8 @@ record is computed again on the way, so that an explanation says itself whether 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import BaseModel, Field
@@ -18,9 +19,9 @@ from api.operations.links import TemporalLinks
 from domain.decisions import (
     Attribution,
     DecisionRecord,
-    EvidenceItem,
     Gate,
     Layer,
+    LayerTerm,
     Recommendation,
     RiskCheck,
 )
@@ -32,7 +33,7 @@ from store.database import Database
 from store.objects import ObjectStore
 from store.tables.agents import Thesis
 from store.tables.decisions import Approval, OrderIntentRow, RiskDecisionRow
-from store.tables.ingestion import Document, ExtractionRow
+from store.tables.ingestion import Document, EvidenceRow, ExtractionRow, MacroEventRow
 from store.tables.trading import FillRow, Order
 from workflows import names
 
@@ -60,6 +61,10 @@ class EvidenceShare(BaseModel):
     """Age in trading days."""
     extractor: str
     extractor_version: str
+    via: str = Field(default="", description="the factor that it moves, or the competitor that it is about")
+    transfer: float = Field(
+        default=1.0, description="the company's exposure to the factor, or how far it shares the competitor's fortune"
+    )
 
 
 class LayerShare(BaseModel):
@@ -209,11 +214,11 @@ async def explain(database: Database, objects: ObjectStore, links: TemporalLinks
     """
     async with database.transaction() as session:
         recommendation = await recommendations.find(session, wanted)
-        key = await recommendations.record_key(session, recommendation.recommendation_id)
+        kept = await recommendations.require_record(session, recommendation.recommendation_id)
         written = await theses.newest(session, recommendation.recommendation_id)
-    record = DecisionRecord.model_validate_json(await objects.get(key))
+    record = DecisionRecord.model_validate_json(await objects.get(kept.record_key))
     async with database.transaction() as session:
-        sources = await _sources(session, record.evidence)
+        told = await _told(session, record)
         intents = await _intents(session, recommendation.recommendation_id, links)
     return Explanation(
         recommendation_id=recommendation.recommendation_id,
@@ -225,7 +230,7 @@ async def explain(database: Database, objects: ObjectStore, links: TemporalLinks
         plain_thesis=_plain(written) if written is not None else None,
         reasons=list(recommendation.reasons),
         invalidation=list(recommendation.invalidation),
-        layers=_layers(recommendation, record, sources),
+        layers=_layers(recommendation, record, told),
         market=_market(recommendation),
         score=_score(recommendation),
         gates=list(recommendation.gates),
@@ -233,12 +238,12 @@ async def explain(database: Database, objects: ObjectStore, links: TemporalLinks
         versions=Versions(
             config=recommendation.config_version,
             code=record.code_version,
-            extractors=sorted({version for _, version in sources.values() if version}),
+            extractors=sorted({one.extractor_version for one in told.values() if one.extractor_version}),
         ),
         record_hash=recommendation.record_hash,
-        record_key=key,
+        record_key=kept.record_key,
         reproduced=_reproduced(recommendation, record),
-        temporal_url=links.workflow(names.symbol_id(recommendation.symbol)),
+        temporal_url=links.workflow(kept.decided_by or names.symbol_id(recommendation.symbol)),
     )
 
 
@@ -251,34 +256,106 @@ def _plain(written: Thesis) -> PlainThesis:
     )
 
 
-async def _sources(session: AsyncSession, evidence: Iterable[EvidenceItem]) -> dict[str, tuple[str, str]]:
-    """Address and extractor version by evidence id: what the record does not carry itself."""
-    items = list(evidence)
-    addresses = await session.exec(
-        select(Document.doc_id, Document.url).where(col(Document.doc_id).in_({item.doc_id for item in items}))
-    )
-    versions = await session.exec(
-        select(ExtractionRow.extraction_id, ExtractionRow.extractor_version).where(
-            col(ExtractionRow.extraction_id).in_({item.extraction_id for item in items})
+@dataclass(frozen=True)
+class _Told:
+    """What a statement says, and who says it: what the terms of a score do not carry themselves."""
+
+    title: str
+    publisher: str
+    url: str
+    published_at: datetime
+    available_at: datetime
+    event_type: str
+    role: str
+    sentiment: float
+    quote: str
+    extractor: str
+    extractor_version: str
+
+
+async def _told(session: AsyncSession, record: DecisionRecord) -> dict[str, _Told]:
+    """By evidence id: from the record what it carries, from the book what its other layers' terms name."""
+    named = [(item.doc_id, item.extraction_id) for item in record.evidence]
+    named += [(term.doc_id, term.extraction_id) for term in record.terms]
+    documents = {
+        row.doc_id: row
+        for row in await session.exec(select(Document).where(col(Document.doc_id).in_({doc for doc, _ in named})))
+    }
+    extractions = {
+        row.extraction_id: row
+        for row in await session.exec(
+            select(ExtractionRow).where(col(ExtractionRow.extraction_id).in_({extraction for _, extraction in named}))
         )
-    )
-    url, version = dict(addresses.all()), dict(versions.all())
-    return {item.evidence_id: (url.get(item.doc_id, ""), version.get(item.extraction_id, "")) for item in items}
+    }
+    found = {}
+    for item in record.evidence:
+        document, extraction = documents.get(item.doc_id), extractions.get(item.extraction_id)
+        found[item.evidence_id] = _Told(
+            title=item.title,
+            publisher=item.publisher,
+            url=document.url if document else "",
+            published_at=item.published_at,
+            available_at=item.available_at,
+            event_type=item.event_type.value,
+            role=item.role.value,
+            sentiment=item.sentiment,
+            quote=item.quote,
+            extractor=item.extractor.value,
+            extractor_version=extraction.extractor_version if extraction else "",
+        )
+    statements = await _statements(session, record.terms)
+    for term in record.terms:
+        document, extraction = documents.get(term.doc_id), extractions.get(term.extraction_id)
+        event_type, role, sentiment, quote = statements.get(term.evidence_id, ("", "", 0.0, ""))
+        found[term.evidence_id] = _Told(
+            title=document.title if document else "",
+            publisher=document.publisher if document else "",
+            url=document.url if document else "",
+            published_at=document.published_at if document else term.available_at,
+            available_at=term.available_at,
+            event_type=event_type,
+            role=role,
+            sentiment=sentiment,
+            quote=quote,
+            extractor=extraction.extractor if extraction else "",
+            extractor_version=extraction.extractor_version if extraction else "",
+        )
+    return found
 
 
-def _layers(
-    recommendation: Recommendation, record: DecisionRecord, sources: dict[str, tuple[str, str]]
-) -> list[LayerShare]:
+async def _statements(session: AsyncSession, terms: Sequence[LayerTerm]) -> dict[str, tuple[str, str, float, str]]:
+    """Kind, role, sign and quote of what the terms of the macro and the competitive layer name."""
+    on_economy = {term.evidence_id for term in terms if term.layer is Layer.MACRO}
+    on_rivals = {term.evidence_id for term in terms if term.layer is Layer.COMPETITIVE}
+    events = await session.exec(select(MacroEventRow).where(col(MacroEventRow.macro_event_id).in_(on_economy)))
+    evidence = await session.exec(select(EvidenceRow).where(col(EvidenceRow.evidence_id).in_(on_rivals)))
+    return {
+        **{
+            row.macro_event_id: (
+                row.topic,
+                row.factor,
+                row.direction,
+                str(row.quotes[0]["quote"]) if row.quotes else "",
+            )
+            for row in events
+        },
+        **{row.evidence_id: (row.event_type, row.role, row.sentiment, row.quote) for row in evidence},
+    }
+
+
+def _layers(recommendation: Recommendation, record: DecisionRecord, told: Mapping[str, _Told]) -> list[LayerShare]:
     assessment = recommendation.assessment
-    items = {item.evidence_id: item for item in record.evidence}
     scores = (assessment.company, assessment.macro, assessment.competitive)
     weights = layer_weights(record.config.signals)
+    transfers = {(term.evidence_id, term.via): term.transfer for term in record.terms}
     layers = []
     for layer, score, weight in zip((Layer.COMPANY, Layer.MACRO, Layer.COMPETITIVE), scores, weights, strict=True):
         terms = [term for term in assessment.attributions if term.layer is layer]
         nano = sum(term.nano for term in terms)
         shares = [
-            _evidence(term, items[term.evidence_id], *sources[term.evidence_id]) for term in terms if term.evidence_id
+            _evidence(term, told[term.evidence_id], transfers.get((term.evidence_id, term.via), 1.0))
+            for term in terms
+            if term.evidence_id
         ]
         shares.sort(key=lambda share: (-abs(share.nano), share.evidence_id))
         layers.append(
@@ -287,26 +364,28 @@ def _layers(
     return layers
 
 
-def _evidence(term: Attribution, item: EvidenceItem, url: str, extractor_version: str) -> EvidenceShare:
+def _evidence(term: Attribution, told: _Told, transfer: float) -> EvidenceShare:
     return EvidenceShare(
-        evidence_id=item.evidence_id,
-        doc_id=item.doc_id,
-        title=item.title,
-        publisher=item.publisher,
-        url=url,
-        published_at=item.published_at,
-        available_at=item.available_at,
-        event_type=item.event_type.value,
-        role=item.role.value,
-        sentiment=item.sentiment,
-        quote=item.quote,
+        evidence_id=term.evidence_id,
+        doc_id=term.doc_id,
+        title=told.title,
+        publisher=told.publisher,
+        url=told.url,
+        published_at=told.published_at,
+        available_at=told.available_at,
+        event_type=told.event_type,
+        role=told.role,
+        sentiment=told.sentiment,
+        quote=told.quote,
         nano=term.nano,
         share=from_nano(term.nano),
         weight=term.weight,
         novelty=term.novelty,
         age_td=term.age_td,
-        extractor=item.extractor.value,
-        extractor_version=extractor_version,
+        extractor=told.extractor,
+        extractor_version=told.extractor_version,
+        via=term.via,
+        transfer=transfer,
     )
 
 

@@ -57,6 +57,8 @@ class DecisionRecordRow(SQLModel, table=True):
     symbol: str = text()
     as_of: datetime = instant()
     record_key: str = text()
+    decided_by: str = text("")
+    """Id of the workflow that assessed."""
     recorded_at: datetime = instant()
 
 

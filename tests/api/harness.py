@@ -292,7 +292,7 @@ class Platform:
                     status=DocumentStatus.PROCESSED,
                 )
         async with self.parts.database.transaction() as session:
-            await recommendations.save(session, recommendation=found, record_key=key, recorded_at=NOW)
+            await recommendations.save(session, [(found, key)], decided_by="", recorded_at=NOW)
         return found
 
     async def order(

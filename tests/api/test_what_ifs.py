@@ -70,7 +70,7 @@ async def _recommended(platform: Platform, recommendation_id: str, symbol: str =
     )
     async with platform.parts.database.transaction() as session:
         await recommendations.save(
-            session, recommendation=recommendation, record_key="records/none", recorded_at=datetime.now(UTC)
+            session, [(recommendation, "records/none")], decided_by="", recorded_at=datetime.now(UTC)
         )
     return recommendation_id
 

@@ -87,7 +87,7 @@ class Desk:
         )
         async with self.parts.database.transaction() as session:
             await registry.add_unnamed(session, [self.symbol], origin="test")
-            await recommendations.save(session, recommendation=recommendation, record_key="test", recorded_at=self.now)
+            await recommendations.save(session, [(recommendation, "test")], decided_by="", recorded_at=self.now)
             await orders.save_intents(session, [intent])
         return intent.intent_id
 

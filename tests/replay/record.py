@@ -87,12 +87,11 @@ def _record_replay(state_dir: Path, label: str) -> None:
 
     def fetch(finished: Finished) -> None:
         intent = next(order["intent_id"] for order in finished.body["orders"] if order["status"] == "filled")
-        symbol = next(order["symbol"] for order in finished.body["orders"] if order["intent_id"] == intent)
         wanted = {
             "replay_period": names.replay_id(request.replay_id),
             "ingest_source": names.ingest_id("replay-documents", request.replay_id),
             "trading_engine": names.TRADING_ENGINE,
-            "research_symbol": names.symbol_id(symbol),
+            "research_universe": names.RESEARCH_UNIVERSE,
             "execute_order": names.order_id(intent),
             "process_document": "",
         }
@@ -174,6 +173,7 @@ async def _run_agents(stack: Stack, label: str) -> None:
         await parts.client.execute_workflow(TryAgent.run, trial, id=tried, task_queue=names.Queue.RESEARCH)
         found = {
             "process_document.agents": names.document_id(told.doc_id),
+            "research_symbol": names.symbol_id("CAT"),
             "read_in_shadow": await shadow_of(parts, told),
             "rewrite_thesis": names.thesis_id(asked),
             "what_if": names.what_if_id(again.what_if_id),
@@ -218,6 +218,7 @@ async def _run_live(environment: Mapping[str, str], label: str) -> None:
     try:
         wanted = {
             "reconcile_schedules": names.RECONCILE_SCHEDULES,
+            "research_universe.live": names.RESEARCH_UNIVERSE,
             "ingest_source.pages": names.ingest_id("wire", "recorded"),
             "try_source": names.try_source_id("wire", "recorded"),
             "infer_competitors": names.infer_competitors_id("ci_recorded"),
