@@ -72,9 +72,8 @@ class ResearchActivities:
         for start in range(0, len(symbols), SYMBOLS_AT_ONCE):
             notices += await self._assess(symbols[start : start + SYMBOLS_AT_ONCE], request.as_of)
             activity.heartbeat(len(notices))
-        return AssessAllReport(
-            as_of=request.as_of, assessed=len(notices), changed=tuple(notice for notice in notices if notice.changed)
-        )
+        changed = tuple(notice for notice in notices if notice.changed)
+        return AssessAllReport(as_of=request.as_of, assessed=len(notices), changed=len(changed), notices=changed)
 
     @activity.defn
     async def next_session(self, query: SessionQuery) -> Session:

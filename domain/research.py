@@ -81,8 +81,10 @@ class AssessAllRequest(Model):
 class AssessAllReport(Model):
     as_of: Utc
     assessed: int
-    changed: tuple[RecommendationNotice, ...] = ()
-    """Those whose action changed, by symbol."""
+    changed: int
+    """Those whose action is another than before."""
+    notices: tuple[RecommendationNotice, ...] = ()
+    """Of those that changed, by symbol."""
 
 
 class ThesisRequest(Model):

@@ -101,10 +101,10 @@ class ResearchUniverse:
         )
         self._passes += 1
         workflow.set_current_details(
-            f"{report.assessed} companies · {len(report.changed)} changed · as of {report.as_of.isoformat()}"
+            f"{report.assessed} companies · {report.changed} changed · as of {report.as_of.isoformat()}"
         )
         if not self._state.driven:
-            for notice in report.changed:
+            for notice in report.notices:
                 await workflow.execute_activity_method(
                     ResearchActivities.tell_engine,
                     notice,

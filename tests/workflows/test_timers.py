@@ -21,7 +21,16 @@ from temporalio.worker import Worker
 
 from domain.decisions import Action, RiskOutcome, TradingState
 from domain.market import Session
-from domain.research import AssessRequest, EvidenceNotice, RecommendationNotice, SymbolState
+from domain.research import (
+    AssessAllReport,
+    AssessAllRequest,
+    AssessRequest,
+    EconomyNotice,
+    EvidenceNotice,
+    RecommendationNotice,
+    SymbolState,
+    UniverseState,
+)
 from domain.trading import (
     ApprovalDecision,
     ApprovalRecord,
@@ -50,6 +59,7 @@ from workflows import names
 from workflows.execute_order import ExecuteOrder
 from workflows.names import Queue
 from workflows.research_symbol import ResearchSymbol
+from workflows.research_universe import ResearchUniverse
 from workflows.trading_engine import TradingEngine
 
 EXPIRES_AFTER = timedelta(hours=4)
@@ -62,6 +72,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.assessed: list[datetime] = []
+        self.passes: list[datetime] = []
         self.told: list[RecommendationNotice] = []
         self.recorded: list[ApprovalRecord] = []
         self.closed: list[CloseRequest] = []
@@ -83,6 +94,12 @@ class Desk:
             score=0.3,
             conviction=0.3,
         )
+
+    @activity.defn
+    async def assess_universe(self, request: AssessAllRequest) -> AssessAllReport:
+        self.passes.append(request.as_of)
+        notice = await self.assess(AssessRequest(symbol="ACME", as_of=request.as_of))
+        return AssessAllReport(as_of=request.as_of, assessed=2, changed=1, notices=(notice,))
 
     @activity.defn
     async def tell_engine(self, notice: RecommendationNotice) -> None:
@@ -172,7 +189,11 @@ async def _server() -> AsyncIterator[tuple[WorkflowEnvironment, Desk]]:
             )
         )
         for queue, flows, activities in (
-            (Queue.RESEARCH, [ResearchSymbol], [made.assess, made.tell_engine]),
+            (
+                Queue.RESEARCH,
+                [ResearchSymbol, ResearchUniverse],
+                [made.assess, made.assess_universe, made.tell_engine, made.next_session],
+            ),
             (Queue.TRADING, [TradingEngine, ExecuteOrder], trading),
         ):
             worker = Worker(environment.client, task_queue=queue, workflows=flows, activities=activities)
@@ -246,6 +267,50 @@ async def test_symbol_when_evidence_keeps_arriving_then_it_waits_no_longer_than_
         await environment.sleep(10)
     assert desk.assessed
     assert (desk.assessed[0] - first).total_seconds() <= 75
+    await handle.terminate()
+
+
+@on_a_skipping_server
+async def test_universe_when_sessions_come_then_it_is_assessed_once_before_each_open(
+    environment: WorkflowEnvironment, desk: Desk
+) -> None:
+    handle = await environment.client.start_workflow(
+        ResearchUniverse.run,
+        UniverseState(lead_seconds=900),
+        id=names.RESEARCH_UNIVERSE,
+        task_queue=Queue.RESEARCH,
+    )
+    await environment.sleep(timedelta(days=3))
+    assert 2 <= len(desk.passes) <= 3
+    opens = [session.opens_at for session in desk.sessions]
+    late = [
+        (at - (open_at - timedelta(seconds=900))).total_seconds()
+        for at, open_at in zip(desk.passes, opens, strict=False)
+    ]
+    assert all(0 <= seconds < 60 for seconds in late)
+    assert [notice.symbol for notice in desk.told] == ["ACME"] * len(desk.passes)
+    await handle.terminate()
+
+
+@on_a_skipping_server
+async def test_universe_when_the_economy_moves_then_it_is_assessed_once_the_news_stops(
+    environment: WorkflowEnvironment, desk: Desk
+) -> None:
+    handle = await environment.client.start_workflow(
+        ResearchUniverse.run,
+        UniverseState(quiet_seconds=60, maximum_wait_seconds=600),
+        id=names.RESEARCH_UNIVERSE,
+        task_queue=Queue.RESEARCH,
+    )
+    last = await _now(environment)
+    for number in range(3):
+        last = await _now(environment)
+        await handle.signal(ResearchUniverse.economy, EconomyNotice(doc_id=str(number), available_at=last))
+        await environment.sleep(20)
+    await environment.sleep(180)
+    assert len(desk.passes) == 1
+    assert 59 <= (desk.passes[0] - last).total_seconds() <= 90
+    assert await handle.query(ResearchUniverse.pending) == []
     await handle.terminate()
 
 
