@@ -11,6 +11,7 @@ from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from domain.adjustment import adjusted_close, adjusted_volume, split_factor
 from domain.decisions import MarketWindow
 from domain.market import Bar, CorporateAction
 from store.tables.market import BarRow, CorporateActionRow
@@ -75,19 +76,12 @@ async def windows(
 def _window(
     symbol: str, bars: list[tuple[date, Decimal, int]], splits: list[tuple[date, Decimal]], today: date
 ) -> MarketWindow:
-    closes, volumes = [], []
-    for day, close, volume in bars:
-        factor = Decimal(1)
-        for ex_date, ratio in splits:
-            if day < ex_date <= today:
-                factor *= ratio
-        closes.append(float(close / factor))
-        volumes.append(float(volume * factor))
+    factors = [split_factor(day, splits, today) for day, _, _ in bars]
     return MarketWindow(
         symbol=symbol,
         sessions=tuple(day.isoformat() for day, _, _ in bars),
-        closes=tuple(closes),
-        volumes=tuple(volumes),
+        closes=tuple(adjusted_close(close, factor) for (_, close, _), factor in zip(bars, factors, strict=True)),
+        volumes=tuple(adjusted_volume(volume, factor) for (_, _, volume), factor in zip(bars, factors, strict=True)),
     )
 
 
