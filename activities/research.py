@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from temporalio import activity
@@ -13,14 +12,11 @@ from activities.agent_resolver import AgentResolver
 from activities.layers import other_layers, universe
 from activities.ports import Calendar, Flows
 from domain.agents import AgentKind, Engine, assign
-from domain.config import TradingConfig
-from domain.decisions import Action, DecisionRecord, EvidenceItem, MarketWindow, PositionView, Recommendation
+from domain.decision_pass import PassInputs, decide_all
+from domain.decisions import Action, DecisionRecord, Recommendation
 from domain.ids import digest
-from domain.layer_terms import OtherLayers
 from domain.market import Session
-from domain.recommendation import recommend
 from domain.research import AssessAllReport, AssessAllRequest, AssessRequest, RecommendationNotice, ThesisRequest
-from domain.signals import SymbolInputs, assess_many
 from domain.trading import SessionQuery
 from store import config, documents, market, portfolio, recommendations
 from store.database import Database
@@ -96,7 +92,7 @@ class ResearchActivities:
 
     async def _assess(self, symbols: Sequence[str], as_of: datetime) -> list[RecommendationNotice]:
         inputs = await self._inputs(symbols, as_of)
-        decided = await asyncio.to_thread(_decide, symbols, as_of, inputs, self._code_version)
+        decided = await asyncio.to_thread(decide_all, symbols, as_of, inputs, code_version=self._code_version)
         keys = await asyncio.gather(*(self._keep(record) for _, record in decided))
         async with self._database.transaction() as session:
             await recommendations.save(
@@ -111,14 +107,14 @@ class ResearchActivities:
         body = record.model_dump_json().encode()
         return await self._objects.put(key_for("records", digest(body.decode(), length=64)), body, "application/json")
 
-    async def _inputs(self, symbols: Sequence[str], as_of: datetime) -> _Inputs:
+    async def _inputs(self, symbols: Sequence[str], as_of: datetime) -> PassInputs:
         dates = self._session_dates(as_of)
         async with self._database.transaction() as session:
             settings = await config.current(session)
             days = settings.signals.lookback_days
             evidence = await documents.evidence_for(session, symbols=symbols, as_of=as_of, days=days)
-            return _Inputs(
-                settings=settings,
+            return PassInputs(
+                config=settings,
                 session_dates=dates,
                 evidence=evidence,
                 others=await other_layers(session, evidence, as_of=as_of, session_dates=dates, config=settings.signals),
@@ -131,54 +127,6 @@ class ResearchActivities:
         first = (as_of - timedelta(days=CALENDAR_DAYS_BEFORE)).date()
         last = (as_of + timedelta(days=CALENDAR_DAYS_AFTER)).date()
         return [session.date for session in self._calendar.sessions(first, last)]
-
-
-@dataclass(frozen=True)
-class _Inputs:
-    """What some symbols are decided from at an instant; the tables are by symbol."""
-
-    settings: TradingConfig
-    session_dates: list[date]
-    evidence: dict[str, list[EvidenceItem]]
-    others: dict[str, OtherLayers]
-    windows: dict[str, MarketWindow]
-    previous: dict[str, Action]
-    positions: dict[str, PositionView]
-
-
-def _decide(
-    symbols: Sequence[str], as_of: datetime, given: _Inputs, code_version: str
-) -> list[tuple[Recommendation, DecisionRecord]]:
-    assessed = assess_many(
-        [
-            SymbolInputs(
-                symbol=symbol,
-                evidence=given.evidence[symbol],
-                market=given.windows.get(symbol),
-                macro=given.others[symbol].macro,
-                competitive=given.others[symbol].competitive,
-                terms=given.others[symbol].terms,
-            )
-            for symbol in symbols
-        ],
-        as_of=as_of,
-        session_dates=given.session_dates,
-        config=given.settings,
-    )
-    return [
-        recommend(
-            assessment,
-            previous=given.previous.get(symbol, Action.NONE),
-            position=given.positions[symbol],
-            config=given.settings,
-            evidence=given.evidence[symbol],
-            market=given.windows.get(symbol),
-            session_dates=given.session_dates,
-            code_version=code_version,
-            terms=given.others[symbol].terms,
-        )
-        for symbol, assessment in zip(symbols, assessed, strict=True)
-    ]
 
 
 def _notice(recommendation: Recommendation) -> RecommendationNotice:

@@ -10,14 +10,16 @@ holds exactly. With whole shares and prices to the micro-dollar every amount fit
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from datetime import date
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
-from domain.decisions import Holding, Side
+from domain.decisions import Holding, PositionView, Side
 from domain.errors import Conflict, InvalidInput
 from domain.model import Model, Utc
 
@@ -178,6 +180,38 @@ def apply_dividend(holding: Holding, cash_per_share: Decimal) -> BookChange:
     if not cash_per_share >= 0:
         raise InvalidInput("INVALID_DIVIDEND", "A dividend is 0 or more dollars a share.", found=cash_per_share)
     return _change(holding, holding, product(holding.quantity, cash_per_share))
+
+
+def position_view(
+    quantity: Decimal,
+    average_price: Decimal,
+    *,
+    opened: date | None,
+    closed: date | None,
+    session_dates: Sequence[date],
+    today: date,
+) -> PositionView:
+    """Say what a recommendation needs to know about a holding; sessions are counted up to `today`.
+
+    Amounts lose their trailing zeros: decision records are compared byte for byte, wherever the amounts came from.
+    """
+    held = _sessions_between(session_dates, opened, today) if quantity != 0 else 0
+    since = _sessions_between(session_dates, closed, today) if quantity == 0 and closed is not None else None
+    return PositionView(
+        quantity=plain(quantity), average_price=plain(average_price), sessions_held=held, sessions_since_exit=since
+    )
+
+
+def plain(amount: Decimal) -> Decimal:
+    """Drop trailing zeros and exponents."""
+    return Decimal(format(amount.normalize(_EXACT), "f"))
+
+
+def _sessions_between(session_dates: Sequence[date], first: date | None, last: date) -> int:
+    """Count the sessions after `first` up to `last`."""
+    if first is None:
+        return 0
+    return max(0, bisect_left(session_dates, last) - bisect_right(session_dates, first) + 1)
 
 
 def cost(holding: Holding) -> Decimal:

@@ -102,21 +102,19 @@ async def list_links(
     return (await session.exec(statement.order_by(col(CompetitorLink.competitor)).limit(limit))).all()
 
 
-async def in_force(session: AsyncSession, symbols: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Strength by confirmed competitor of each of the companies. Both ends are followed."""
-    rows = await session.exec(
+async def in_force(session: AsyncSession, symbols: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
+    """Strength by confirmed and followed competitor, of each of some companies or of all that have any."""
+    statement = (
         select(CompetitorLink)
         .join(Company, col(Company.symbol) == col(CompetitorLink.competitor))
-        .where(
-            col(CompetitorLink.symbol).in_(symbols),
-            CompetitorLink.status == LinkStatus.CONFIRMED.value,
-            col(Company.followed),
-        )
+        .where(CompetitorLink.status == LinkStatus.CONFIRMED.value, col(Company.followed))
         .order_by(col(CompetitorLink.symbol), col(CompetitorLink.competitor))
     )
-    found: dict[str, dict[str, float]] = {symbol: {} for symbol in symbols}
-    for row in rows:
-        found[row.symbol][row.competitor] = row.strength
+    if symbols is not None:
+        statement = statement.where(col(CompetitorLink.symbol).in_(symbols))
+    found: dict[str, dict[str, float]] = {symbol: {} for symbol in symbols or ()}
+    for row in await session.exec(statement):
+        found.setdefault(row.symbol, {})[row.competitor] = row.strength
     return found
 
 

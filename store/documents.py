@@ -61,6 +61,7 @@ _SAVE_SHADOW = f"""
     WITH new_call AS ({insert_from_json(AgentPerformance, "$2")})
     {insert_from_json(ExtractionRow, "$1")}
 """
+_TAKING_BACK = (Relation.CORRECTION.value, Relation.RETRACTION.value)
 _JUDGED_IN = "SELECT DISTINCT symbol FROM evidence WHERE doc_id = ANY($1::text[]) ORDER BY symbol"
 
 
@@ -300,18 +301,9 @@ async def evidence_for(
 ) -> dict[str, list[EvidenceItem]]:
     """Evidence known at `as_of` and not older than `days`, by symbol, ordered by (available_at, evidence id)."""
     rows = await session.exec(
-        select(EvidenceRow, Document, ExtractionRow, Source.kind)
-        .join(Document, col(Document.doc_id) == col(EvidenceRow.doc_id))
-        .join(Source, col(Source.source_id) == col(Document.source_id))
-        .join(ExtractionRow, col(ExtractionRow.extraction_id) == col(EvidenceRow.extraction_id))
-        .where(
-            col(EvidenceRow.symbol).in_(symbols),
-            EvidenceRow.available_at <= as_of,
-            EvidenceRow.available_at > as_of - timedelta(days=days),
-            ~col(ExtractionRow.superseded),
-            ~taken_back(col(EvidenceRow.doc_id), as_of),
+        _evidence(after=as_of - timedelta(days=days), until=as_of).where(
+            col(EvidenceRow.symbol).in_(symbols), ~taken_back(col(EvidenceRow.doc_id), as_of)
         )
-        .order_by(col(EvidenceRow.available_at), col(EvidenceRow.evidence_id))
     )
     found: dict[str, list[EvidenceItem]] = {symbol: [] for symbol in symbols}
     for evidence, document, extraction, kind in rows:
@@ -319,11 +311,41 @@ async def evidence_for(
     return found
 
 
+async def evidence_between(session: AsyncSession, *, after: datetime, until: datetime) -> dict[str, list[EvidenceItem]]:
+    """All evidence of a period, also what was taken back, by symbol, ordered by (available_at, evidence id)."""
+    found: dict[str, list[EvidenceItem]] = {}
+    for evidence, document, extraction, kind in await session.exec(_evidence(after=after, until=until)):
+        found.setdefault(evidence.symbol, []).append(_item(evidence, document, extraction, kind))
+    return dict(sorted(found.items()))
+
+
+async def takings_back(session: AsyncSession, *, until: datetime) -> dict[str, datetime]:
+    """By document, since when a correction or a retraction of it was known."""
+    rows = await session.exec(
+        select(DocumentLink.original_id, func.min(DocumentLink.available_at))
+        .where(col(DocumentLink.relation).in_(_TAKING_BACK), DocumentLink.available_at <= until)
+        .group_by(DocumentLink.original_id)
+    )
+    return dict(rows.all())
+
+
+def _evidence(*, after: datetime, until: datetime) -> Any:
+    """Evidence of the newest readings that became known after one instant and not after another, in order."""
+    return (
+        select(EvidenceRow, Document, ExtractionRow, Source.kind)
+        .join(Document, col(Document.doc_id) == col(EvidenceRow.doc_id))
+        .join(Source, col(Source.source_id) == col(Document.source_id))
+        .join(ExtractionRow, col(ExtractionRow.extraction_id) == col(EvidenceRow.extraction_id))
+        .where(EvidenceRow.available_at <= until, EvidenceRow.available_at > after, ~col(ExtractionRow.superseded))
+        .order_by(col(EvidenceRow.available_at), col(EvidenceRow.evidence_id))
+    )
+
+
 def taken_back(doc_id: Any, as_of: datetime) -> Any:
     """Whether a document known at `as_of` corrects or retracts the one of the column."""
     return exists().where(
         col(DocumentLink.original_id) == doc_id,
-        col(DocumentLink.relation).in_([Relation.CORRECTION.value, Relation.RETRACTION.value]),
+        col(DocumentLink.relation).in_(_TAKING_BACK),
         col(DocumentLink.available_at) <= as_of,
     )
 

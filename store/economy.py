@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -39,20 +40,30 @@ async def save(database: Database, *, extraction: str, events: str, calls: str) 
 
 async def items_for(session: AsyncSession, *, as_of: datetime, days: int) -> list[MacroItem]:
     """Statements known at `as_of` and not older than `days`, by (available_at, id), from each newest reading."""
-    rows = await session.exec(
+    wanted = _statements(after=as_of - timedelta(days=days), until=as_of)
+    rows = await session.exec(wanted.where(~taken_back(col(MacroEventRow.doc_id), as_of)))
+    return [_item(event, document, extraction, kind) for event, document, extraction, kind in rows]
+
+
+async def items_between(session: AsyncSession, *, after: datetime, until: datetime) -> list[MacroItem]:
+    """All statements of a period, also what was taken back, by (available_at, id), from each newest reading."""
+    rows = await session.exec(_statements(after=after, until=until))
+    return [_item(event, document, extraction, kind) for event, document, extraction, kind in rows]
+
+
+def _statements(*, after: datetime, until: datetime) -> Any:
+    return (
         select(MacroEventRow, Document, ExtractionRow, Source.kind)
         .join(Document, col(Document.doc_id) == col(MacroEventRow.doc_id))
         .join(ExtractionRow, col(ExtractionRow.extraction_id) == col(MacroEventRow.extraction_id))
         .join(Source, col(Source.source_id) == col(Document.source_id))
         .where(
-            MacroEventRow.available_at <= as_of,
-            MacroEventRow.available_at > as_of - timedelta(days=days),
+            MacroEventRow.available_at <= until,
+            MacroEventRow.available_at > after,
             ~col(ExtractionRow.superseded),
-            ~taken_back(col(MacroEventRow.doc_id), as_of),
         )
         .order_by(col(MacroEventRow.available_at), col(MacroEventRow.macro_event_id))
     )
-    return [_item(event, document, extraction, kind) for event, document, extraction, kind in rows]
 
 
 def _item(event: MacroEventRow, document: Document, extraction: ExtractionRow, kind: str) -> MacroItem:

@@ -52,6 +52,20 @@ async def exposed(session: AsyncSession, *, as_of: datetime) -> list[str]:
     return list(rows)
 
 
+async def histories(session: AsyncSession, *, until: datetime) -> dict[str, list[tuple[datetime, Exposures]]]:
+    """Every profile of each followed company, oldest first, with the instant from which it was in force."""
+    rows = await session.exec(
+        select(ExposureProfile)
+        .join(Company, col(Company.symbol) == col(ExposureProfile.symbol))
+        .where(ExposureProfile.created_at <= until, col(Company.followed))
+        .order_by(col(ExposureProfile.symbol), col(ExposureProfile.version))
+    )
+    found: dict[str, list[tuple[datetime, Exposures]]] = {}
+    for row in rows:
+        found.setdefault(row.symbol, []).append((row.created_at, row.exposures))
+    return found
+
+
 async def list_versions(
     session: AsyncSession, *, symbol: str, limit: int, before: int | None = None
 ) -> Sequence[ExposureProfile]:

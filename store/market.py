@@ -24,7 +24,7 @@ async def bars_on(session: AsyncSession, *, on: date, symbols: Sequence[str] | N
     statement = select(BarRow).where(BarRow.session == on).order_by(col(BarRow.symbol))
     if symbols is not None:
         statement = statement.where(col(BarRow.symbol).in_(symbols))
-    return [_bar(row) for row in await session.exec(statement)]
+    return [bar_of(row) for row in await session.exec(statement)]
 
 
 async def actions_on(session: AsyncSession, *, on: date) -> list[CorporateAction]:
@@ -85,7 +85,7 @@ def _window(
     )
 
 
-def _bar(row: BarRow) -> Bar:
+def bar_of(row: BarRow) -> Bar:
     return Bar(
         symbol=row.symbol,
         session=row.session,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.decisions import Holding, Portfolio, PositionView, Side
 from domain.market import CorporateAction
-from domain.portfolio import Fill, apply_dividend, apply_fill, apply_split
+from domain.portfolio import Fill, apply_dividend, apply_fill, apply_split, position_view
 from store.database import insert_new, upsert
 from store.tables.decisions import OrderIntentRow
 from store.tables.trading import AccountSnapshot, CorporateActionEntry, FillRow, Order, Position
@@ -34,18 +33,18 @@ async def position_views(
     """What recommendations need to know about holdings; sessions are counted up to the day of `on`."""
     rows = await session.exec(select(Position).where(col(Position.symbol).in_(symbols)))
     today = on.astimezone(NEW_YORK).date()
-    held = {row.symbol: _view(row, session_dates, today) for row in rows}
+    held = {
+        row.symbol: position_view(
+            row.quantity,
+            row.average_price,
+            opened=row.opened_session,
+            closed=row.closed_session,
+            session_dates=session_dates,
+            today=today,
+        )
+        for row in rows
+    }
     return {symbol: held.get(symbol, PositionView()) for symbol in symbols}
-
-
-def _view(row: Position, session_dates: Sequence[date], today: date) -> PositionView:
-    held = _sessions_between(session_dates, row.opened_session, today) if row.quantity != 0 else 0
-    since = None
-    if row.quantity == 0 and row.closed_session is not None:
-        since = _sessions_between(session_dates, row.closed_session, today)
-    return PositionView(
-        quantity=row.quantity, average_price=row.average_price, sessions_held=held, sessions_since_exit=since
-    )
 
 
 async def book_fills(session: AsyncSession, *, order_id: str, fills: Sequence[Fill], booked_at: datetime) -> int:
@@ -220,10 +219,3 @@ def _holding(row: Position) -> Holding:
         last_price=row.last_price,
         opened_session=row.opened_session.isoformat() if row.opened_session else "",
     )
-
-
-def _sessions_between(session_dates: Sequence[date], first: date | None, last: date) -> int:
-    """Sessions after `first` up to `last`."""
-    if first is None:
-        return 0
-    return max(0, bisect_left(session_dates, last) - bisect_right(session_dates, first) + 1)

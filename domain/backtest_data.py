@@ -1,0 +1,216 @@
+"""What a backtest reads: everything that the book came to know, cut at an instant as production would have seen it.
+
+Every fact carries the instant from which it was known, and the cuts read nothing later. Two things have no history and
+are those of today: confirmed links between competitors, and which companies are followed.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import TypeVar
+
+from domain.adjustment import Split, adjusted_close, adjusted_volume, split_factor
+from domain.config import SignalConfig
+from domain.decisions import EvidenceItem, MarketWindow
+from domain.documents import NEW_YORK
+from domain.errors import InvalidInput
+from domain.layer_terms import OtherLayers, competitive_terms, macro_terms
+from domain.macro_items import MacroItem
+from domain.market import Bar, CorporateAction, Session
+from domain.registry import Exposures
+
+DAYS_BEFORE = 130
+"""Enough calendar days before an instant to count trading days of any age or holding that matters."""
+DAYS_AFTER = 7
+"""Beyond it, so that a holiday is known to be one."""
+
+Known = TypeVar("Known", EvidenceItem, MacroItem)
+
+
+@dataclass(frozen=True)
+class KnownBar:
+    """A raw bar, and the instant from which it was known."""
+
+    bar: Bar
+    available_at: datetime
+
+
+class BarSeries:
+    """One symbol's bars, oldest first, seen as of an instant in that day's shares."""
+
+    def __init__(self, symbol: str, bars: Sequence[KnownBar], splits: Sequence[Split]) -> None:
+        self.symbol = symbol
+        self._bars = sorted(bars, key=lambda known: known.bar.session)
+        self._known = [known.available_at for known in self._bars]
+        self._in_order = all(a <= b for a, b in zip(self._known, self._known[1:], strict=False))
+        self._splits = sorted(splits)
+        self._epoch = -1
+        self._sessions: list[str] = [known.bar.session.isoformat() for known in self._bars]
+        self._closes: list[float] = []
+        self._volumes: list[float] = []
+        self._on = {known.bar.session: known.bar for known in self._bars}
+
+    def on(self, session: date) -> Bar | None:
+        """The raw bar of a session."""
+        return self._on.get(session)
+
+    @property
+    def bars(self) -> Sequence[KnownBar]:
+        return self._bars
+
+    @property
+    def splits(self) -> Sequence[Split]:
+        return self._splits
+
+    def window(self, as_of: datetime, sessions: int) -> MarketWindow | None:
+        """The last bars that were finished at an instant, split-adjusted as of its day in New York."""
+        self._adjust(as_of.astimezone(NEW_YORK).date())
+        if self._in_order:
+            end = bisect_right(self._known, as_of)
+            rows: Sequence[int] = range(max(0, end - sessions), end)
+        else:
+            rows = [at for at, known in enumerate(self._known) if known <= as_of][-sessions:]
+        if not rows:
+            return None
+        return MarketWindow(
+            symbol=self.symbol,
+            sessions=tuple(self._sessions[at] for at in rows),
+            closes=tuple(self._closes[at] for at in rows),
+            volumes=tuple(self._volumes[at] for at in rows),
+        )
+
+    def _adjust(self, today: date) -> None:
+        """Express all bars in today's shares; done anew only where a split has taken effect since the last time."""
+        epoch = bisect_right([ex_date for ex_date, _ in self._splits], today)
+        if epoch == self._epoch:
+            return
+        factors = [split_factor(known.bar.session, self._splits, today) for known in self._bars]
+        pairs = list(zip(self._bars, factors, strict=True))
+        self._closes = [adjusted_close(known.bar.close, factor) for known, factor in pairs]
+        self._volumes = [adjusted_volume(known.bar.volume, factor) for known, factor in pairs]
+        self._epoch = epoch
+
+
+@dataclass(frozen=True)
+class BacktestData:
+    """Everything known, whenever that was; see the cuts."""
+
+    sessions: tuple[Session, ...]
+    """Of the period, oldest first."""
+    session_dates: tuple[date, ...]
+    """Of the exchange, from long before the period to some days after."""
+    evidence: Mapping[str, Sequence[EvidenceItem]]
+    """By symbol, by (available_at, evidence_id)."""
+    bars: Mapping[str, BarSeries]
+    actions: Mapping[date, Sequence[CorporateAction]]
+    """By ex-date, by symbol."""
+    taken_back: Mapping[str, datetime] = field(default_factory=dict)
+    """By document, when a correction or a retraction of it was known."""
+    economy: Sequence[MacroItem] = ()
+    """By (available_at, id)."""
+    exposures: Mapping[str, Sequence[tuple[datetime, Exposures]]] = field(default_factory=dict)
+    """By followed company its profiles, oldest first, each from when it was in force."""
+    links: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Strength by confirmed competitor, by followed company."""
+    members: Mapping[str, Sequence[tuple[date, date | None]]] = field(default_factory=dict)
+    """By symbol the days on which it was in the universe; a symbol that is not named always was."""
+
+    def __post_init__(self) -> None:
+        for symbol, items in self.evidence.items():
+            times = [item.available_at for item in items]
+            if times != sorted(times):
+                raise InvalidInput("EVIDENCE_NOT_ASCENDING", "Pass it by available_at", symbol=symbol)
+
+    def session_dates_at(self, as_of: datetime) -> list[date]:
+        """Sessions of the exchange around an instant, as far as production looks."""
+        day = as_of.date()
+        start = bisect_left(self.session_dates, (as_of - timedelta(days=DAYS_BEFORE)).date())
+        end = bisect_right(self.session_dates, day + timedelta(days=DAYS_AFTER))
+        return list(self.session_dates[start:end])
+
+    def told(self, as_of: datetime, config: SignalConfig) -> list[str]:
+        """Companies that documents of the look-back spoke of."""
+        oldest = as_of - timedelta(days=config.lookback_days)
+        return [symbol for symbol, items in self.evidence.items() if _cut(items, oldest, as_of)]
+
+    def evidence_at(self, symbol: str, as_of: datetime, config: SignalConfig) -> list[EvidenceItem]:
+        """What was known of a company: nothing later, nothing older than the look-back, nothing taken back by then."""
+        items = _cut(self.evidence.get(symbol, ()), as_of - timedelta(days=config.lookback_days), as_of)
+        return [item for item in items if not self._is_taken_back(item.doc_id, as_of)]
+
+    def universe(self, as_of: datetime, config: SignalConfig, held: Sequence[str]) -> list[str]:
+        """Every company of which anything was known, as production assesses them."""
+        told = set(self.told(as_of, config))
+        found = {*told, *held}
+        if config.macro_enabled:
+            found |= {symbol for symbol, versions in self.exposures.items() if versions and versions[0][0] <= as_of}
+        if config.competitive_enabled:
+            found |= {symbol for symbol, rivals in self.links.items() if told & rivals.keys()}
+        return sorted(found)
+
+    def others_at(
+        self, evidence: Mapping[str, Sequence[EvidenceItem]], as_of: datetime, config: SignalConfig
+    ) -> dict[str, OtherLayers]:
+        """The macro and the competitive layer of the symbols whose own evidence is given."""
+        profiles = {
+            symbol: profile for symbol in evidence if (profile := self._exposures_at(symbol, as_of)) is not None
+        }
+        by_economy, by_rivals = {}, {}
+        if config.macro_enabled and profiles:
+            oldest = as_of - timedelta(days=config.lookback_days)
+            items = [item for item in _cut(self.economy, oldest, as_of) if not self._is_taken_back(item.doc_id, as_of)]
+            by_economy = macro_terms(items, profiles, as_of=as_of, session_dates=self.session_dates, config=config)
+        links = {symbol: self.links[symbol] for symbol in evidence if self.links.get(symbol)}
+        if config.competitive_enabled and links:
+            rivals = {rival for found in links.values() for rival in found} - evidence.keys()
+            everybody = {**{rival: self.evidence_at(rival, as_of, config) for rival in rivals}, **evidence}
+            by_rivals = competitive_terms(
+                links, everybody, as_of=as_of, session_dates=self.session_dates, config=config
+            )
+        return {
+            symbol: OtherLayers.of([*by_economy.get(symbol, ()), *by_rivals.get(symbol, ())]) for symbol in evidence
+        }
+
+    def windows_at(self, symbols: Sequence[str], as_of: datetime, sessions: int) -> dict[str, MarketWindow]:
+        found = {}
+        for symbol in symbols:
+            series = self.bars.get(symbol)
+            window = series.window(as_of, sessions) if series is not None else None
+            if window is not None:
+                found[symbol] = window
+        return found
+
+    def is_member(self, symbol: str, day: date) -> bool:
+        spans = self.members.get(symbol)
+        return spans is None or any(first <= day and (last is None or day <= last) for first, last in spans)
+
+    def _is_taken_back(self, doc_id: str, as_of: datetime) -> bool:
+        since = self.taken_back.get(doc_id)
+        return since is not None and since <= as_of
+
+    def _exposures_at(self, symbol: str, as_of: datetime) -> Exposures | None:
+        known = [profile for since, profile in self.exposures.get(symbol, ()) if since <= as_of]
+        return known[-1] if known else None
+
+
+def _cut(items: Sequence[Known], oldest: datetime, as_of: datetime) -> Sequence[Known]:
+    """What became available after `oldest` and not after `as_of`."""
+    start = bisect_right(items, oldest, key=lambda item: item.available_at)
+    end = bisect_right(items, as_of, key=lambda item: item.available_at)
+    return items[start:end]
+
+
+def series_of(bars: Sequence[KnownBar], actions: Sequence[CorporateAction]) -> dict[str, BarSeries]:
+    """Gather bars and splits into series by symbol."""
+    by_symbol: dict[str, list[KnownBar]] = {}
+    for known in bars:
+        by_symbol.setdefault(known.bar.symbol, []).append(known)
+    splits: dict[str, list[Split]] = {}
+    for action in actions:
+        if action.split_ratio != Decimal(1):
+            splits.setdefault(action.symbol, []).append((action.ex_date, action.split_ratio))
+    return {symbol: BarSeries(symbol, found, splits.get(symbol, [])) for symbol, found in sorted(by_symbol.items())}

@@ -1,0 +1,337 @@
+"""The backtest engine: sessions of the past through the functions that decide, size and limit live.
+
+    before the open: decide everything -> corporate actions -> mark -> size -> check risk
+    at the open: fill          at the close: mark
+
+As production does it: decided five minutes before the open on what was known then, filled at the open, marked at the
+close. An order is for the session; what the participation cap leaves of it goes on at the next open, until it is filled
+or the strategy thinks otherwise. Approvals count as given: nobody can be asked about the past.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from domain.backtest import (
+    BacktestRequest,
+    BacktestState,
+    DecisionEntry,
+    FillEntry,
+    Mark,
+    OrderEnd,
+    OrderEntry,
+)
+from domain.backtest_data import BacktestData
+from domain.costs import execute, fillable
+from domain.decision_pass import PassInputs, decide_all
+from domain.decisions import (
+    Action,
+    Assessment,
+    Layer,
+    Portfolio,
+    Recommendation,
+    Side,
+    SizedIntent,
+    TradingState,
+)
+from domain.documents import NEW_YORK
+from domain.market import Bar, Session
+from domain.portfolio import product
+from domain.risk import decide_risk
+from domain.simulated_account import SimulatedAccount
+from domain.sizing import size
+
+PRE_OPEN = timedelta(minutes=5)
+"""Orders of a session are planned this long before its open, on what was known then."""
+MARKET_SESSIONS = 61
+"""Bars that a decision may see: sixty daily returns."""
+CITED = 3
+"""Documents that are named with a decision."""
+ZERO = Decimal(0)
+
+Progress = Callable[[int], None]
+
+
+class Simulation:
+    """One run. Equal data, request and state give equal results, to the last bit."""
+
+    def __init__(
+        self, data: BacktestData, request: BacktestRequest, *, code_version: str, state: BacktestState | None = None
+    ) -> None:
+        found = state or BacktestState(cash=request.opening_cash)
+        self._data, self._request, self._config = data, request, request.config
+        self._code_version = code_version
+        self._account = SimulatedAccount(found.cash, dict(found.positions), found.trades)
+        self._done, self._assessed = found.sessions_done, found.assessed
+        self._actions = dict(found.actions)
+        self._peak, self._prior_close = found.peak_equity, found.prior_close_equity
+        self._working, self._orders = list(found.working), list(found.orders)
+        self._decisions, self._marks = list(found.decisions), list(found.marks)
+
+    def run(self, until: int | None = None, *, progress: Progress | None = None) -> BacktestState:
+        """Play the sessions that are left, or those up to a number; the state can be gone on from."""
+        last = len(self._data.sessions) if until is None else min(until, len(self._data.sessions))
+        for index in range(self._done, last):
+            self._play(self._data.sessions[index])
+            self._done = index + 1
+            if progress is not None:
+                progress(self._done)
+        return BacktestState(
+            sessions_done=self._done,
+            cash=self._account.cash,
+            positions=dict(sorted(self._account.positions.items())),
+            actions=dict(sorted(self._actions.items())),
+            peak_equity=self._peak,
+            prior_close_equity=self._prior_close,
+            working=tuple(self._working),
+            orders=tuple(self._orders),
+            decisions=tuple(self._decisions),
+            marks=tuple(self._marks),
+            trades=self._account.valued_trades(),
+            assessed=self._assessed,
+        )
+
+    def _play(self, session: Session) -> None:
+        before = session.opens_at - PRE_OPEN
+        self._account.traded = ZERO
+        found = self._decide(before)
+        split = self._account.apply(self._data.actions.get(session.date, ()))
+        self._mark(before)
+        self._withdraw(found, split)
+        self._plan(found, before)
+        self._fill(session)
+        self._mark(session.closes_at)
+        self._account.write_off(lambda symbol: self._bar(symbol, session) is not None, session)
+        self._close(session)
+
+    # -- deciding -----------------------------------------------------------------------------------------------------
+
+    def _decide(self, as_of: datetime) -> list[Recommendation]:
+        """Assess every company of which anything was known, and note what changed."""
+        signals = self._config.signals
+        symbols = self._data.universe(as_of, signals, [holding.symbol for holding in self._account.held])
+        evidence = {symbol: self._data.evidence_at(symbol, as_of, signals) for symbol in symbols}
+        dates = self._data.session_dates_at(as_of)
+        decided = decide_all(
+            symbols,
+            as_of,
+            PassInputs(
+                config=self._config,
+                session_dates=dates,
+                evidence=evidence,
+                others=self._data.others_at(evidence, as_of, signals),
+                windows=self._data.windows_at(symbols, as_of, MARKET_SESSIONS),
+                previous=self._actions,
+                positions={symbol: self._account.view(symbol, as_of, dates) for symbol in symbols},
+            ),
+            code_version=self._code_version,
+        )
+        found = [recommendation for recommendation, _ in decided]
+        for one in found:
+            if one.action is not one.previous_action:
+                self._decisions.append(decision_entry(one))
+            self._actions[one.symbol] = one.action
+        self._assessed += len(found)
+        return found
+
+    def _withdraw(self, found: Sequence[Recommendation], split: set[str]) -> None:
+        """End what is left of orders that the strategy would not place any more, or whose shares were split."""
+        actions = {one.symbol: one.action for one in found}
+        for order in self._working:
+            action = actions.get(order.symbol, Action.NONE)
+            wanted = action is Action.SELL if order.side is Side.SELL else action in (Action.BUY, Action.HOLD)
+            if not wanted or order.symbol in split:
+                self._orders.append(order.model_copy(update={"end": OrderEnd.EXPIRED}))
+        ended = {order.intent_id for order in self._orders}
+        self._working = [order for order in self._working if order.intent_id not in ended]
+
+    def _plan(self, found: Sequence[Recommendation], as_of: datetime) -> None:
+        """Size what is recommended, and check it against every limit with everything under way counted."""
+        busy = {order.symbol for order in self._working}
+        day = as_of.astimezone(NEW_YORK).date()
+        wanted = {
+            one.recommendation_id: one
+            for one in found
+            if one.symbol not in busy and (one.action is not Action.BUY or self._data.is_member(one.symbol, day))
+        }
+        intents = size(
+            list(wanted.values()),
+            self._portfolio(as_of, ()),
+            config=self._config,
+            state=TradingState.ACTIVE,
+            as_of=as_of,
+        )
+        placed = []
+        for intent in intents:
+            others = [other for other in intents if other is not intent]
+            placed.append(self._judge(intent, others, wanted[intent.recommendation_id].assessment, as_of))
+        self._orders += [order for order in placed if order.end is not None]
+        self._working += [order for order in placed if order.end is None]
+
+    def _judge(
+        self, intent: SizedIntent, others: Sequence[SizedIntent], assessment: Assessment, as_of: datetime
+    ) -> OrderEntry:
+        verdict = decide_risk(
+            intent,
+            self._portfolio(as_of, others),
+            state=TradingState.ACTIVE,
+            conviction=assessment.conviction,
+            average_dollar_volume=assessment.average_dollar_volume,
+            config=self._config,
+            as_of=as_of,
+        )
+        return OrderEntry(
+            intent_id=intent.intent_id,
+            recommendation_id=intent.recommendation_id,
+            as_of=as_of,
+            symbol=intent.symbol,
+            side=intent.side,
+            quantity=intent.quantity,
+            allowed=ZERO if verdict.denied else verdict.allowed_quantity,
+            reference_price=intent.reference_price,
+            reason=intent.reason,
+            end=OrderEnd.DENIED if verdict.denied else None,
+            daily_volatility=assessment.daily_volatility,
+            average_dollar_volume=assessment.average_dollar_volume,
+            layers=layers_of(assessment),
+        )
+
+    def _portfolio(self, as_of: datetime, others: Sequence[SizedIntent]) -> Portfolio:
+        """The account with what is under way: what is left of earlier orders, and other intents of the tick."""
+        under_way = [(one.symbol, one.side, one.quantity, one.reference_price) for one in others]
+        under_way += [(one.symbol, one.side, one.allowed - one.filled, one.reference_price) for one in self._working]
+        buys: dict[str, Decimal] = {}
+        sells: dict[str, Decimal] = {}
+        for symbol, side, quantity, price in under_way:
+            if side is Side.BUY:
+                buys[symbol] = buys.get(symbol, ZERO) + quantity * price
+            else:
+                sells[symbol] = sells.get(symbol, ZERO) + quantity
+        equity = self._account.equity
+        return Portfolio(
+            as_of=as_of,
+            cash=self._account.cash,
+            equity=equity,
+            prior_close_equity=equity if self._prior_close is None else self._prior_close,
+            peak_equity=equity if self._peak is None else max(self._peak, equity),
+            holdings=tuple(self._account.held),
+            open_buys=buys,
+            open_sells=sells,
+        )
+
+    # -- the market ---------------------------------------------------------------------------------------------------
+
+    def _fill(self, session: Session) -> None:
+        """Fill at the open: sells first, so that what they free can be spent."""
+        after = [
+            self._fill_one(order, session)
+            for order in sorted(self._working, key=lambda one: (one.side is Side.BUY, one.as_of, one.symbol))
+        ]
+        self._orders += [order for order in after if order.end is not None]
+        self._working = [order for order in after if order.end is None]
+
+    def _fill_one(self, order: OrderEntry, session: Session) -> OrderEntry:
+        bar = self._bar(order.symbol, session)
+        left = order.allowed - order.filled
+        if order.side is Side.SELL:
+            left = min(left, self._account.quantity(order.symbol))
+        if bar is None or left <= 0:
+            return order.model_copy(update={"end": OrderEnd.EXPIRED})
+        quantity = fillable(left, bar.volume, self._request.costs)
+        if quantity <= 0:
+            return order
+        execution = execute(
+            order.side,
+            quantity,
+            bar.open,
+            daily_volatility=order.daily_volatility,
+            average_dollar_volume=order.average_dollar_volume,
+            costs=self._request.costs,
+        )
+        if order.side is Side.BUY and product(quantity, execution.price) + execution.fee > self._account.cash:
+            return order.model_copy(update={"end": OrderEnd.REJECTED})
+        self._account.book(order, execution, session)
+        entry = FillEntry(
+            at=session.opens_at,
+            session=session.date,
+            quantity=quantity,
+            price=execution.price,
+            spread=execution.spread,
+            impact=execution.impact,
+            fee=execution.fee,
+        )
+        return order.model_copy(
+            update={
+                "filled": order.filled + quantity,
+                "fills": (*order.fills, entry),
+                "end": OrderEnd.FILLED if quantity == left else None,
+            }
+        )
+
+    def _mark(self, as_of: datetime) -> None:
+        """Value positions at the last close that was known, in the shares of the day."""
+
+        def last_close(symbol: str) -> Decimal | None:
+            window = self._data.windows_at([symbol], as_of, 1).get(symbol)
+            return Decimal(str(window.closes[-1])) if window is not None else None
+
+        self._account.mark(last_close)
+
+    def _bar(self, symbol: str, session: Session) -> Bar | None:
+        series = self._data.bars.get(symbol)
+        return series.on(session.date) if series is not None else None
+
+    def _close(self, session: Session) -> None:
+        held, equity = self._account.held, self._account.equity
+        self._prior_close = equity
+        self._peak = equity if self._peak is None else max(self._peak, equity)
+        self._marks.append(
+            Mark(
+                session=session.date,
+                as_of=session.closes_at,
+                cash=self._account.cash,
+                equity=equity,
+                gross=sum((holding.market_value for holding in held), ZERO),
+                positions=len(held),
+                traded=self._account.traded,
+            )
+        )
+
+
+def decision_entry(one: Recommendation) -> DecisionEntry:
+    """Shorten a recommendation to what a report shows of it."""
+    return DecisionEntry(
+        recommendation_id=one.recommendation_id,
+        as_of=one.as_of,
+        symbol=one.symbol,
+        action=one.action,
+        previous=one.previous_action,
+        score=one.assessment.score,
+        score_nano=one.assessment.score_nano,
+        conviction=one.assessment.conviction,
+        edge_bp=one.edge_bp,
+        cost_bp=one.cost_bp,
+        reasons=one.reasons,
+        thesis=one.thesis,
+        layers=layers_of(one.assessment),
+        documents=leading_documents(one.assessment),
+    )
+
+
+def layers_of(assessment: Assessment) -> dict[Layer, int]:
+    """Sum the attributions by layer, in nano-units: together the score."""
+    found = dict.fromkeys(Layer, 0)
+    for term in assessment.attributions:
+        found[term.layer] += term.nano
+    return found
+
+
+def leading_documents(assessment: Assessment) -> tuple[str, ...]:
+    """Name the documents with the largest parts of the score, the largest first."""
+    parts: dict[str, int] = {}
+    for term in assessment.attributions:
+        if term.doc_id and term.nano:
+            parts[term.doc_id] = parts.get(term.doc_id, 0) + term.nano
+    return tuple(sorted(parts, key=lambda doc: (-abs(parts[doc]), doc))[:CITED])
