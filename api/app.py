@@ -11,6 +11,7 @@ from api.routes import (
     agents,
     api_keys,
     approvals,
+    backtests,
     companies,
     competitors,
     dead_letters,
@@ -57,6 +58,7 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         agents,
         evaluations,
         what_ifs,
+        backtests,
         api_keys,
     ):
         app.include_router(module.router)

@@ -28,6 +28,8 @@ class Dependencies:
     """replay, paper or live."""
     bootstrap_key: SecretStr
     """A key with every scope, for making the first real one; empty: there is none."""
+    code_version: str = ""
+    """Part of what a backtest is identified by."""
     agent_defaults: Mapping[AgentKind, Mapping[str, Any]] = field(default_factory=dict)
     """Settings below those of each kind of agent, such as the model that the environment names."""
 

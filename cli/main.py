@@ -6,7 +6,20 @@ import sys
 
 import typer
 
-from cli.commands import agents, backfill, companies, data, demo, documents, operate, processes, replay, sources, stack
+from cli.commands import (
+    agents,
+    backfill,
+    backtest,
+    companies,
+    data,
+    demo,
+    documents,
+    operate,
+    processes,
+    replay,
+    sources,
+    stack,
+)
 from cli.output import quiet_libraries, report_error
 from domain.errors import StonksError
 
@@ -18,7 +31,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (stack, demo, replay, operate, sources, documents, agents, backfill, companies, data, processes):
+for module in (
+    stack,
+    demo,
+    replay,
+    backtest,
+    operate,
+    sources,
+    documents,
+    agents,
+    backfill,
+    companies,
+    data,
+    processes,
+):
     module.register(app)
 
 

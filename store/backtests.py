@@ -3,19 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
+from sqlalchemy import func, text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from domain.backtest import BacktestRequest
 from domain.backtest_data import BacktestData, KnownBar, series_of
+from domain.backtest_run import BacktestEnd, BacktestResult, BacktestStart
 from domain.decisions import EvidenceItem
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, NotFound
 from domain.extraction import ExtractorKind
 from domain.market import CorporateAction, Session
 from store import competitors, documents, economy, exposures
+from store.database import insert_new
 from store.market import bar_of
 from store.tables.market import BarRow, CorporateActionRow
+from store.tables.trading import Backtest
+
+KIND = "backtest"
+RUNNING, FINISHED, FAILED, CANCELED, REMOVED = "running", "finished", "failed", "canceled", "removed"
+
+_FINGERPRINT = """
+    SELECT md5(concat_ws('|',
+        (SELECT md5(string_agg(evidence_id, ',' ORDER BY evidence_id)) FROM evidence
+            JOIN extractions USING (extraction_id)
+            WHERE evidence.available_at > :after AND evidence.available_at <= :until AND NOT superseded),
+        (SELECT md5(string_agg(macro_event_id, ',' ORDER BY macro_event_id)) FROM macro_events
+            JOIN extractions USING (extraction_id)
+            WHERE macro_events.available_at > :after AND macro_events.available_at <= :until AND NOT superseded),
+        (SELECT md5(string_agg(doc_id || original_id || relation, ',' ORDER BY doc_id, original_id)) FROM document_links
+            WHERE available_at <= :until AND relation IN ('correction', 'retraction')),
+        (SELECT md5(string_agg(bars::text, ',' ORDER BY symbol, session)) FROM bars
+            WHERE session >= :first AND session <= :last),
+        (SELECT md5(string_agg(corporate_actions::text, ',' ORDER BY symbol, ex_date)) FROM corporate_actions
+            WHERE ex_date >= :first AND ex_date <= :last),
+        (SELECT md5(string_agg(exposure_profiles::text, ',' ORDER BY symbol, version)) FROM exposure_profiles
+            WHERE created_at <= :until),
+        (SELECT md5(string_agg(symbol || competitor || strength, ',' ORDER BY symbol, competitor)) FROM competitor_links
+            WHERE status = 'confirmed'),
+        (SELECT md5(string_agg(symbol, ',' ORDER BY symbol)) FROM companies WHERE followed)
+    ))
+"""
+"""What a backtest of a period reads, as one value: any change of it is another."""
 
 WARM_UP = timedelta(days=150)
 """Bars from before the first session: sixty returns and twenty-day volumes need about a hundred sessions."""
@@ -83,6 +114,113 @@ async def load(
         exposures=await exposures.histories(session, until=until),
         links=await competitors.in_force(session),
     )
+
+
+async def fingerprint(session: AsyncSession, *, first: date, last: date, lookback_days: int) -> str:
+    """Name what the book holds of a period, all that `load` reads of it: equal names are equal data."""
+    connection = await session.connection()
+    found = await connection.execute(
+        text(_FINGERPRINT),
+        {
+            "after": _midnight(first) - timedelta(days=lookback_days + 1),
+            "until": _midnight(last) + timedelta(days=1, hours=6),
+            "first": first - WARM_UP,
+            "last": last,
+        },
+    )
+    return str(found.scalar_one())
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+# -- what is kept of them ---------------------------------------------------------------------------------------------
+
+
+async def begin(session: AsyncSession, start: BacktestStart, *, requested_by: str, now: datetime) -> Backtest:
+    """Note that a backtest was asked for: as running, also where it had failed or been canceled before."""
+    row = Backtest(
+        backtest_id=start.backtest_id,
+        kind=KIND,
+        status=RUNNING,
+        request=start.request.model_dump(mode="json"),
+        data_version=start.data_version,
+        requested_by=requested_by,
+        created_at=now,
+    )
+    await insert_new(session, [row])
+    known = await session.get(Backtest, start.backtest_id, with_for_update=True)
+    assert known is not None
+    if known.status in (FAILED, CANCELED):
+        known.status, known.error, known.finished_at = RUNNING, "", None
+        session.add(known)
+    return known
+
+
+async def require(session: AsyncSession, backtest_id: str) -> Backtest:
+    """Read a backtest.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = await session.get(Backtest, backtest_id)
+    if row is None or row.kind != KIND:
+        raise NotFound("BACKTEST_NOT_FOUND", "`stonks backtest list` shows them", backtest_id=backtest_id[:100])
+    return row
+
+
+async def finish(session: AsyncSession, backtest_id: str, result: BacktestResult, *, now: datetime) -> None:
+    row = await require(session, backtest_id)
+    row.status, row.finished_at, row.error = FINISHED, now, ""
+    row.result = result.model_dump(mode="json")
+    session.add(row)
+
+
+async def end(session: AsyncSession, ended: BacktestEnd, *, now: datetime) -> None:
+    """Note how a backtest ended that did not finish. One that has a result keeps it."""
+    row = await require(session, ended.backtest_id)
+    if row.status == RUNNING:
+        row.status, row.finished_at, row.error = ended.status, now, ended.error[:2_000]
+        session.add(row)
+
+
+async def list_recent(
+    session: AsyncSession, *, limit: int, before: tuple[datetime, str] | None = None
+) -> Sequence[Backtest]:
+    """Backtests, newest first; `before` is the instant and the id of the last row of the page before."""
+    statement = select(Backtest).where(Backtest.kind == KIND)
+    if before is not None:
+        at, key = before
+        statement = statement.where(
+            (col(Backtest.created_at) < at) | ((col(Backtest.created_at) == at) & (col(Backtest.backtest_id) < key))
+        )
+    ordered = statement.order_by(col(Backtest.created_at).desc(), col(Backtest.backtest_id).desc()).limit(limit)
+    return (await session.exec(ordered)).all()
+
+
+async def trials(
+    session: AsyncSession, request: BacktestRequest, *, besides: str
+) -> tuple[int, list[tuple[float, ...]]]:
+    """How many other backtests of the same period were ever begun, and the returns of those that finished."""
+    same = (
+        (Backtest.kind == KIND)
+        & (col(Backtest.request)["first"].astext == request.first.isoformat())
+        & (col(Backtest.request)["last"].astext == request.last.isoformat())
+        & (Backtest.backtest_id != besides)
+    )
+    count = (await session.exec(select(func.count()).select_from(Backtest).where(same))).one()
+    rows = await session.exec(
+        select(Backtest.result).where(same, Backtest.status == FINISHED).order_by(col(Backtest.backtest_id))
+    )
+    return count, [tuple(result["returns"]) for result in rows]
+
+
+async def remove(session: AsyncSession, backtest_id: str) -> None:
+    """Forget a backtest's result. That it was tried stays: it counts for how far later ones are believed."""
+    row = await require(session, backtest_id)
+    row.status, row.result = REMOVED, {}
+    session.add(row)
 
 
 def _by_rules(items: Sequence[EvidenceItem]) -> list[EvidenceItem]:

@@ -26,6 +26,7 @@ from activities.adapters.rules.economy import RulesClassifier
 from activities.agent_resolver import AgentResolver
 from activities.asking import ModelDesk
 from activities.backfill import BackfillActivities
+from activities.backtests import BacktestActivities
 from activities.classification import ClassificationActivities
 from activities.competitors import CompetitorActivities
 from activities.documents import LONG_CHARACTERS, DocumentActivities
@@ -42,6 +43,7 @@ from activities.schedules import ScheduleActivities
 from activities.theses import ThesisActivities
 from activities.trials import TrialActivities
 from activities.what_if import WhatIfActivities
+from domain.backtest_report import BacktestReport
 from domain.documents import Reject, SourceDocument
 from domain.errors import ConfigurationError
 from domain.extraction import Extraction, ExtractionInput
@@ -251,6 +253,9 @@ class Parts:
     def competitor_activities(self) -> CompetitorActivities:
         return CompetitorActivities(self.database, self.objects)
 
+    def backtest_activities(self) -> BacktestActivities:
+        return BacktestActivities(self.database, self.objects, self.calendar, render=_render, code_version=CODE_VERSION)
+
     def replay_activities(self) -> ReplayActivities:
         return ReplayActivities(
             self.database,
@@ -274,3 +279,10 @@ class RulesInline:
         if len(source.text) < LONG_CHARACTERS:
             return self._rules.extract(source)
         return await asyncio.to_thread(self._rules.extract, source)
+
+
+def _render(report: BacktestReport) -> bytes:
+    """Draw a backtest's page. The library behind it takes a second to import, which only who draws waits for."""
+    from activities.adapters.backtest_page import render
+
+    return render(report)

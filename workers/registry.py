@@ -22,6 +22,7 @@ from workflows.replay_period import ReplayPeriod
 from workflows.research_symbol import ResearchSymbol
 from workflows.research_universe import ResearchUniverse
 from workflows.rewrite_thesis import RewriteThesis
+from workflows.run_backtest import RunBacktest
 from workflows.trading_engine import TradingEngine
 from workflows.try_agent import TryAgent
 from workflows.try_source import TrySource
@@ -57,6 +58,7 @@ ALL_WORKFLOWS: tuple[type, ...] = (
     ResearchSymbol,
     ResearchUniverse,
     RewriteThesis,
+    RunBacktest,
     TradingEngine,
     TryAgent,
     TrySource,
@@ -199,12 +201,12 @@ def _trading(parts: Parts) -> QueueDuties:
     )
 
 
-def _ops(parts: Parts) -> QueueDuties:
+def _ops(parts: Parts) -> list[QueueDuties]:
     schedules, replay = parts.schedule_activities(), parts.replay_activities()
-    competitors = parts.competitor_activities()
-    return QueueDuties(
+    competitors, backtests = parts.competitor_activities(), parts.backtest_activities()
+    standing = QueueDuties(
         Queue.OPS,
-        workflows=[InferCompetitors, ReconcileSchedules, ReplayPeriod],
+        workflows=[InferCompetitors, ReconcileSchedules, ReplayPeriod, RunBacktest],
         activities=[
             schedules.reconcile,
             schedules.ensure_engine,
@@ -216,8 +218,15 @@ def _ops(parts: Parts) -> QueueDuties:
             replay.tick,
             replay.settle_orders,
             replay.report,
+            backtests.end_backtest,
         ],
     )
+    simulations = QueueDuties(
+        names.BACKTEST_QUEUE,
+        activities=[backtests.plan_backtest, backtests.simulate_sessions, backtests.report_backtest],
+        concurrent_activities=1,
+    )
+    return [standing, simulations]
 
 
 _COMPOSERS: dict[Queue, Callable[[Parts], QueueDuties | list[QueueDuties]]] = {

@@ -28,6 +28,9 @@ class Queue(StrEnum):
 BACKFILL_QUEUE = "backfill"
 """The task queue of batches, which the workers of `ingest` serve in slots of their own: live documents keep theirs."""
 
+BACKTEST_QUEUE = "backtest"
+"""The task queue of simulations, which the workers of `ops` serve one or two at a time: each keeps a processor busy."""
+
 MODEL_QUEUE = "model"
 """The task queue of what a model answers, which the workers of `extract` serve with as many slots as its server has."""
 
@@ -113,6 +116,10 @@ def order_id(intent_id: str) -> str:
 
 def replay_id(replay: str) -> str:
     return f"replay/{replay}"
+
+
+def backtest_id(backtest: str) -> str:
+    return f"backtest/{backtest}"
 
 
 def source_schedule_id(source_id: str) -> str:

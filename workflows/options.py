@@ -9,7 +9,7 @@ from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
 from domain.agents import Engine
-from workflows.names import BACKFILL_QUEUE, MODEL_QUEUE, Queue
+from workflows.names import BACKFILL_QUEUE, BACKTEST_QUEUE, MODEL_QUEUE, Queue
 
 
 class ActivityOptions(TypedDict, total=False):
@@ -246,6 +246,22 @@ TELL_SYMBOLS: ActivityOptions = {
     "start_to_close_timeout": timedelta(minutes=30),
     "heartbeat_timeout": timedelta(seconds=12),
     "retry_policy": _retry(8, most=30.0),
+}
+
+BACKTEST: ActivityOptions = {
+    "task_queue": BACKTEST_QUEUE,
+    "start_to_close_timeout": timedelta(hours=12),
+    "heartbeat_timeout": timedelta(seconds=60),
+    "retry_policy": _retry(4, first=2.0, most=60.0),
+    "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    "priority": Priority(priority_key=4),
+}
+"""Some sessions of the past; a repeat plays them again from the state before them."""
+
+RECORD_BACKTEST: ActivityOptions = {
+    "task_queue": Queue.OPS,
+    "start_to_close_timeout": timedelta(seconds=30),
+    "retry_policy": _retry(0),
 }
 
 SCHEDULES: ActivityOptions = {

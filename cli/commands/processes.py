@@ -42,7 +42,7 @@ def api() -> None:
     from api.dependencies import Dependencies
     from api.server import serve
     from workers import telemetry
-    from workers.parts import Parts
+    from workers.parts import CODE_VERSION, Parts
     from workers.settings import load
 
     settings = load()
@@ -58,6 +58,7 @@ def api() -> None:
                 ui_url=settings.temporal_ui_url,
                 mode=settings.mode.value,
                 bootstrap_key=settings.api_key,
+                code_version=CODE_VERSION,
                 agent_defaults=settings.agent_defaults(),
             )
             await serve(dependencies, settings.api_host, settings.api_port)

@@ -1,4 +1,4 @@
-"""Which workflow made a decision."""
+"""Which workflow made a decision; backtests with the data they read, who asked, and how they ended."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+_OF_A_BACKTEST = ("data_version", "error", "requested_by")
+
 
 def upgrade() -> None:
     op.add_column("decision_records", sa.Column("decided_by", sa.Text(), nullable=False, server_default=""))
+    for name in _OF_A_BACKTEST:
+        op.add_column("backtests", sa.Column(name, sa.Text(), nullable=False, server_default=""))
+    op.create_index(op.f("ix_backtests_created_at"), "backtests", ["created_at"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_backtests_created_at"), table_name="backtests")
+    for name in _OF_A_BACKTEST:
+        op.drop_column("backtests", name)
     op.drop_column("decision_records", "decided_by")

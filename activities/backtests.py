@@ -1,0 +1,227 @@
+"""Backtests: the sessions of the past in a process of their own, step by step, and the report."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+
+from temporalio import activity
+
+from activities.ports import Calendar
+from activities.simulating import simulate
+from domain.backtest import BacktestState, ReadBy
+from domain.backtest_data import BacktestData
+from domain.backtest_report import BacktestReport, compose, returns_of
+from domain.backtest_run import (
+    BacktestEnd,
+    BacktestPlan,
+    BacktestResult,
+    BacktestStart,
+    ReportStep,
+    SimulateStep,
+    StepReport,
+)
+from domain.errors import Conflict, InvalidInput
+from domain.extraction import ExtractorKind
+from domain.ids import digest
+from domain.market import Session
+from domain.overfitting import Trials, survey_trials
+from store import backtests
+from store.database import Database
+from store.objects import ObjectStore, key_for
+
+DAYS_BEFORE, DAYS_AFTER = 220, 10
+"""Calendar days around a period whose sessions ages and holdings are counted on."""
+
+BEAT_SECONDS = 10.0
+
+Render = Callable[[BacktestReport], bytes]
+
+
+class BacktestActivities:
+    """Every step reads the book again, and stops where it is not the same any more."""
+
+    def __init__(
+        self, database: Database, objects: ObjectStore, calendar: Calendar, *, render: Render, code_version: str
+    ) -> None:
+        self._database = database
+        self._objects = objects
+        self._calendar = calendar
+        self._render = render
+        self._code_version = code_version
+        self._loaded: tuple[str, BacktestData] | None = None
+
+    @activity.defn
+    async def plan_backtest(self, start: BacktestStart) -> BacktestPlan:
+        """Look at what there is to play."""
+        async with _alive():
+            data = await self._data(start, ReadBy.ALL)
+        by_model = any(
+            item.extractor is not ExtractorKind.RULES for items in data.evidence.values() for item in items
+        ) or any(item.extractor is not ExtractorKind.RULES for item in data.economy)
+        return BacktestPlan(sessions=len(data.sessions), with_control=by_model and start.request.read_by is ReadBy.ALL)
+
+    @activity.defn
+    async def simulate_sessions(self, step: SimulateStep) -> StepReport:
+        """Play some sessions. A repeat plays the same again; a canceled one stops its process."""
+        async with _alive():
+            data = await self._data(step.start, step.read_by)
+            state = await self._state(step.state_key) if step.state_key else None
+            found = await simulate(
+                data,
+                step.start.request,
+                state,
+                until=step.until,
+                code_version=self._code_version,
+                on_progress=activity.heartbeat,
+            )
+            body = found.model_dump_json().encode()
+            name = key_for("backtests", digest(body.decode(), length=64))
+            key = await self._objects.put(name, body, "application/json")
+        equity = found.marks[-1].equity if found.marks else found.cash
+        return StepReport(state_key=key, sessions_done=found.sessions_done, equity=str(equity))
+
+    @activity.defn
+    async def report_backtest(self, step: ReportStep) -> BacktestResult:
+        """Measure the run beside its benchmarks, write the report and its page, and finish the backtest."""
+        async with _alive():
+            return await self._report(step)
+
+    async def _report(self, step: ReportStep) -> BacktestResult:
+        start = step.start
+        data = await self._data(start, start.request.read_by)
+        state = await self._state(step.state_key)
+        control = await self._state(step.control_key) if step.control_key else None
+        equity = (start.request.opening_cash, *(mark.equity for mark in state.marks))
+        returns = tuple(returns_of(equity))
+        trials = await self._trials(start, returns)
+        report = await asyncio.to_thread(
+            compose,
+            state,
+            data,
+            start.request,
+            backtest_id=start.backtest_id,
+            code_version=self._code_version,
+            data_version=start.data_version,
+            control=control,
+            trials=trials,
+        )
+        body = report.model_dump_json(indent=1).encode()
+        page = await asyncio.to_thread(self._render, report)
+        name = f"backtests/{start.backtest_id}"
+        report_key = await self._objects.put(f"{name}/{digest(body.decode())}.json", body, "application/json")
+        page_key = await self._objects.put(f"{name}/{digest(body.decode())}.html", page, "text/html; charset=utf-8")
+        result = _result(report, report_key, page_key, returns)
+        async with self._database.transaction() as session:
+            await backtests.finish(session, start.backtest_id, result, now=datetime.now(UTC))
+        return result
+
+    @activity.defn
+    async def end_backtest(self, ended: BacktestEnd) -> None:
+        """Note that it was canceled or gave up."""
+        async with self._database.transaction() as session:
+            await backtests.end(session, ended, now=datetime.now(UTC))
+
+    async def _trials(self, start: BacktestStart, returns: tuple[float, ...]) -> Trials:
+        async with self._database.transaction() as session:
+            others, kept = await backtests.trials(session, start.request, besides=start.backtest_id)
+        records = [returns, *(each for each in kept if len(each) == len(returns))]
+        table = [list(session) for session in zip(*records, strict=True)]
+        return survey_trials(table, logged=others + 1)
+
+    async def _state(self, key: str) -> BacktestState:
+        return BacktestState.model_validate_json(await self._objects.get(key))
+
+    async def _data(self, start: BacktestStart, read_by: ReadBy) -> BacktestData:
+        """What the book holds of the period; kept for the next step.
+
+        Raises:
+            Conflict: it is another than when the backtest was begun.
+        """
+        request = start.request
+        sessions = sessions_of(self._calendar, request.first, request.last)
+        lookback = request.config.signals.lookback_days
+        async with self._database.transaction() as session:
+            version = await backtests.fingerprint(
+                session, first=request.first, last=request.last, lookback_days=lookback
+            )
+            if version != start.data_version:
+                raise Conflict(
+                    "BACKTEST_DATA_CHANGED",
+                    "Documents or prices of the period came in meanwhile: begin the backtest again",
+                    backtest_id=start.backtest_id,
+                    begun_with=start.data_version,
+                    found=version,
+                )
+            name = f"{version}/{lookback}/{read_by.value}"
+            if self._loaded is not None and self._loaded[0] == name:
+                return self._loaded[1]
+            data = await backtests.load(
+                session,
+                sessions=sessions,
+                session_dates=_dates_around(self._calendar, sessions),
+                lookback_days=lookback,
+                only_rules=read_by is ReadBy.RULES,
+            )
+        self._loaded = (name, data)
+        return data
+
+
+@asynccontextmanager
+async def _alive() -> AsyncIterator[None]:
+    """Heartbeat while something is read, played or drawn."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(BEAT_SECONDS)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
+
+
+def sessions_of(calendar: Calendar, first: date, last: date) -> list[Session]:
+    """The sessions of a period.
+
+    Raises:
+        InvalidInput: the period ends before it begins, or the exchange was closed on every day of it.
+    """
+    sessions = calendar.sessions(first, last) if first <= last else []
+    if not sessions:
+        raise InvalidInput(
+            "NO_SESSIONS", "Give a first and a last day with a session of the exchange", first=first, last=last
+        )
+    return sessions
+
+
+def _dates_around(calendar: Calendar, sessions: list[Session]) -> list[date]:
+    first = sessions[0].date - timedelta(days=DAYS_BEFORE)
+    last = sessions[-1].date + timedelta(days=DAYS_AFTER)
+    return [session.date for session in calendar.sessions(first, last)]
+
+
+def _result(report: BacktestReport, report_key: str, page_key: str, returns: tuple[float, ...]) -> BacktestResult:
+    metrics = report.strategy.metrics
+    return BacktestResult(
+        report_key=report_key,
+        page_key=page_key,
+        sessions=len(report.sessions),
+        trades=len(report.trades),
+        orders=len(report.orders),
+        equity=str(report.strategy.equity[-1]),
+        total_return=metrics.total_return,
+        cagr=metrics.cagr,
+        sharpe=metrics.sharpe,
+        deflated_sharpe=metrics.deflated_sharpe,
+        max_drawdown=metrics.max_drawdown.depth if metrics.max_drawdown is not None else None,
+        benchmark_return=report.benchmarks[0].metrics.total_return if report.benchmarks else None,
+        costs=str(report.costs.total),
+        out_of_sample=report.contamination.in_sample == 0,
+        trials=metrics.trials or 1,
+        returns=returns,
+    )

@@ -1,0 +1,246 @@
+"""`stonks backtest`: strategies over the past, on what the book knew then."""
+
+from __future__ import annotations
+
+import asyncio
+import json as jsonlib
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.commands.operate import actor, ask, links
+from cli.commands.stack import DEFAULT_STATE, Json, State
+from cli.output import err, out, print_json
+from domain.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from api.operations.backtests import BacktestView, NewBacktest
+    from domain.backtest_report import BacktestReport
+    from workers.parts import Parts
+
+WATCH_SECONDS = 0.5
+
+BacktestArgument = Annotated[str, typer.Argument(metavar="ID", help="A backtest's id, as `list` shows it")]
+
+
+def register(app: typer.Typer) -> None:
+    commands = typer.Typer(
+        no_args_is_help=True, help="Play a strategy over the past, on what the book knew then, and judge it."
+    )
+    for command in (run, list_backtests, show, compare, cancel):
+        commands.command(name=command.__name__.split("_")[0])(command)
+    app.add_typer(commands, name="backtest")
+
+
+def run(
+    first: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD")],
+    last: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD")],
+    name: Annotated[str, typer.Option(help="What to call it")] = "",
+    cash: Annotated[str, typer.Option(help="Opening cash in dollars")] = "100000",
+    tier: Annotated[str, typer.Option(help="Start from a tier's preset: conservative, moderate or aggressive")] = "",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A part of the configuration, such as signals.kappa=2; may be given often"),
+    ] = None,
+    costs: Annotated[
+        list[str] | None,
+        typer.Option("--cost", help="half_spread_bp, impact, fee_bp, fee_per_share or participation, as NAME=VALUE"),
+    ] = None,
+    rules_only: Annotated[bool, typer.Option("--rules-only", help="Leave out what models read")] = False,
+    benchmark: Annotated[str, typer.Option(help="Symbol to compare with")] = "SPY",
+    model_cutoff: Annotated[
+        str, typer.Option("--model-cutoff", help="Last day that the model's training may have seen")
+    ] = "",
+    page: Annotated[Path | None, typer.Option("--page", help="Also write the report's page to this file")] = None,
+    state: State = DEFAULT_STATE,
+    json: Json = False,
+) -> None:
+    """Run a backtest and wait for its figures. Ctrl-C leaves it running; `cancel` ends it.
+
+    It reads the documents, prices and actions that the book holds: `stonks backfill` and `stonks sources` bring them
+    in. Decisions are made by the code that trades, before each open, on what was known then; orders fill at the open,
+    with spread, impact and a cap on the share of the session's volume. The same request on the same data is not run
+    twice.
+
+    Example: stonks backtest run --from 2011-07-05 --to 2011-12-30 --tier aggressive
+    Example: stonks backtest run --from 2011-07-05 --to 2011-12-30 --set signals.kappa=2 --cost half_spread_bp=5
+    """
+    from api.operations import backtests
+    from cli import backtest_views as views
+    from cli.commands.agents import _checked
+    from domain.backtest import ReadBy
+
+    wanted: NewBacktest = _checked(
+        backtests.NewBacktest,
+        first=_day("--from", first),
+        last=_day("--to", last),
+        name=name,
+        opening_cash=_number("--cash", cash),
+        tier=tier or None,
+        changes=_nested("--set", changes or []),
+        costs=_nested("--cost", costs or []),
+        read_by=ReadBy.RULES if rules_only else ReadBy.ALL,
+        benchmark=benchmark,
+        model_cutoff=_day("--model-cutoff", model_cutoff) if model_cutoff else None,
+    )
+
+    async def play(parts: Parts) -> tuple[BacktestView, BacktestReport, bytes]:
+        from workers.parts import CODE_VERSION
+
+        begun = await backtests.begin(
+            parts.database, parts.client, links(parts), wanted, code_version=CODE_VERSION, actor=actor()
+        )
+        err.print(f"{begun.backtest_id}: {begun.temporal_url}", markup=False)
+        await _watch(parts, begun)
+        found = await backtests.report(parts.database, parts.objects, begun.backtest_id)
+        drawn = await backtests.page(parts.database, parts.objects, begun.backtest_id)
+        view = await backtests.get(parts.database, parts.client, links(parts), begun.backtest_id)
+        return view, found, drawn
+
+    view, report, drawn = ask(state, play)
+    if page is not None:
+        page.write_bytes(drawn)
+        err.print(f"Written: {page}", markup=False)
+    if json:
+        print_json(view.model_dump(mode="json"))
+    else:
+        views.show_report(report)
+
+
+def list_backtests(
+    limit: Annotated[int, typer.Option(min=1, max=1_000)] = 20, state: State = DEFAULT_STATE, json: Json = False
+) -> None:
+    """List backtests, the newest first."""
+    from api.operations import backtests
+    from cli import backtest_views as views
+
+    found = ask(state, lambda parts: backtests.list_recent(parts.database, links(parts), limit=limit))
+    if json:
+        print_json({"data": [each.model_dump(mode="json") for each in found]})
+    else:
+        views.show_list(found)
+
+
+def show(
+    backtest_id: BacktestArgument,
+    page: Annotated[Path | None, typer.Option("--page", help="Also write the report's page to this file")] = None,
+    state: State = DEFAULT_STATE,
+    json: Json = False,
+) -> None:
+    """Show a backtest's figures, benchmarks, costs and trades; with --json the whole report."""
+    from api.operations import backtests
+    from cli import backtest_views as views
+
+    async def read(parts: Parts) -> tuple[BacktestReport, bytes]:
+        return (
+            await backtests.report(parts.database, parts.objects, backtest_id),
+            await backtests.page(parts.database, parts.objects, backtest_id) if page is not None else b"",
+        )
+
+    report, drawn = ask(state, read)
+    if page is not None:
+        page.write_bytes(drawn)
+        err.print(f"Written: {page}", markup=False)
+    if json:
+        print_json(report.model_dump(mode="json"))
+    else:
+        views.show_report(report)
+
+
+def compare(
+    backtest_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Two backtests or more")],
+    state: State = DEFAULT_STATE,
+    json: Json = False,
+) -> None:
+    """Put backtests side by side: figures, costs, and what their configurations differ in."""
+    from api.operations import backtests
+    from cli import backtest_views as views
+
+    if len(backtest_ids) < 2:
+        raise InvalidInput("TOO_FEW_BACKTESTS", "Name two or more", found=len(backtest_ids))
+
+    async def read(parts: Parts) -> list[BacktestReport]:
+        return [await backtests.report(parts.database, parts.objects, each) for each in backtest_ids]
+
+    reports = ask(state, read)
+    if json:
+        print_json({"data": [_headline(each) for each in reports], "differences": views.differences(reports)})
+    else:
+        views.show_comparison(reports)
+
+
+def cancel(backtest_id: BacktestArgument, state: State = DEFAULT_STATE, json: Json = False) -> None:
+    """Cancel a backtest that runs, or forget the result of one that ended. That it was tried is not forgotten."""
+    from api.operations import backtests
+
+    outcome = ask(state, lambda parts: backtests.cancel_or_remove(parts.database, parts.client, backtest_id))
+    if json:
+        print_json({"backtest_id": backtest_id, "outcome": outcome})
+    else:
+        out.print(f"{backtest_id}: {outcome}", markup=False)
+
+
+async def _watch(parts: Parts, begun: BacktestView) -> None:
+    """Show how far it is until it ends."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from api.operations import backtests
+
+    ending = asyncio.create_task(backtests.wait(parts.client, begun.backtest_id))
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as progress:
+        task = progress.add_task("planning", total=None)
+        while not ending.done():
+            await asyncio.wait([ending], timeout=WATCH_SECONDS)
+            seen = (await backtests.get(parts.database, parts.client, links(parts), begun.backtest_id)).progress
+            if seen is not None and seen.sessions:
+                progress.update(task, description=seen.step, completed=seen.sessions_done, total=seen.sessions)
+    await ending
+
+
+def _headline(report: BacktestReport) -> dict[str, Any]:
+    return {
+        "backtest_id": report.backtest_id,
+        "name": report.request.name,
+        "metrics": report.strategy.metrics.model_dump(mode="json"),
+        "costs": report.costs.model_dump(mode="json"),
+    }
+
+
+def _day(option: str, value: str) -> date:
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise InvalidInput("DATE_INVALID", field=option, found=value, allowed="YYYY-MM-DD") from error
+
+
+def _number(option: str, value: str) -> Decimal:
+    try:
+        return Decimal(value.replace(",", "").replace("_", ""))
+    except InvalidOperation as error:
+        raise InvalidInput("NUMBER_INVALID", field=option, found=value, allowed="dollars, such as 100000") from error
+
+
+def _nested(option: str, given: list[str]) -> dict[str, Any]:
+    """Read `signals.kappa=2` as {"signals": {"kappa": 2}}; values are JSON where they can be read so, else text."""
+    found: dict[str, Any] = {}
+    for each in given:
+        path, equals, value = each.partition("=")
+        names = path.strip().split(".")
+        if not equals or not all(names):
+            raise InvalidInput("ASSIGNMENT_INVALID", field=option, found=each, allowed="NAME=VALUE")
+        inner = found
+        for name in names[:-1]:
+            inner = inner.setdefault(name, {})
+        inner[names[-1]] = _value(value)
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return jsonlib.loads(text, parse_float=str)
+    except ValueError:
+        return text
