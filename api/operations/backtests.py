@@ -10,10 +10,10 @@ from decimal import Decimal
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError, WorkflowQueryFailedError
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from api.operations.links import TemporalLinks
 from domain.backtest import BacktestRequest, ReadBy
@@ -33,6 +33,7 @@ from workflows.names import Queue
 from workflows.run_backtest import RunBacktest
 
 RPC_TIMEOUT = timedelta(seconds=30)
+PROGRESS_TIMEOUT = timedelta(seconds=3)
 
 
 class NewBacktest(BaseModel):
@@ -45,10 +46,9 @@ class NewBacktest(BaseModel):
     name: Annotated[Line, Field(max_length=200)] = ""
     opening_cash: Annotated[Decimal, Field(gt=0, le=10**12, max_digits=18, decimal_places=6)] = Decimal(100_000)
     tier: Annotated[Tier | None, Field(description="start from its preset, not from the present configuration")] = None
-    changes: Annotated[
-        dict[str, Any],
-        Field(default_factory=dict, description='parts of the configuration: {"signals": {"kappa": 2}}', max_length=20),
-    ]
+    changes: Annotated[dict[str, Any], Field(max_length=20)] = Field(
+        default_factory=dict, description='parts of the configuration: {"signals": {"kappa": 2}}'
+    )
     costs: CostModel = CostModel()
     read_by: ReadBy = ReadBy.ALL
     benchmark: Annotated[str, Field(pattern=r"^[A-Z0-9.\-]{1,20}$")] = "SPY"
@@ -230,13 +230,12 @@ async def _result(database: Database, backtest_id: str) -> BacktestResult:
 
 
 async def _progress(client: Client, backtest_id: str) -> BacktestProgress | None:
+    """How far it is; None where its workflow does not answer, because it has ended or nobody serves it."""
     handle = client.get_workflow_handle(names.backtest_id(backtest_id))
     try:
-        return await handle.query(RunBacktest.progress, rpc_timeout=RPC_TIMEOUT)
-    except RPCError as error:
-        if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.DEADLINE_EXCEEDED):
-            return None  # it ended, or nobody serves it at the moment
-        raise
+        return await handle.query(RunBacktest.progress, rpc_timeout=PROGRESS_TIMEOUT)
+    except (RPCError, WorkflowQueryFailedError):
+        return None
 
 
 def _view(row: Backtest, links: TemporalLinks, progress: BacktestProgress | None) -> BacktestView:

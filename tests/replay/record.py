@@ -24,7 +24,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from api.operations import evaluations, what_ifs
+from api.operations import backtests, evaluations, what_ifs
 from api.operations.links import TemporalLinks
 from cli.demo_data import actions_path, bars_path, documents_path
 from cli.migrate import migrate
@@ -95,9 +95,24 @@ def _record_replay(state_dir: Path, label: str) -> None:
             "execute_order": names.order_id(intent),
             "process_document": "",
         }
-        asyncio.run(_fetch(client_environment(state_dir), wanted, label))
+        environment = client_environment(state_dir)
+        wanted["run_backtest"] = names.backtest_id(asyncio.run(_run_backtest(environment, request.first, request.last)))
+        asyncio.run(_fetch(environment, wanted, label))
 
     run_replay(request, state_dir, keep=False, show=fetch)
+
+
+async def _run_backtest(environment: Mapping[str, str], first: date, last: date) -> str:
+    parts = await Parts.connect(load(environment))
+    try:
+        wanted = backtests.NewBacktest(first=first, last=last)
+        begun = await backtests.begin(
+            parts.database, parts.client, TemporalLinks("", "stonks"), wanted, code_version="recorded", actor="record"
+        )
+        await backtests.wait(parts.client, begun.backtest_id)
+    finally:
+        await parts.close()
+    return begun.backtest_id
 
 
 def _record_live(state_dir: Path, label: str) -> None:
