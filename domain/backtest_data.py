@@ -21,6 +21,7 @@ from domain.errors import InvalidInput
 from domain.layer_terms import OtherLayers, competitive_terms, macro_terms
 from domain.macro_items import MacroItem
 from domain.market import Bar, CorporateAction, Session
+from domain.portfolio import as_decimal
 from domain.registry import Exposures
 
 DAYS_BEFORE = 130
@@ -183,6 +184,19 @@ class BacktestData:
             if window is not None:
                 found[symbol] = window
         return found
+
+    def last_close(self, symbol: str, as_of: datetime) -> Decimal | None:
+        """The last close that was known, in that day's shares, to the micro-dollar as the book keeps prices."""
+        window = self.windows_at([symbol], as_of, 1).get(symbol)
+        return as_decimal(window.closes[-1]) if window is not None else None
+
+    def bar_on(self, symbol: str, day: date) -> Bar | None:
+        """The raw bar of a session."""
+        series = self.bars.get(symbol)
+        return series.on(day) if series is not None else None
+
+    def traded_on(self, symbol: str, day: date) -> bool:
+        return self.bar_on(symbol, day) is not None
 
     def is_member(self, symbol: str, day: date) -> bool:
         spans = self.members.get(symbol)

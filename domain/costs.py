@@ -80,7 +80,7 @@ def execute(
         paid = max(MICRO, (price * (1 - worse_by)).quantize(MICRO, ROUND_FLOOR))
     slippage = product(quantity, abs(paid - price))
     spread_share = costs.half_spread_bp / (costs.half_spread_bp + impact_bp) if slippage else 0.0
-    spread = (slippage * Decimal(repr(spread_share))).quantize(MICRO)
+    spread = (slippage * Decimal(repr(spread_share))).quantize(MICRO, ROUND_FLOOR)
     notional = product(quantity, paid)
     fee = product(quantity, costs.fee_per_share) + notional * Decimal(repr(costs.fee_bp)) / BASIS_POINTS
     return Execution(

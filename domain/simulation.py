@@ -18,17 +18,16 @@ from domain.backtest import (
     BacktestRequest,
     BacktestState,
     DecisionEntry,
-    FillEntry,
     Mark,
     OrderEnd,
     OrderEntry,
 )
 from domain.backtest_data import BacktestData
-from domain.costs import execute, fillable
 from domain.decision_pass import PassInputs, decide_all
 from domain.decisions import (
     Action,
     Assessment,
+    DecisionRecord,
     Layer,
     Portfolio,
     Recommendation,
@@ -37,10 +36,10 @@ from domain.decisions import (
     TradingState,
 )
 from domain.documents import NEW_YORK
-from domain.market import Bar, Session
-from domain.portfolio import product
+from domain.market import Session
 from domain.risk import decide_risk
 from domain.simulated_account import SimulatedAccount
+from domain.simulated_market import fill_at_open
 from domain.sizing import size
 
 PRE_OPEN = timedelta(minutes=5)
@@ -52,17 +51,26 @@ CITED = 3
 ZERO = Decimal(0)
 
 Progress = Callable[[int], None]
+Observer = Callable[[Recommendation, DecisionRecord], None]
+"""Is shown everything that is decided, also what changed nothing."""
 
 
 class Simulation:
     """One run. Equal data, request and state give equal results, to the last bit."""
 
     def __init__(
-        self, data: BacktestData, request: BacktestRequest, *, code_version: str, state: BacktestState | None = None
+        self,
+        data: BacktestData,
+        request: BacktestRequest,
+        *,
+        code_version: str,
+        state: BacktestState | None = None,
+        observe: Observer | None = None,
     ) -> None:
         found = state or BacktestState(cash=request.opening_cash)
         self._data, self._request, self._config = data, request, request.config
         self._code_version = code_version
+        self._observe = observe
         self._account = SimulatedAccount(found.cash, dict(found.positions), found.trades)
         self._done, self._assessed = found.sessions_done, found.assessed
         self._actions = dict(found.actions)
@@ -99,11 +107,11 @@ class Simulation:
         found = self._decide(before)
         split = self._account.apply(self._data.actions.get(session.date, ()))
         self._mark(before)
-        self._withdraw(found, split)
+        self._withdraw(found, split, before)
         self._plan(found, before)
         self._fill(session)
         self._mark(session.closes_at)
-        self._account.write_off(lambda symbol: self._bar(symbol, session) is not None, session)
+        self._account.write_off(lambda symbol: self._data.traded_on(symbol, session.date), session)
         self._close(session)
 
     # -- deciding -----------------------------------------------------------------------------------------------------
@@ -128,6 +136,9 @@ class Simulation:
             ),
             code_version=self._code_version,
         )
+        if self._observe is not None:
+            for recommendation, record in decided:
+                self._observe(recommendation, record)
         found = [recommendation for recommendation, _ in decided]
         for one in found:
             if one.action is not one.previous_action:
@@ -136,12 +147,16 @@ class Simulation:
         self._assessed += len(found)
         return found
 
-    def _withdraw(self, found: Sequence[Recommendation], split: set[str]) -> None:
+    def _withdraw(self, found: Sequence[Recommendation], split: set[str], as_of: datetime) -> None:
         """End what is left of orders that the strategy would not place any more, or whose shares were split."""
         actions = {one.symbol: one.action for one in found}
+        day = as_of.astimezone(NEW_YORK).date()
         for order in self._working:
             action = actions.get(order.symbol, Action.NONE)
-            wanted = action is Action.SELL if order.side is Side.SELL else action in (Action.BUY, Action.HOLD)
+            if order.side is Side.SELL:
+                wanted = action is Action.SELL
+            else:
+                wanted = action in (Action.BUY, Action.HOLD) and self._data.is_member(order.symbol, day)
             if not wanted or order.symbol in split:
                 self._orders.append(order.model_copy(update={"end": OrderEnd.EXPIRED}))
         ended = {order.intent_id for order in self._orders}
@@ -224,64 +239,20 @@ class Simulation:
     # -- the market ---------------------------------------------------------------------------------------------------
 
     def _fill(self, session: Session) -> None:
-        """Fill at the open: sells first, so that what they free can be spent."""
-        after = [
-            self._fill_one(order, session)
-            for order in sorted(self._working, key=lambda one: (one.side is Side.BUY, one.as_of, one.symbol))
-        ]
+        after = fill_at_open(
+            self._working,
+            self._account,
+            self._data,
+            session,
+            costs=self._request.costs,
+            step=self._config.sizing.step,
+        )
         self._orders += [order for order in after if order.end is not None]
         self._working = [order for order in after if order.end is None]
 
-    def _fill_one(self, order: OrderEntry, session: Session) -> OrderEntry:
-        bar = self._bar(order.symbol, session)
-        left = order.allowed - order.filled
-        if order.side is Side.SELL:
-            left = min(left, self._account.quantity(order.symbol))
-        if bar is None or left <= 0:
-            return order.model_copy(update={"end": OrderEnd.EXPIRED})
-        quantity = fillable(left, bar.volume, self._request.costs)
-        if quantity <= 0:
-            return order
-        execution = execute(
-            order.side,
-            quantity,
-            bar.open,
-            daily_volatility=order.daily_volatility,
-            average_dollar_volume=order.average_dollar_volume,
-            costs=self._request.costs,
-        )
-        if order.side is Side.BUY and product(quantity, execution.price) + execution.fee > self._account.cash:
-            return order.model_copy(update={"end": OrderEnd.REJECTED})
-        self._account.book(order, execution, session)
-        entry = FillEntry(
-            at=session.opens_at,
-            session=session.date,
-            quantity=quantity,
-            price=execution.price,
-            spread=execution.spread,
-            impact=execution.impact,
-            fee=execution.fee,
-        )
-        return order.model_copy(
-            update={
-                "filled": order.filled + quantity,
-                "fills": (*order.fills, entry),
-                "end": OrderEnd.FILLED if quantity == left else None,
-            }
-        )
-
     def _mark(self, as_of: datetime) -> None:
         """Value positions at the last close that was known, in the shares of the day."""
-
-        def last_close(symbol: str) -> Decimal | None:
-            window = self._data.windows_at([symbol], as_of, 1).get(symbol)
-            return Decimal(str(window.closes[-1])) if window is not None else None
-
-        self._account.mark(last_close)
-
-    def _bar(self, symbol: str, session: Session) -> Bar | None:
-        series = self._data.bars.get(symbol)
-        return series.on(session.date) if series is not None else None
+        self._account.mark(lambda symbol: self._data.last_close(symbol, as_of))
 
     def _close(self, session: Session) -> None:
         held, equity = self._account.held, self._account.equity
