@@ -11,7 +11,7 @@ from temporalio import activity
 
 from activities.ports import Calendar
 from activities.simulating import simulate
-from domain.backtest import BacktestState, ReadBy
+from domain.backtest import BacktestRequest, BacktestState, ReadBy
 from domain.backtest_data import BacktestData
 from domain.backtest_report import BacktestReport, compose, returns_of
 from domain.backtest_run import (
@@ -51,7 +51,8 @@ class BacktestActivities:
         self._calendar = calendar
         self._render = render
         self._code_version = code_version
-        self._loaded: tuple[str, BacktestData] | None = None
+        self._kept_name = ""
+        self._kept: BacktestData | None = None
 
     @activity.defn
     async def plan_backtest(self, start: BacktestStart) -> BacktestPlan:
@@ -141,32 +142,49 @@ class BacktestActivities:
             Conflict: it is another than when the backtest was begun.
         """
         request = start.request
-        sessions = sessions_of(self._calendar, request.first, request.last)
-        lookback = request.config.signals.lookback_days
-        async with self._database.transaction() as session:
-            version = await backtests.fingerprint(
-                session, first=request.first, last=request.last, lookback_days=lookback
+        days = f"{request.first}/{request.last}/{request.config.signals.lookback_days}"
+        name = f"{start.data_version}/{days}/{read_by.value}"
+        known = self._kept if self._kept_name == name else None
+        version, data = await read_period(self._database, self._calendar, request, read_by, known=known)
+        if version != start.data_version:
+            raise Conflict(
+                "BACKTEST_DATA_CHANGED",
+                "Documents or prices of the period came in meanwhile: begin the backtest again",
+                backtest_id=start.backtest_id,
+                begun_with=start.data_version,
+                found=version,
             )
-            if version != start.data_version:
-                raise Conflict(
-                    "BACKTEST_DATA_CHANGED",
-                    "Documents or prices of the period came in meanwhile: begin the backtest again",
-                    backtest_id=start.backtest_id,
-                    begun_with=start.data_version,
-                    found=version,
-                )
-            name = f"{version}/{lookback}/{read_by.value}"
-            if self._loaded is not None and self._loaded[0] == name:
-                return self._loaded[1]
-            data = await backtests.load(
-                session,
-                sessions=sessions,
-                session_dates=_dates_around(self._calendar, sessions),
-                lookback_days=lookback,
-                only_rules=read_by is ReadBy.RULES,
-            )
-        self._loaded = (name, data)
+        self._kept_name, self._kept = name, data
         return data
+
+
+async def read_period(
+    database: Database,
+    calendar: Calendar,
+    request: BacktestRequest,
+    read_by: ReadBy,
+    *,
+    known: BacktestData | None = None,
+) -> tuple[str, BacktestData]:
+    """Read what the book holds of a period, and the version of that; `known` data are only looked at for it.
+
+    Raises:
+        InvalidInput: a period without sessions or without bars.
+    """
+    sessions = sessions_of(calendar, request.first, request.last)
+    lookback = request.config.signals.lookback_days
+    async with database.transaction() as session:
+        version = await backtests.fingerprint(session, first=request.first, last=request.last, lookback_days=lookback)
+        if known is not None:
+            return version, known
+        data = await backtests.load(
+            session,
+            sessions=sessions,
+            session_dates=_dates_around(calendar, sessions),
+            lookback_days=lookback,
+            only_rules=read_by is ReadBy.RULES,
+        )
+    return version, data
 
 
 @asynccontextmanager

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from api.operations.backtests import BacktestView
-from cli.output import out
+from cli.output import err, out
+from domain.backtest_checks import CheckName, CheckResult
 from domain.backtest_report import BacktestReport, Track
 from domain.metrics import PerformanceMetrics
 
 WIDTH = 100
 TRADES_SHOWN = 15
+FINDINGS_SHOWN = 10
 NONE = "–"
 
 
@@ -79,6 +84,48 @@ def show_comparison(reports: Sequence[BacktestReport]) -> None:
     out.print(table)
 
 
+@contextmanager
+def checking(sessions: int) -> Iterator[Callable[[CheckName | None, int, int], None]]:
+    """Show how far the checks are."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} sessions"))
+    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as progress:
+        task = progress.add_task("playing", total=sessions)
+
+        def told(name: CheckName | None, done: int, total: int) -> None:
+            progress.update(task, description=name.value if name else "playing", completed=done, total=total)
+
+        yield told
+
+
+def show_checks(results: Sequence[CheckResult]) -> None:
+    for result in results:
+        compared = result.compared.model_dump()
+        counts = ", ".join(f"{number:,} {name}" for name, number in compared.items() if number)
+        line = Text.assemble(("passed", "green") if result.passed else ("FAILED", "bold red"))
+        line.append(f"  {result.name.value}: {_CHECKED[result.name]}")
+        out.print(line)
+        out.print(f"          compared: {counts or 'nothing'}", style="dim", markup=False)
+        if result.note:
+            out.print(f"          {result.note}", style="dim", markup=False)
+        if result.difference is not None:
+            out.print(
+                textwrap.fill(str(result.difference), WIDTH, initial_indent="  ", subsequent_indent="  "), markup=False
+            )
+        for finding in result.findings[:FINDINGS_SHOWN]:
+            out.print(_filled(str(finding)), markup=False)
+        if len(result.findings) > FINDINGS_SHOWN:
+            out.print(f"  and {len(result.findings) - FINDINGS_SHOWN} more; --json has them all")
+
+
+_CHECKED = {
+    CheckName.TRUNCATION: "another future changes nothing up to a session",
+    CheckName.RELABELLING: "other names for the same companies change nothing",
+    CheckName.COSTS: "the same fills never end higher at higher costs",
+    CheckName.FUTURE: "no fact says that it was known before it was there",
+    CheckName.REPLAYABILITY: "decisions computed again from their records are the same bytes",
+}
+
+
 def differences(reports: Sequence[BacktestReport]) -> dict[str, list[Any]]:
     """What the requests differ in, by the place in the request."""
     flat = [_flat(report.request.model_dump(mode="json")) for report in reports]
@@ -141,7 +188,7 @@ def _belief(report: BacktestReport) -> None:
     if report.universe is not None:
         lines.append(report.universe.verdict)
     for line in (*lines, *report.warnings):
-        out.print(textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="  "), markup=False)
+        out.print(_filled(line), markup=False)
 
 
 def _sources(report: BacktestReport) -> None:
@@ -176,6 +223,10 @@ def _trades(report: BacktestReport) -> None:
     out.print(table)
     if len(report.trades) > TRADES_SHOWN:
         out.print(f"  and {len(report.trades) - TRADES_SHOWN} more; --json has them all")
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(text, min(out.width, WIDTH), initial_indent="  ", subsequent_indent="  ")
 
 
 def _table(*columns: str) -> Table:

@@ -82,9 +82,14 @@ def recommend(
     return _decide(record, again, config), record
 
 
-def replay(record: DecisionRecord) -> Recommendation:
-    """Compute the recommendation again from its record alone: byte-equal to the first time."""
-    return _decide(record, _assess(record), record.config)
+def replay(record: DecisionRecord, *, identity: str = "") -> Recommendation:
+    """Compute the recommendation again from its record alone: byte-equal to the first time.
+
+    Args:
+        identity: hash of the record as it was stored (`stored_hash`), where that may be by an earlier version, which
+            knew fewer settings; empty: the record is of this version.
+    """
+    return _decide(record, _assess(record), record.config, identity)
 
 
 def reconfigured(record: DecisionRecord, config: TradingConfig) -> DecisionRecord:
@@ -97,6 +102,12 @@ def canonical_bytes(record: DecisionRecord) -> bytes:
     return json.dumps(
         record.model_dump(mode="json"), ensure_ascii=False, sort_keys=True, separators=(",", ":")
     ).encode()
+
+
+def stored_hash(body: bytes) -> str:
+    """Hash a record as it lies in the store, whichever version wrote it: what `record_hash` gave then."""
+    text = json.dumps(json.loads(body), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def record_hash(record: DecisionRecord) -> str:
@@ -177,12 +188,14 @@ class _Judged:
         return f"{self.code}: value={self.gate.value}, limit={self.gate.limit}{detail}"
 
 
-def _decide(record: DecisionRecord, assessment: Assessment, config: TradingConfig) -> Recommendation:
+def _decide(
+    record: DecisionRecord, assessment: Assessment, config: TradingConfig, identity: str = ""
+) -> Recommendation:
     edge, cost = edge_bp(assessment, config), cost_bp(assessment, config)
     entry = _entry_gates(assessment, record.position, edge, cost, config)
     stay, settled = _exit_gates(assessment, record.position, config)
     action, reasons = _action(assessment, record.position, entry, stay, settled, config)
-    identity = record_hash(record)
+    identity = identity or record_hash(record)
     return Recommendation(
         recommendation_id=recommendation_id(record.symbol, record.as_of, identity),
         symbol=record.symbol,

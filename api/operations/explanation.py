@@ -26,7 +26,7 @@ from domain.decisions import (
     RiskCheck,
 )
 from domain.errors import StonksError
-from domain.recommendation import record_hash, replay
+from domain.recommendation import replay, stored_hash
 from domain.signals import layer_weights
 from store import orders, recommendations, theses
 from store.database import Database
@@ -216,7 +216,8 @@ async def explain(database: Database, objects: ObjectStore, links: TemporalLinks
         recommendation = await recommendations.find(session, wanted)
         kept = await recommendations.require_record(session, recommendation.recommendation_id)
         written = await theses.newest(session, recommendation.recommendation_id)
-    record = DecisionRecord.model_validate_json(await objects.get(kept.record_key))
+    body = await objects.get(kept.record_key)
+    record = DecisionRecord.model_validate_json(body)
     async with database.transaction() as session:
         told = await _told(session, record)
         intents = await _intents(session, recommendation.recommendation_id, links)
@@ -242,7 +243,7 @@ async def explain(database: Database, objects: ObjectStore, links: TemporalLinks
         ),
         record_hash=recommendation.record_hash,
         record_key=kept.record_key,
-        reproduced=_reproduced(recommendation, record),
+        reproduced=_reproduced(recommendation, record, body),
         temporal_url=links.workflow(kept.decided_by or names.symbol_id(recommendation.symbol)),
     )
 
@@ -418,10 +419,11 @@ def _score(recommendation: Recommendation) -> Score:
     )
 
 
-def _reproduced(recommendation: Recommendation, record: DecisionRecord) -> bool:
+def _reproduced(recommendation: Recommendation, record: DecisionRecord, body: bytes) -> bool:
     """Whether record and recommendation still belong together, under the code that runs now."""
     try:
-        return record_hash(record) == recommendation.record_hash and replay(record) == recommendation
+        identity = stored_hash(body)
+        return identity == recommendation.record_hash and replay(record, identity=identity) == recommendation
     except (StonksError, ValueError):  # a record that this code cannot compute any more
         return False
 

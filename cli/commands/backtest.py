@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
     commands = typer.Typer(
         no_args_is_help=True, help="Play a strategy over the past, on what the book knew then, and judge it."
     )
-    for command in (run, list_backtests, show, compare, cancel):
+    for command in (run, list_backtests, show, compare, check, cancel):
         commands.command(name=command.__name__.split("_")[0])(command)
     app.add_typer(commands, name="backtest")
 
@@ -170,6 +170,63 @@ def compare(
         print_json({"data": [_headline(each) for each in reports], "differences": views.differences(reports)})
     else:
         views.show_comparison(reports)
+
+
+def check(
+    backtest_id: Annotated[
+        str, typer.Argument(metavar="[ID]", help="A backtest whose data and configuration are checked")
+    ] = "",
+    first: Annotated[str, typer.Option("--from", help="Without an ID: first day, YYYY-MM-DD")] = "",
+    last: Annotated[str, typer.Option("--to", help="Without an ID: last day, YYYY-MM-DD")] = "",
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Without an ID: a part of the configuration, as for `run`")
+    ] = None,
+    reach: Annotated[int, typer.Option(min=1, help="Sessions before each cut that are played again")] = 20,
+    seed: Annotated[int, typer.Option(help="Chooses which names the companies get")] = 0,
+    state: State = DEFAULT_STATE,
+    json: Json = False,
+) -> None:
+    """Prove on your own data that nothing of the future decides: pass, or the first difference. Exit code 1 if not.
+
+    Another future is put behind several sessions, which must change nothing up to them, bit for bit; the companies get
+    each other's names; the fills are booked again at higher costs; every fact's instants are looked at; and decisions
+    are computed again from their records. Nothing is written.
+
+    Example: stonks backtest check ID
+    Example: stonks backtest check --from 2011-07-05 --to 2011-12-30 --set signals.kappa=2
+    """
+    from activities.backtests import read_period
+    from api.operations import backtests
+    from cli import backtest_views as views
+    from domain.backtest import BacktestRequest, ReadBy
+    from domain.backtest_checks import run_checks
+    from domain.backtest_data import BacktestData
+    from store import backtests as kept
+    from store import config
+    from workers.parts import CODE_VERSION
+
+    if not backtest_id and not (first and last):
+        raise InvalidInput("PERIOD_MISSING", "Name a backtest, or give --from and --to")
+
+    async def read(parts: Parts) -> tuple[BacktestRequest, BacktestData]:
+        async with parts.database.transaction() as session:
+            if backtest_id:
+                request = BacktestRequest.model_validate((await kept.require(session, backtest_id)).request)
+            else:
+                settings = backtests.changed(await config.current(session), _nested("--set", changes or []))
+                request = BacktestRequest(first=_day("--from", first), last=_day("--to", last), config=settings)
+        _, data = await read_period(parts.database, parts.calendar, request, ReadBy(request.read_by))
+        return request, data
+
+    request, data = ask(state, read)
+    with views.checking(len(data.sessions)) as progress:
+        results = run_checks(data, request, code_version=CODE_VERSION, reach=reach, seed=seed, progress=progress)
+    if json:
+        print_json({"data": [each.model_dump(mode="json") for each in results]})
+    else:
+        views.show_checks(results)
+    if not all(each.passed for each in results):
+        raise typer.Exit(1)
 
 
 def cancel(backtest_id: BacktestArgument, state: State = DEFAULT_STATE, json: Json = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,10 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
+from domain.decisions import DecisionRecord
 from domain.ids import digest
+from domain.recommendation import replay, stored_hash
+from store import recommendations
 from store.objects import key_for
 from store.tables.decisions import DecisionRecordRow
 from tests.api.harness import Caller, Platform, assert_problem, eventually
@@ -95,6 +99,26 @@ async def test_explanation_when_the_record_was_changed_then_it_says_so(platform:
             .values(record_key=key)
         )
     assert (await explained(api, recommendation.recommendation_id))["reproduced"] is False
+
+
+async def test_explanation_when_an_earlier_version_decided_then_it_is_still_reproduced(
+    platform: Platform, api: Caller
+) -> None:
+    """A record that lacks settings which came later is what it was, by the hash of its own bytes."""
+    recommendation = await platform.recommendation("GE")
+    before = await explained(api, recommendation.recommendation_id)
+    older = json.loads(await platform.parts.objects.get(before["record_key"]))
+    del older["terms"], older["config"]["signals"]["macro"], older["config"]["signals"]["competitive"]
+    body = json.dumps(older).encode()
+    identity = stored_hash(body)
+    key = key_for("records", digest(body.decode(), length=64))
+    await platform.parts.objects.put(key, body, "application/json")
+    found = replay(DecisionRecord.model_validate_json(body), identity=identity)
+    assert found.record_hash == identity != recommendation.record_hash
+    async with platform.parts.database.transaction() as session:
+        await recommendations.save(session, [(found, key)], decided_by="", recorded_at=found.as_of)
+    after = await explained(api, found.recommendation_id)
+    assert (after["reproduced"], after["score"]) == (True, before["score"])
 
 
 async def test_explanation_when_nothing_is_known_then_404(api: Caller) -> None:
