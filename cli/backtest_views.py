@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -60,6 +61,7 @@ def show_report(report: BacktestReport) -> None:
             out.print(f"  {track.name}: {track.note}", style="dim", markup=False)
     _belief(report)
     _sources(report)
+    _protection(report)
     _trades(report)
 
 
@@ -202,6 +204,23 @@ def _sources(report: BacktestReport) -> None:
         f"fees {costs.fees:,.2f})",
         markup=False,
     )
+
+
+def _protection(report: BacktestReport) -> None:
+    state = report.protection
+    if state is None:
+        return
+    out.print("\nWhat protected it", style="bold")
+    reached = Counter(record.event.kind.value for record in state.stop_events)
+    stops = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in sorted(reached.items())) or "none reached"
+    out.print(f"  Stops: {stops}", markup=False)
+    trips = Counter(event.breaker.value for event in state.breaker_events if event.is_trip)
+    out.print(
+        f"  Breakers: {', '.join(f'{name} {count}x' for name, count in trips.items()) or 'none tripped'}", markup=False
+    )
+    steps = ", ".join(f"{change.before.value} to {change.after.value}" for change in state.tier_changes)
+    out.print(f"  Tier: {state.tier.tier.value}{f' ({steps})' if steps else ''}", markup=False)
+    out.print(f"  Reserve: ${state.reserve.balance:,.2f}", markup=False)
 
 
 def _trades(report: BacktestReport) -> None:

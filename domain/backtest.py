@@ -13,6 +13,7 @@ from domain.config import TradingConfig
 from domain.costs import CostModel
 from domain.decisions import Action, Holding, Layer, Side
 from domain.model import Model, Utc
+from domain.protection import Protection, ProtectionState
 
 
 class ReadBy(StrEnum):
@@ -32,6 +33,8 @@ class BacktestRequest(Model):
     opening_cash: Annotated[Decimal, Field(gt=0, le=10**12)] = Decimal(100_000)
     config: TradingConfig
     costs: CostModel = CostModel()
+    protection: Protection | None = None
+    """Stops, breakers, the reserve and tiers; None: what is bought is held until the strategy sells it."""
     read_by: ReadBy = ReadBy.ALL
     benchmark: Annotated[str, Field(max_length=20)] = "SPY"
     model_cutoff: date | None = None
@@ -173,3 +176,4 @@ class BacktestState(Model):
     marks: tuple[Mark, ...] = ()
     trades: tuple[TradeEntry, ...] = ()
     assessed: int = 0
+    protection: ProtectionState | None = None

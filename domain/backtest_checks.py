@@ -190,6 +190,7 @@ HASHED = {
     Kind.ASSESSMENT: frozenset({"record_hash"}),
     Kind.DECISION: frozenset({"recommendation_id"}),
     Kind.ORDER: frozenset({"recommendation_id", "intent_id"}),
+    Kind.SALE: frozenset({"intent_id"}),
     Kind.POSITION: frozenset({"trade"}),
 }
 """What a name legitimately has an effect on: ids that hash it, and the place of a trade in a list that is in the order

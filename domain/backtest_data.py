@@ -23,6 +23,8 @@ from domain.macro_items import MacroItem
 from domain.market import Bar, CorporateAction, Session
 from domain.portfolio import as_decimal
 from domain.registry import Exposures
+from domain.rules_config import StopRules
+from domain.stops import average_true_range
 
 DAYS_BEFORE = 130
 """Enough calendar days before an instant to count trading days of any age or holding that matters."""
@@ -83,6 +85,24 @@ class BarSeries:
             closes=tuple(self._closes[at] for at in rows),
             volumes=tuple(self._volumes[at] for at in rows),
         )
+
+    def average_true_range(self, as_of: datetime, rules: StopRules, sessions: int) -> float | None:
+        """The average true range at the last close known, in dollars a share of that day; None where it has none."""
+        today = as_of.astimezone(NEW_YORK).date()
+        bars = [known.bar for known in self._bars[: self._end(as_of)] if known.available_at <= as_of][-sessions:]
+        if len(bars) <= rules.atr_sessions:
+            return None
+        factors = [split_factor(bar.session, self._splits, today) for bar in bars]
+        highs, lows, closes = (
+            [adjusted_close(getattr(bar, name), factor) for bar, factor in zip(bars, factors, strict=True)]
+            for name in ("high", "low", "close")
+        )
+        found = float(average_true_range(highs, lows, closes, rules)[-1])
+        return found if found > 0.0 else None
+
+    def _end(self, as_of: datetime) -> int:
+        """The number of bars up to the last that may be known."""
+        return bisect_right(self._known, as_of) if self._in_order else len(self._bars)
 
     def _adjust(self, today: date) -> None:
         """Express all bars in today's shares; done anew only where a split has taken effect since the last time."""

@@ -16,6 +16,7 @@ from domain.metrics import PerformanceMetrics, measure
 from domain.model import Model
 from domain.overfitting import Trials
 from domain.portfolio import MICRO
+from domain.protection import ProtectionState
 from domain.universe import SymbolSpan, UniverseReport, describe_universe
 
 SYMBOLS_HELD = "equal-weight buy and hold"
@@ -92,6 +93,8 @@ class BacktestReport(Model):
     assessed: int
     evidence: int
     symbols: int
+    protection: ProtectionState | None = None
+    """What stops, breakers, the reserve and tiers did; None where none took part."""
     contamination: Contamination
     universe: UniverseReport | None = None
     warnings: tuple[str, ...] = ()
@@ -153,6 +156,7 @@ def compose(
         assessed=state.assessed,
         evidence=sum(len(items) for items in data.evidence.values()),
         symbols=len(data.bars),
+        protection=state.protection,
         contamination=contamination,
         universe=_universe(data, sessions),
         warnings=tuple(warnings),

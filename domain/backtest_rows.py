@@ -11,6 +11,7 @@ from domain.backtest import BacktestState, OrderEnd, OrderEntry
 from domain.decisions import DecisionRecord, Recommendation
 from domain.documents import NEW_YORK
 from domain.model import Model
+from domain.protection import ProtectionState
 
 NOTHING = "nothing"
 
@@ -24,6 +25,9 @@ class Kind(StrEnum):
     ACTION = "action"
     ORDER = "order"
     FILL = "fill"
+    SALE = "protective sale"
+    """By a stop or a target, within the session."""
+    STOP = "stop"
     MARK = "mark"
     OUTCOME = "order's end"
     TRADE = "trade"
@@ -155,13 +159,24 @@ def rows_of(state: BacktestState) -> Iterator[Row]:
         yield Row(last, Kind.POSITION, symbol, "", (*_values(position.holding), *own))
     totals = ("cash", "peak_equity", "prior_close_equity", "sessions_done", "assessed")
     yield Row(last, Kind.ACCOUNT, "", "", tuple((name, getattr(state, name)) for name in totals))
+    if state.protection is not None:
+        yield from _rows_of_protection(state.protection, last)
+
+
+def _rows_of_protection(state: ProtectionState, last: date) -> Iterator[Row]:
+    for record in state.stop_events:
+        yield Row(_day(record.as_of), Kind.STOP, record.symbol, record.event.kind, _values(record.event))
+    for symbol, stop in state.stops.items():
+        yield Row(last, Kind.STOP, symbol, "", _values(stop))
+    yield Row(last, Kind.ACCOUNT, "", "protection", _values(state, leave=("stops", "stop_events")))
 
 
 def _rows_of_order(order: OrderEntry) -> Iterator[Row]:
     key = f"{order.as_of.isoformat()} {order.side}"
     plan = _values(order, leave=("end", "filled", "fills"), last=("recommendation_id", "intent_id"))
     denied = (("denied", order.end is OrderEnd.DENIED),)
-    yield Row(_day(order.as_of), Kind.ORDER, order.symbol, key, (*denied, *plan))
+    at_once = bool(order.fills) and order.fills[0].at == order.as_of
+    yield Row(_day(order.as_of), Kind.SALE if at_once else Kind.ORDER, order.symbol, key, (*denied, *plan))
     for fill in order.fills:
         yield Row(fill.session, Kind.FILL, order.symbol, key, _values(fill))
     ended = order.fills[-1].session if order.fills else _day(order.as_of)

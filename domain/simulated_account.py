@@ -101,9 +101,9 @@ class SimulatedAccount:
         if not left:
             self._note(trade, closed=session.date, reason=order.reason)
 
-    def apply(self, actions: Sequence[CorporateAction]) -> set[str]:
-        """Receive dividends and split positions, before the open. Returns the symbols that were split."""
-        split_symbols = set()
+    def apply(self, actions: Sequence[CorporateAction]) -> dict[str, Decimal]:
+        """Receive dividends and split positions, before the open. Returns the ratios of what was split, by symbol."""
+        ratios = {}
         for action in actions:
             position = self.positions.get(action.symbol)
             if position is None or position.holding.quantity == 0:
@@ -126,8 +126,8 @@ class SimulatedAccount:
                     quantity=product(entry.quantity, action.split_ratio),
                 )
             if action.split_ratio != 1:
-                split_symbols.add(action.symbol)
-        return split_symbols
+                ratios[action.symbol] = action.split_ratio
+        return ratios
 
     def mark(self, price_of: Callable[[str], Decimal | None]) -> None:
         """Set the last price of every open position that has one."""

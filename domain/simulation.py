@@ -10,9 +10,10 @@ or the strategy thinks otherwise. Approvals count as given: nobody can be asked 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 from domain.backtest import (
     BacktestRequest,
@@ -23,6 +24,7 @@ from domain.backtest import (
     OrderEntry,
 )
 from domain.backtest_data import BacktestData
+from domain.config import TradingConfig
 from domain.decision_pass import PassInputs, decide_all
 from domain.decisions import (
     Action,
@@ -39,6 +41,7 @@ from domain.documents import NEW_YORK
 from domain.market import Session
 from domain.risk import decide_risk
 from domain.simulated_account import SimulatedAccount
+from domain.simulated_guard import Guard
 from domain.simulated_market import fill_at_open
 from domain.sizing import size
 
@@ -68,10 +71,11 @@ class Simulation:
         observe: Observer | None = None,
     ) -> None:
         found = state or BacktestState(cash=request.opening_cash)
-        self._data, self._request, self._config = data, request, request.config
+        self._data, self._request = data, request
         self._code_version = code_version
         self._observe = observe
         self._account = SimulatedAccount(found.cash, dict(found.positions), found.trades)
+        self._guard = Guard(request, data, self._account, found.protection)
         self._done, self._assessed = found.sessions_done, found.assessed
         self._actions = dict(found.actions)
         self._peak, self._prior_close = found.peak_equity, found.prior_close_equity
@@ -99,20 +103,36 @@ class Simulation:
             marks=tuple(self._marks),
             trades=self._account.valued_trades(),
             assessed=self._assessed,
+            protection=self._guard.state if self._request.protection is not None else None,
         )
 
     def _play(self, session: Session) -> None:
         before = session.opens_at - PRE_OPEN
         self._account.traded = ZERO
         found = self._decide(before)
+        assessments = {one.symbol: one.assessment for one in found}
         split = self._account.apply(self._data.actions.get(session.date, ()))
+        self._guard.split(split)
         self._mark(before)
-        self._withdraw(found, split, before)
+        self._guard.before_open(self._done, before, self._prior_close, self._peak)
+        self._withdraw(found, split.keys(), before)
+        self._working += self._guard.exits(before, assessments, {order.symbol for order in self._working})
         self._plan(found, before)
         self._fill(session)
+        self._orders += self._guard.during(session, before, assessments)
         self._mark(session.closes_at)
         self._account.write_off(lambda symbol: self._data.traded_on(symbol, session.date), session)
+        prior, peak = self._prior_close, self._peak
         self._close(session)
+        self._guard.end_session(self._done, session, prior, peak, self._returns())
+
+    @property
+    def _config(self) -> TradingConfig:
+        return self._guard.config
+
+    def _returns(self) -> list[float]:
+        equity = [self._request.opening_cash, *(mark.equity for mark in self._marks)]
+        return [float(after / before - 1) for before, after in pairwise(equity)]
 
     # -- deciding -----------------------------------------------------------------------------------------------------
 
@@ -147,7 +167,7 @@ class Simulation:
         self._assessed += len(found)
         return found
 
-    def _withdraw(self, found: Sequence[Recommendation], split: set[str], as_of: datetime) -> None:
+    def _withdraw(self, found: Sequence[Recommendation], split: Collection[str], as_of: datetime) -> None:
         """End what is left of orders that the strategy would not place any more, or whose shares were split."""
         actions = {one.symbol: one.action for one in found}
         day = as_of.astimezone(NEW_YORK).date()
@@ -181,7 +201,8 @@ class Simulation:
         placed = []
         for intent in intents:
             others = [other for other in intents if other is not intent]
-            placed.append(self._judge(intent, others, wanted[intent.recommendation_id].assessment, as_of))
+            judged = self._judge(intent, others, wanted[intent.recommendation_id].assessment, as_of)
+            placed.append(self._guard.admit(judged))
         self._orders += [order for order in placed if order.end is not None]
         self._working += [order for order in placed if order.end is None]
 
@@ -234,6 +255,7 @@ class Simulation:
             holdings=tuple(self._account.held),
             open_buys=buys,
             open_sells=sells,
+            reserve=self._guard.reserve,
         )
 
     # -- the market ---------------------------------------------------------------------------------------------------

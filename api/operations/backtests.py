@@ -23,6 +23,7 @@ from domain.config import Tier, TradingConfig
 from domain.costs import CostModel
 from domain.errors import Conflict, InvalidInput, VendorRejected
 from domain.ids import digest
+from domain.protection import Protection
 from domain.registry import Line
 from store import backtests, config
 from store.database import Database
@@ -50,6 +51,7 @@ class NewBacktest(BaseModel):
         default_factory=dict, description='parts of the configuration: {"signals": {"kappa": 2}}'
     )
     costs: CostModel = CostModel()
+    protect: Annotated[bool, Field(description="with stops, breakers, the reserve and tiers")] = False
     read_by: ReadBy = ReadBy.ALL
     benchmark: Annotated[str, Field(pattern=r"^[A-Z0-9.\-]{1,20}$")] = "SPY"
     model_cutoff: Annotated[date | None, Field(description="last day that the model's training may have seen")] = None
@@ -100,9 +102,10 @@ async def begin(
         lookback = settings.signals.lookback_days
         version = await backtests.fingerprint(session, first=wanted.first, last=wanted.last, lookback_days=lookback)
         request = BacktestRequest(
-            **wanted.model_dump(include=set(BacktestRequest.model_fields) - {"config", "costs"}),
+            **wanted.model_dump(include=set(BacktestRequest.model_fields) - {"config", "costs", "protection"}),
             config=settings,
             costs=wanted.costs,
+            protection=Protection.for_tier(settings.tier) if wanted.protect else None,
         )
         start = BacktestStart(
             backtest_id=digest("backtest", request.model_dump_json(), version, code_version),

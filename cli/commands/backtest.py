@@ -49,6 +49,9 @@ def run(
         list[str] | None,
         typer.Option("--cost", help="half_spread_bp, impact, fee_bp, fee_per_share or participation, as NAME=VALUE"),
     ] = None,
+    protect: Annotated[
+        bool, typer.Option("--protect", help="With stops, breakers, the reserve and risk tiers")
+    ] = False,
     rules_only: Annotated[bool, typer.Option("--rules-only", help="Leave out what models read")] = False,
     benchmark: Annotated[str, typer.Option(help="Symbol to compare with")] = "SPY",
     model_cutoff: Annotated[
@@ -82,6 +85,7 @@ def run(
         tier=tier or None,
         changes=_nested("--set", changes or []),
         costs=_nested("--cost", costs or []),
+        protect=protect,
         read_by=ReadBy.RULES if rules_only else ReadBy.ALL,
         benchmark=benchmark,
         model_cutoff=_day("--model-cutoff", model_cutoff) if model_cutoff else None,
