@@ -114,9 +114,9 @@ class BacktestActivities:
         name = f"backtests/{start.backtest_id}"
         report_key = await self._objects.put(f"{name}/{digest(body.decode())}.json", body, "application/json")
         page_key = await self._objects.put(f"{name}/{digest(body.decode())}.html", page, "text/html; charset=utf-8")
-        result = _result(report, report_key, page_key, returns)
+        result = _result(report, report_key, page_key)
         async with self._database.transaction() as session:
-            await backtests.finish(session, start.backtest_id, result, now=datetime.now(UTC))
+            await backtests.finish(session, start.backtest_id, result, returns, now=datetime.now(UTC))
         return result
 
     @activity.defn
@@ -223,7 +223,7 @@ def _dates_around(calendar: Calendar, sessions: list[Session]) -> list[date]:
     return [session.date for session in calendar.sessions(first, last)]
 
 
-def _result(report: BacktestReport, report_key: str, page_key: str, returns: tuple[float, ...]) -> BacktestResult:
+def _result(report: BacktestReport, report_key: str, page_key: str) -> BacktestResult:
     metrics = report.strategy.metrics
     return BacktestResult(
         report_key=report_key,
@@ -241,5 +241,4 @@ def _result(report: BacktestReport, report_key: str, page_key: str, returns: tup
         costs=str(report.costs.total),
         out_of_sample=report.contamination.in_sample == 0,
         trials=metrics.trials or 1,
-        returns=returns,
     )

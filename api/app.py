@@ -22,6 +22,7 @@ from api.routes import (
     overview,
     recommendations,
     sources,
+    sweeps,
     trading,
     watchlists,
     what_ifs,
@@ -58,6 +59,7 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         agents,
         evaluations,
         what_ifs,
+        sweeps,
         backtests,
         api_keys,
     ):

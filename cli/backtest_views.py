@@ -17,6 +17,7 @@ from cli.output import err, out
 from domain.backtest_checks import CheckName, CheckResult
 from domain.backtest_report import BacktestReport, Track
 from domain.metrics import PerformanceMetrics
+from domain.sweep import SweepReport
 
 WIDTH = 100
 TRADES_SHOWN = 15
@@ -126,6 +127,42 @@ _CHECKED = {
     CheckName.FUTURE: "no fact says that it was known before it was there",
     CheckName.REPLAYABILITY: "decisions computed again from their records are the same bytes",
 }
+
+
+def show_sweep(report: SweepReport) -> None:
+    for window in report.windows:
+        out.rule(f"{window.first} to {window.last}", align="left")
+        table = _table("configuration", "return", "Sharpe", "drawdown", "trades", "backtest")
+        for label, backtest_id, result in window.results:
+            drawdown = -result.max_drawdown if result.max_drawdown is not None else None
+            table.add_row(
+                Text(f"{label} *" if label == window.chosen else label),
+                _percent(result.total_return),
+                _ratio(result.sharpe),
+                _percent(drawdown),
+                str(result.trades),
+                backtest_id,
+            )
+        out.print(table)
+        if window.test is not None:
+            _, result = window.test
+            out.print(
+                f"  * afterwards, on sessions that it was not chosen on: {_percent(result.total_return)}, "
+                f"Sharpe {_ratio(result.sharpe)}, {result.trades} trades",
+                markup=False,
+            )
+    if report.trials is not None and report.trials.overfitting_probability is not None:
+        chance = f"{report.trials.overfitting_probability:.0%}"
+        text = f"Probability that the best of {report.trials.count} in the first window owes it to luck: {chance}."
+        out.print(_filled(text), markup=False)
+    if report.out_of_sample is not None:
+        found = report.out_of_sample
+        out.print(
+            f"Walked forward, {found.sessions} sessions out of sample: {_percent(found.total_return)}, "
+            f"Sharpe {_ratio(found.sharpe)}, deepest drawdown {_percent(_depth(found))}",
+            style="bold",
+            markup=False,
+        )
 
 
 def differences(reports: Sequence[BacktestReport]) -> dict[str, list[Any]]:

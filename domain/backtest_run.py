@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domain.backtest import BacktestRequest, ReadBy
+from domain.ids import digest
 from domain.model import Model, Utc
 
 SESSIONS_A_STEP = 252
@@ -14,6 +15,15 @@ class BacktestStart(Model):
     request: BacktestRequest
     data_version: str
     """What the book held of the period when it was begun: it is read again at every step and must be the same."""
+
+
+def start_of(request: BacktestRequest, data_version: str, code_version: str) -> BacktestStart:
+    """Name a backtest by all that it depends on; what it is called is not of that."""
+    return BacktestStart(
+        backtest_id=digest("backtest", request.model_dump_json(exclude={"name"}), data_version, code_version),
+        request=request,
+        data_version=data_version,
+    )
 
 
 class BacktestPlan(Model):
@@ -73,8 +83,6 @@ class BacktestResult(Model):
     out_of_sample: bool
     """Whether nothing that decided may have known the future."""
     trials: int
-    returns: tuple[float, ...] = ()
-    """Of each session: what later trials on the same period are compared with."""
 
 
 class BacktestProgress(Model):

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from domain.documents import Credibility
+from domain.errors import InvalidInput
 from domain.extraction import EntityRole, EventType, Materiality
 from domain.layer_config import CompetitiveLayerConfig, MacroLayerConfig
 from domain.settings import Positive, Settings, Unit
@@ -348,6 +350,32 @@ class TradingConfig(Settings):
         """Identify the configuration: the first 12 hex digits of the sha256 of its canonical JSON."""
         body = json.dumps(self.model_dump(mode="json"), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(body.encode()).hexdigest()[:VERSION_LENGTH]
+
+
+def changed(base: TradingConfig, changes: Mapping[str, Any]) -> TradingConfig:
+    """Apply changes to a configuration, nested as it is: `{"signals": {"kappa": 2}}`.
+
+    Raises:
+        InvalidInput: names the field, the value and what is allowed.
+    """
+    try:
+        return TradingConfig.model_validate(_merged(base.model_dump(mode="json"), changes))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise InvalidInput(
+            "CONFIG_INVALID",
+            str(first["msg"]),
+            field=".".join(str(part) for part in first["loc"]) or "config",
+            found=json.dumps(first.get("input"), default=str)[:200],
+        ) from error
+
+
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(base)
+    for name, value in changes.items():
+        inner = found.get(name)
+        found[name] = _merged(inner, value) if isinstance(inner, dict) and isinstance(value, Mapping) else value
+    return found
 
 
 def _tier(

@@ -16,13 +16,14 @@ from domain.decisions import EvidenceItem
 from domain.errors import InvalidInput, NotFound
 from domain.extraction import ExtractorKind
 from domain.market import CorporateAction, Session
+from domain.sweep import SweepReport
 from store import competitors, documents, economy, exposures
 from store.database import insert_new
 from store.market import bar_of
 from store.tables.market import BarRow, CorporateActionRow
 from store.tables.trading import Backtest
 
-KIND = "backtest"
+KIND, SWEEP = "backtest", "sweep"
 RUNNING, FINISHED, FAILED, CANCELED, REMOVED = "running", "finished", "failed", "canceled", "removed"
 
 _FINGERPRINT = """
@@ -170,10 +171,12 @@ async def require(session: AsyncSession, backtest_id: str) -> Backtest:
     return row
 
 
-async def finish(session: AsyncSession, backtest_id: str, result: BacktestResult, *, now: datetime) -> None:
+async def finish(
+    session: AsyncSession, backtest_id: str, result: BacktestResult, returns: Sequence[float], *, now: datetime
+) -> None:
     row = await require(session, backtest_id)
     row.status, row.finished_at, row.error = FINISHED, now, ""
-    row.result = result.model_dump(mode="json")
+    row.result, row.returns = result.model_dump(mode="json"), list(returns)
     session.add(row)
 
 
@@ -211,15 +214,50 @@ async def trials(
     )
     count = (await session.exec(select(func.count()).select_from(Backtest).where(same))).one()
     rows = await session.exec(
-        select(Backtest.result).where(same, Backtest.status == FINISHED).order_by(col(Backtest.backtest_id))
+        select(Backtest.returns).where(same, Backtest.status == FINISHED).order_by(col(Backtest.backtest_id))
     )
-    return count, [tuple(result["returns"]) for result in rows]
+    return count, [tuple(returns) for returns in rows]
+
+
+async def returns_of(session: AsyncSession, backtest_ids: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """Return of each session of each backtest."""
+    rows = await session.exec(
+        select(Backtest.backtest_id, Backtest.returns).where(col(Backtest.backtest_id).in_(backtest_ids))
+    )
+    return {backtest_id: tuple(returns) for backtest_id, returns in rows.all()}
+
+
+async def save_sweep(session: AsyncSession, report: SweepReport, *, requested_by: str, now: datetime) -> None:
+    """Keep what a sweep found; a repeat writes the same."""
+    row = Backtest(
+        backtest_id=report.sweep_id,
+        kind=SWEEP,
+        status=FINISHED,
+        request=report.request.model_dump(mode="json"),
+        result=report.model_dump(mode="json"),
+        requested_by=requested_by,
+        created_at=now,
+        finished_at=now,
+    )
+    await insert_new(session, [row])
+
+
+async def sweep(session: AsyncSession, sweep_id: str) -> SweepReport:
+    """What a sweep found.
+
+    Raises:
+        NotFound: there is no finished one.
+    """
+    row = await session.get(Backtest, sweep_id)
+    if row is None or row.kind != SWEEP:
+        raise NotFound("SWEEP_NOT_FOUND", "`stonks backtest sweep` prints its id", sweep_id=sweep_id[:100])
+    return SweepReport.model_validate(row.result)
 
 
 async def remove(session: AsyncSession, backtest_id: str) -> None:
     """Forget a backtest's result. That it was tried stays: it counts for how far later ones are believed."""
     row = await require(session, backtest_id)
-    row.status, row.result = REMOVED, {}
+    row.status, row.result, row.returns = REMOVED, {}, []
     session.add(row)
 
 

@@ -40,6 +40,7 @@ from activities.orders import OrderActivities
 from activities.replay import ReplayActivities
 from activities.research import ResearchActivities
 from activities.schedules import ScheduleActivities
+from activities.sweeps import SweepActivities
 from activities.theses import ThesisActivities
 from activities.trials import TrialActivities
 from activities.what_if import WhatIfActivities
@@ -255,6 +256,9 @@ class Parts:
 
     def backtest_activities(self) -> BacktestActivities:
         return BacktestActivities(self.database, self.objects, self.calendar, render=_render, code_version=CODE_VERSION)
+
+    def sweep_activities(self) -> SweepActivities:
+        return SweepActivities(self.database, self.calendar, code_version=CODE_VERSION)
 
     def replay_activities(self) -> ReplayActivities:
         return ReplayActivities(

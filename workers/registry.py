@@ -23,6 +23,7 @@ from workflows.research_symbol import ResearchSymbol
 from workflows.research_universe import ResearchUniverse
 from workflows.rewrite_thesis import RewriteThesis
 from workflows.run_backtest import RunBacktest
+from workflows.sweep_backtests import SweepBacktests
 from workflows.trading_engine import TradingEngine
 from workflows.try_agent import TryAgent
 from workflows.try_source import TrySource
@@ -59,6 +60,7 @@ ALL_WORKFLOWS: tuple[type, ...] = (
     ResearchUniverse,
     RewriteThesis,
     RunBacktest,
+    SweepBacktests,
     TradingEngine,
     TryAgent,
     TrySource,
@@ -204,9 +206,10 @@ def _trading(parts: Parts) -> QueueDuties:
 def _ops(parts: Parts) -> list[QueueDuties]:
     schedules, replay = parts.schedule_activities(), parts.replay_activities()
     competitors, backtests = parts.competitor_activities(), parts.backtest_activities()
+    sweeps = parts.sweep_activities()
     standing = QueueDuties(
         Queue.OPS,
-        workflows=[InferCompetitors, ReconcileSchedules, ReplayPeriod, RunBacktest],
+        workflows=[InferCompetitors, ReconcileSchedules, ReplayPeriod, RunBacktest, SweepBacktests],
         activities=[
             schedules.reconcile,
             schedules.ensure_engine,
@@ -219,6 +222,10 @@ def _ops(parts: Parts) -> list[QueueDuties]:
             replay.settle_orders,
             replay.report,
             backtests.end_backtest,
+            sweeps.plan_sweep,
+            sweeps.log_trial,
+            sweeps.await_trial,
+            sweeps.report_sweep,
         ],
     )
     simulations = QueueDuties(

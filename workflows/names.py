@@ -122,6 +122,10 @@ def backtest_id(backtest: str) -> str:
     return f"backtest/{backtest}"
 
 
+def sweep_id(sweep: str) -> str:
+    return f"sweep/{sweep}"
+
+
 def source_schedule_id(source_id: str) -> str:
     return f"source/{source_id}"
 

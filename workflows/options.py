@@ -258,6 +258,19 @@ BACKTEST: ActivityOptions = {
 }
 """Some sessions of the past; a repeat plays them again from the state before them."""
 
+PLAN_SWEEP: ActivityOptions = {
+    "task_queue": Queue.OPS,
+    "start_to_close_timeout": timedelta(minutes=10),
+    "retry_policy": _retry(8, most=30.0),
+}
+
+AWAIT_TRIAL: ActivityOptions = {
+    "task_queue": Queue.OPS,
+    "start_to_close_timeout": timedelta(hours=12),
+    "heartbeat_timeout": timedelta(seconds=30),
+    "retry_policy": _retry(8, most=30.0),
+}
+
 RECORD_BACKTEST: ActivityOptions = {
     "task_queue": Queue.OPS,
     "start_to_close_timeout": timedelta(seconds=30),

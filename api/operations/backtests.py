@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import uuid
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import Client, WorkflowFailureError, WorkflowQueryFailedError
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from activities.sweeps import SweepStart
 from api.operations.links import TemporalLinks
 from domain.backtest import BacktestRequest, ReadBy
 from domain.backtest_report import BacktestReport
-from domain.backtest_run import BacktestProgress, BacktestResult, BacktestStart
-from domain.config import Tier, TradingConfig
+from domain.backtest_run import BacktestProgress, BacktestResult, start_of
+from domain.config import Tier, TradingConfig, changed
 from domain.costs import CostModel
 from domain.errors import Conflict, InvalidInput, VendorRejected
-from domain.ids import digest
 from domain.protection import Protection
 from domain.registry import Line
+from domain.sweep import SweepReport, SweepRequest, WalkForward, combinations
 from store import backtests, config
 from store.database import Database
 from store.objects import ObjectStore
@@ -32,6 +34,7 @@ from store.tables.trading import Backtest
 from workflows import names
 from workflows.names import Queue
 from workflows.run_backtest import RunBacktest
+from workflows.sweep_backtests import SweepBacktests
 
 RPC_TIMEOUT = timedelta(seconds=30)
 PROGRESS_TIMEOUT = timedelta(seconds=3)
@@ -97,21 +100,10 @@ async def begin(
         InvalidInput: changes that no configuration allows.
     """
     async with database.transaction() as session:
-        base = TradingConfig.for_tier(wanted.tier) if wanted.tier is not None else await config.current(session)
-        settings = changed(base, wanted.changes)
-        lookback = settings.signals.lookback_days
-        version = await backtests.fingerprint(session, first=wanted.first, last=wanted.last, lookback_days=lookback)
-        request = BacktestRequest(
-            **wanted.model_dump(include=set(BacktestRequest.model_fields) - {"config", "costs", "protection"}),
-            config=settings,
-            costs=wanted.costs,
-            protection=Protection.for_tier(settings.tier) if wanted.protect else None,
-        )
-        start = BacktestStart(
-            backtest_id=digest("backtest", request.model_dump_json(), version, code_version),
-            request=request,
-            data_version=version,
-        )
+        request = await _request(session, wanted)
+        lookback = request.config.signals.lookback_days
+        version = await backtests.fingerprint(session, first=request.first, last=request.last, lookback_days=lookback)
+        start = start_of(request, version, code_version)
         row = await backtests.begin(session, start, requested_by=actor, now=datetime.now(UTC))
     if row.status == backtests.RUNNING:
         with suppress(WorkflowAlreadyStartedError):  # it has ended between the look and the start
@@ -128,30 +120,79 @@ async def begin(
     return await get(database, client, links, start.backtest_id)
 
 
-def changed(base: TradingConfig, changes: Mapping[str, Any]) -> TradingConfig:
-    """Apply changes to a configuration.
+async def _request(session: AsyncSession, wanted: NewBacktest) -> BacktestRequest:
+    base = TradingConfig.for_tier(wanted.tier) if wanted.tier is not None else await config.current(session)
+    settings = changed(base, wanted.changes)
+    return BacktestRequest(
+        **wanted.model_dump(include=set(BacktestRequest.model_fields) - {"config", "costs", "protection"}),
+        config=settings,
+        costs=wanted.costs,
+        protection=Protection.for_tier(settings.tier) if wanted.protect else None,
+    )
+
+
+async def begin_sweep(
+    database: Database,
+    client: Client,
+    wanted: NewBacktest,
+    grid: Mapping[str, Sequence[Any]],
+    walk_forward: WalkForward | None,
+    *,
+    actor: str,
+) -> str:
+    """Begin a sweep and return its id. Every combination is tried as a backtest of its own.
 
     Raises:
-        InvalidInput: names the field, the value and what is allowed.
+        InvalidInput: a combination that no configuration allows, or too many of them.
     """
+    async with database.transaction() as session:
+        base = await _request(session, wanted)
     try:
-        return TradingConfig.model_validate(_merged(base.model_dump(mode="json"), changes))
+        request = SweepRequest(
+            name=wanted.name,
+            base=base,
+            grid={name: tuple(values) for name, values in grid.items()},
+            walk_forward=walk_forward,
+        )
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InvalidInput(
-            "CONFIG_INVALID",
-            str(first["msg"]),
-            field=".".join(str(part) for part in first["loc"]) or "config",
-            found=json.dumps(first.get("input"), default=str)[:200],
-        ) from error
+        raise InvalidInput("SWEEP_INVALID", str(error.errors(include_url=False)[0]["msg"]), field="grid") from error
+    for _, changes in combinations(request.grid):
+        changed(base.config, changes)
+    start = SweepStart(sweep_id=uuid.uuid4().hex[:24], request=request, requested_by=actor)
+    await client.start_workflow(
+        SweepBacktests.run,
+        start,
+        id=names.sweep_id(start.sweep_id),
+        task_queue=Queue.OPS,
+        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        static_summary=f"{wanted.first} to {wanted.last}",
+        rpc_timeout=RPC_TIMEOUT,
+    )
+    return start.sweep_id
 
 
-def _merged(base: Any, changes: Mapping[str, Any]) -> Any:
-    found = dict(base)
-    for name, value in changes.items():
-        inner = found.get(name)
-        found[name] = _merged(inner, value) if isinstance(inner, dict) and isinstance(value, Mapping) else value
-    return found
+async def sweep_report(database: Database, sweep_id: str) -> SweepReport:
+    """What a sweep found.
+
+    Raises:
+        NotFound: there is none that has ended.
+    """
+    async with database.transaction() as session:
+        return await backtests.sweep(session, sweep_id)
+
+
+async def wait_sweep(client: Client, sweep_id: str) -> SweepReport:
+    """Wait for what a sweep finds.
+
+    Raises:
+        VendorRejected: it gave up or was canceled; the message says why.
+    """
+    handle = client.get_workflow_handle(names.sweep_id(sweep_id), result_type=SweepReport)
+    try:
+        report: SweepReport = await handle.result()
+    except WorkflowFailureError as error:
+        raise VendorRejected("SWEEP_ENDED", _cause(error), sweep_id=sweep_id) from error
+    return report
 
 
 async def get(database: Database, client: Client, links: TemporalLinks, backtest_id: str) -> BacktestView:
@@ -183,10 +224,7 @@ async def wait(client: Client, backtest_id: str) -> BacktestResult:
     try:
         result: BacktestResult = await handle.result()
     except WorkflowFailureError as error:
-        cause: BaseException | None = error
-        while cause is not None and cause.__cause__ is not None:
-            cause = cause.__cause__
-        raise VendorRejected("BACKTEST_ENDED", str(cause), backtest_id=backtest_id) from error
+        raise VendorRejected("BACKTEST_ENDED", _cause(error), backtest_id=backtest_id) from error
     return result
 
 
@@ -217,6 +255,12 @@ async def cancel_or_remove(database: Database, client: Client, backtest_id: str)
             return "removed"
     await client.get_workflow_handle(names.backtest_id(backtest_id)).cancel(rpc_timeout=RPC_TIMEOUT)
     return "canceling"
+
+
+def _cause(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error)
 
 
 async def _result(database: Database, backtest_id: str) -> BacktestResult:

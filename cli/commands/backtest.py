@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
     commands = typer.Typer(
         no_args_is_help=True, help="Play a strategy over the past, on what the book knew then, and judge it."
     )
-    for command in (run, list_backtests, show, compare, check, cancel):
+    for command in (run, sweep, list_backtests, show, compare, check, cancel):
         commands.command(name=command.__name__.split("_")[0])(command)
     app.add_typer(commands, name="backtest")
 
@@ -112,6 +112,71 @@ def run(
         print_json(view.model_dump(mode="json"))
     else:
         views.show_report(report)
+
+
+def sweep(
+    first: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD")],
+    last: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD")],
+    grid: Annotated[
+        list[str], typer.Option("--grid", help="Values of a part of the configuration: signals.kappa=0.5,1,2")
+    ],
+    walk_forward: Annotated[
+        bool, typer.Option("--walk-forward", help="Choose on a train period, play the chosen on what follows")
+    ] = False,
+    train_months: Annotated[int, typer.Option(min=1, max=240)] = 36,
+    test_months: Annotated[int, typer.Option(min=1, max=60)] = 6,
+    purge: Annotated[int, typer.Option(min=0, max=250, help="Sessions left out between train and test")] = 60,
+    name: Annotated[str, typer.Option(help="What to call it")] = "",
+    cash: Annotated[str, typer.Option(help="Opening cash in dollars")] = "100000",
+    tier: Annotated[str, typer.Option(help="Start from a tier's preset: conservative, moderate or aggressive")] = "",
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="A part of the configuration that all of them have")
+    ] = None,
+    costs: Annotated[list[str] | None, typer.Option("--cost", help="As for `run`")] = None,
+    protect: Annotated[
+        bool, typer.Option("--protect", help="With stops, breakers, the reserve and risk tiers")
+    ] = False,
+    state: State = DEFAULT_STATE,
+    json: Json = False,
+) -> None:
+    """Try every combination of a grid, each as a backtest that is logged; or walk forward through the period.
+
+    What the best of many tries owes to luck is said with it: every trial counts. Ctrl-C leaves the sweep running.
+
+    Example: stonks backtest sweep --from 2011-07-05 --to 2011-12-30 --grid signals.kappa=0.5,1,2
+    Example: stonks backtest sweep --from 2007-01-03 --to 2016-12-30 --grid signals.kappa=1,2 --walk-forward
+    """
+    from api.operations import backtests
+    from cli import backtest_views as views
+    from cli.commands.agents import _checked
+    from domain.sweep import SweepReport, WalkForward
+
+    wanted: NewBacktest = _checked(
+        backtests.NewBacktest,
+        first=_day("--from", first),
+        last=_day("--to", last),
+        name=name,
+        opening_cash=_number("--cash", cash),
+        tier=tier or None,
+        changes=_nested("--set", changes or []),
+        costs=_nested("--cost", costs or []),
+        protect=protect,
+    )
+    values = dict(_values("--grid", each) for each in grid)
+    walk = WalkForward(train_months=train_months, test_months=test_months, purge_sessions=purge)
+
+    async def play(parts: Parts) -> SweepReport:
+        sweep_id = await backtests.begin_sweep(
+            parts.database, parts.client, wanted, values, walk if walk_forward else None, actor=actor()
+        )
+        err.print(f"sweep/{sweep_id}", markup=False)
+        return await backtests.wait_sweep(parts.client, sweep_id)
+
+    report = ask(state, play)
+    if json:
+        print_json(report.model_dump(mode="json"))
+    else:
+        views.show_sweep(report)
 
 
 def list_backtests(
@@ -200,11 +265,11 @@ def check(
     Example: stonks backtest check --from 2011-07-05 --to 2011-12-30 --set signals.kappa=2
     """
     from activities.backtests import read_period
-    from api.operations import backtests
     from cli import backtest_views as views
     from domain.backtest import BacktestRequest, ReadBy
     from domain.backtest_checks import run_checks
     from domain.backtest_data import BacktestData
+    from domain.config import changed
     from store import backtests as kept
     from store import config
     from workers.parts import CODE_VERSION
@@ -217,7 +282,7 @@ def check(
             if backtest_id:
                 request = BacktestRequest.model_validate((await kept.require(session, backtest_id)).request)
             else:
-                settings = backtests.changed(await config.current(session), _nested("--set", changes or []))
+                settings = changed(await config.current(session), _nested("--set", changes or []))
                 request = BacktestRequest(first=_day("--from", first), last=_day("--to", last), config=settings)
         _, data = await read_period(parts.database, parts.calendar, request, ReadBy(request.read_by))
         return request, data
@@ -305,3 +370,10 @@ def _value(text: str) -> Any:
         return jsonlib.loads(text, parse_float=str)
     except ValueError:
         return text
+
+
+def _values(option: str, given: str) -> tuple[str, list[Any]]:
+    path, equals, values = given.partition("=")
+    if not equals or not path.strip() or not values.strip():
+        raise InvalidInput("ASSIGNMENT_INVALID", field=option, found=given, allowed="NAME=VALUE,VALUE")
+    return path.strip(), [_value(each.strip()) for each in values.split(",")]

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from sqlmodel import Field, SQLModel
 
-from store.tables.columns import Json, dollars, instant, json_object, shares, text
+from store.tables.columns import Json, dollars, instant, json_list, json_object, shares, text
 
 
 class Order(SQLModel, table=True):
@@ -159,6 +159,8 @@ class Backtest(SQLModel, table=True):
     request: Json = json_object()
     data_version: str = text("")
     result: Json = json_object()
+    returns: list[float] = json_list()
+    """Of each session: what later trials of the period are compared with."""
     error: str = text("")
     requested_by: str = text("")
     created_at: datetime = instant(index=True)

@@ -42,11 +42,11 @@ LINKS = TemporalLinks("", "stonks")
 @pytest.fixture
 async def parts(servers: Stack) -> AsyncIterator[Parts]:
     async with working(servers.environment(), Queue.OPS) as parts:
-        await _bars(parts)
+        await put_bars(parts)
         yield parts
 
 
-async def _bars(parts: Parts) -> None:
+async def put_bars(parts: Parts) -> None:
     """The packaged bars, where other tests have not put them."""
     closes = {each.date: each.closes_at for each in parts.calendar.sessions(date(2014, 1, 1), LAST)}
     rows = [
@@ -63,7 +63,8 @@ async def _bars(parts: Parts) -> None:
 
 def _wanted(**changes: Any) -> backtests.NewBacktest:
     """A request like no other's, so that tests do not meet each other's backtests."""
-    return backtests.NewBacktest(**{"first": FIRST, "last": LAST, "name": uuid.uuid4().hex[:8], **changes})
+    cash = Decimal(uuid.uuid4().int % 10**9 + 10**5)
+    return backtests.NewBacktest(**{"first": FIRST, "last": LAST, "opening_cash": cash, **changes})
 
 
 async def _begin(parts: Parts, wanted: backtests.NewBacktest) -> backtests.BacktestView:
@@ -125,7 +126,7 @@ async def test_backtest_when_canceled_before_anybody_plays_then_it_ends_as_cance
 
 async def test_backtest_when_the_data_change_after_it_was_begun_then_it_fails_and_says_so(servers: Stack) -> None:
     async with working(servers.environment(), Queue.INGEST) as parts:
-        await _bars(parts)
+        await put_bars(parts)
         begun = await _begin(parts, _wanted())
         bar = Bar(symbol=f"Z{uuid.uuid4().hex[:4].upper()}", session=FIRST, open=1, high=1, low=1, close=1, volume=1)
         async with parts.database.transaction() as session:
