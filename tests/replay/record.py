@@ -96,13 +96,14 @@ def _record_replay(state_dir: Path, label: str) -> None:
             "process_document": "",
         }
         environment = client_environment(state_dir)
-        wanted["run_backtest"] = names.backtest_id(asyncio.run(_run_backtest(environment, request.first, request.last)))
+        backtest, sweep = asyncio.run(_run_backtests(environment, request.first, request.last))
+        wanted |= {"run_backtest": names.backtest_id(backtest), "sweep_backtests": names.sweep_id(sweep)}
         asyncio.run(_fetch(environment, wanted, label))
 
     run_replay(request, state_dir, keep=False, show=fetch)
 
 
-async def _run_backtest(environment: Mapping[str, str], first: date, last: date) -> str:
+async def _run_backtests(environment: Mapping[str, str], first: date, last: date) -> tuple[str, str]:
     parts = await Parts.connect(load(environment))
     try:
         wanted = backtests.NewBacktest(first=first, last=last)
@@ -110,9 +111,12 @@ async def _run_backtest(environment: Mapping[str, str], first: date, last: date)
             parts.database, parts.client, TemporalLinks("", "stonks"), wanted, code_version="recorded", actor="record"
         )
         await backtests.wait(parts.client, begun.backtest_id)
+        grid = {"signals.kappa": [1, 2]}
+        sweep = await backtests.begin_sweep(parts.database, parts.client, wanted, grid, None, actor="record")
+        await backtests.wait_sweep(parts.client, sweep)
     finally:
         await parts.close()
-    return begun.backtest_id
+    return begun.backtest_id, sweep
 
 
 def _record_live(state_dir: Path, label: str) -> None:
