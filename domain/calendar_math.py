@@ -8,7 +8,7 @@ Nights, week-ends and holidays are worth nothing, so news that arrives after a c
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
@@ -51,32 +51,48 @@ class TradingClock:
         self._sessions = tuple(session_dates)
         self._opens = opens_minute * SECONDS_PER_MINUTE
         self._length = (closes_minute - opens_minute) * SECONDS_PER_MINUTE
+        self._known_from = self._sessions[0] if self._sessions else date.min
+        self._known_to = self._sessions[-1] + timedelta(days=1) if self._sessions else date.min
+        self._days: dict[date, tuple[int, bool]] = {}
 
     def age(self, since: datetime, until: datetime) -> float:
         """Trading days from one instant to a later one: 0 at the same instant, never falling as `until` grows."""
-        if until <= since:
-            return 0.0
-        first, last = since.astimezone(UTC), until.astimezone(UTC)
-        whole = self._sessions_between(first.date(), last.date())
-        return max(0.0, whole + self._elapsed(last) - self._elapsed(first))
+        return self.ages((since,), until)[0]
 
-    def _sessions_between(self, first: date, last: date) -> int:
-        """Count the sessions d with first <= d < last."""
-        if not self._sessions:
-            return _working_days(first, last)
-        known_from, known_to = self._sessions[0], self._sessions[-1] + timedelta(days=1)
-        before = _working_days(first, min(last, known_from))
-        known = bisect_left(self._sessions, last) - bisect_left(self._sessions, first)
-        after = _working_days(max(first, known_to), last)
-        return before + known + after
+    def ages(self, since: Iterable[datetime], until: datetime) -> list[float]:
+        """Trading days from each of some instants to one, 0 from those after it."""
+        days, elapsed = self._position(until)
+        found = []
+        for instant in since:
+            if until <= instant:
+                found.append(0.0)
+            else:
+                earlier, over = self._position(instant)
+                found.append(max(0.0, days - earlier + elapsed - over))
+        return found
 
-    def _elapsed(self, instant: datetime) -> float:
-        """Share of its date's trading day that is over at an instant, in [0, 1]; 0 where the date has no session."""
-        day = instant.date()
-        if self._sessions_between(day, day + timedelta(days=1)) == 0:
-            return 0.0
-        seconds = instant.hour * 3600 + instant.minute * 60 + instant.second + instant.microsecond / 1e6
-        return min(1.0, max(0.0, (seconds - self._opens) / self._length))
+    def _position(self, instant: datetime) -> tuple[int, float]:
+        """The sessions before the instant's date, and how much of that date's trading day is over, in [0, 1].
+
+        A date without a session has no trading day. Sessions count from a day of the calendar's own.
+        """
+        utc = instant.astimezone(UTC)
+        day = utc.date()
+        known = self._days.get(day)
+        if known is None:
+            before = self._sessions_before(day)
+            known = self._days[day] = (before, self._sessions_before(day + timedelta(days=1)) > before)
+        before, has_session = known
+        if not has_session:
+            return before, 0.0
+        seconds = utc.hour * 3600 + utc.minute * 60 + utc.second + utc.microsecond / 1e6
+        return before, min(1.0, max(0.0, (seconds - self._opens) / self._length))
+
+    def _sessions_before(self, day: date) -> int:
+        """Count the sessions from the first known one to a day; below 0 where the day is before that."""
+        if day < self._known_from:
+            return -_working_days(day, self._known_from)
+        return bisect_left(self._sessions, day) + _working_days(self._known_to, day)
 
 
 def _working_days(first: date, last: date) -> int:

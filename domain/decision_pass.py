@@ -9,8 +9,8 @@ from datetime import date, datetime
 from domain.config import TradingConfig
 from domain.decisions import Action, DecisionRecord, EvidenceItem, MarketWindow, PositionView, Recommendation
 from domain.layer_terms import OtherLayers
-from domain.recommendation import recommend
-from domain.signals import SymbolInputs, assess_many
+from domain.recommendation import SharedByRecords, decide
+from domain.signals import SymbolInputs, assess_cut, cut
 
 NOTHING_ELSE = OtherLayers()
 NEVER_HELD = PositionView()
@@ -45,18 +45,20 @@ def decide_all(
         for symbol in symbols
         for others in (given.others.get(symbol, NOTHING_ELSE),)
     ]
-    assessed = assess_many(inputs, as_of=as_of, session_dates=given.session_dates, config=given.config)
-    return [
-        recommend(
-            assessment,
-            previous=given.previous.get(one.symbol, Action.NONE),
-            position=given.positions.get(one.symbol, NEVER_HELD),
-            config=given.config,
+    given_cut = cut(inputs, as_of=as_of, session_dates=given.session_dates, config=given.config.signals)
+    shared = SharedByRecords.of(given.config, given_cut.session_dates, code_version)
+    decided = []
+    for one, assessment in zip(given_cut.inputs, assess_cut(given_cut, config=given.config), strict=True):
+        record = shared.record(
+            symbol=one.symbol,
+            as_of=as_of,
             evidence=one.evidence,
             market=one.market,
-            session_dates=given.session_dates,
-            code_version=code_version,
+            position=given.positions.get(one.symbol, NEVER_HELD),
+            previous=given.previous.get(one.symbol, Action.NONE),
+            macro=one.macro,
+            competitive=one.competitive,
             terms=one.terms,
         )
-        for one, assessment in zip(inputs, assessed, strict=True)
-    ]
+        decided.append((decide(record, assessment, shared.hash_of(record)), record))
+    return decided

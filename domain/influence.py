@@ -44,29 +44,45 @@ def limited(weights: Sequence[float], voices: Sequence[Voice], kappa: float) -> 
 
     Returns the weights in the same order; the items of a voice that are bounded together keep their proportions.
     """
-    told: dict[str, list[int]] = {}
-    for at, voice in enumerate(voices):
-        told.setdefault(voice.name, []).append(at)
-    kept = list(weights)
-    for items in told.values():
-        _keep_to_credibility(kept, [(at, voices[at].most) for at in items])
-    sums = {name: math.fsum(kept[at] for at in items) for name, items in told.items()}
-    scale = _share_scales(sums, {voice.name: voice.share for voice in voices}, kappa)
-    return [weight * scale.get(voice.name, 1.0) for weight, voice in zip(kept, voices, strict=True)]
+    return Choir(voices).limited(weights, kappa)
 
 
-def _keep_to_credibility(kept: list[float], items: Sequence[tuple[int, float]]) -> None:
-    """Bound one voice. The items of a crowd differ in credibility: a level is bounded with all those below it.
+class Choir:
+    """The voices of one symbol's items, told apart once for weights that are bounded several times."""
+
+    def __init__(self, voices: Sequence[Voice]) -> None:
+        told: dict[str, list[int]] = {}
+        for at, voice in enumerate(voices):
+            told.setdefault(voice.name, []).append(at)
+        self._names = [voice.name for voice in voices]
+        self._shares = {voice.name: voice.share for voice in voices}
+        self._items = list(told.values())
+        self._levels = [level for items in self._items for level in _levels([(at, voices[at].most) for at in items])]
+
+    def limited(self, weights: Sequence[float], kappa: float) -> list[float]:
+        """See `limited`; the weights are in the order of the voices."""
+        kept = list(weights)
+        for most, upto in self._levels:
+            total = kept[upto[0]] if len(upto) == 1 else math.fsum([kept[at] for at in upto])
+            if total > most:
+                for at in upto:
+                    kept[at] *= most / total
+        sums = [kept[items[0]] if len(items) == 1 else math.fsum([kept[at] for at in items]) for items in self._items]
+        scale = _share_scales(dict(zip(self._shares, sums, strict=True)), self._shares, kappa)
+        if not scale:
+            return kept
+        return [weight * scale.get(name, 1.0) for weight, name in zip(kept, self._names, strict=True)]
+
+
+def _levels(items: Sequence[tuple[int, float]]) -> list[tuple[float, list[int]]]:
+    """What bounds one voice. The items of a crowd differ in credibility: a level is bounded with all those below it.
 
     So one aggregator that joins in does not lift what a dozen unknown sites may weigh, and the bound does not jump with
     who is present.
     """
-    for most in sorted({level for _, level in items}):
-        upto = [at for at, level in items if level <= most]
-        total = math.fsum(kept[at] for at in upto)
-        if total > most:
-            for at in upto:
-                kept[at] *= most / total
+    if len(items) == 1:
+        return [(items[0][1], [items[0][0]])]
+    return [(most, [at for at, level in items if level <= most]) for most in sorted({level for _, level in items})]
 
 
 def _share_scales(sums: dict[str, float], shares: dict[str, float], kappa: float) -> dict[str, float]:
@@ -75,9 +91,11 @@ def _share_scales(sums: dict[str, float], shares: dict[str, float], kappa: float
     They are bounded one after the other, the furthest first, until none passes: what is left solves
     total = kappa + sum(min(share * total, weight)).
     """
+    total = kappa + math.fsum(sums.values())
+    if all(weight <= shares[name] * total for name, weight in sums.items()):
+        return {}
     furthest = sorted(sums, key=lambda name: (-sums[name] / shares[name], name))
     bounded: list[str] = []
-    total = kappa + math.fsum(sums.values())
     for number, name in enumerate(furthest):
         if sums[name] <= shares[name] * total:
             break
@@ -105,25 +123,35 @@ def voice_of(item: EvidenceItem, config: SignalConfig) -> Voice:
     return Voice(f"site/{site_of_item(item)}", config.site_share, most)
 
 
-def corroborated(items: Sequence[EvidenceItem], counts: Sequence[bool], config: SignalConfig) -> list[Materiality]:
+def corroborated(
+    items: Sequence[EvidenceItem], counts: Sequence[bool], config: SignalConfig, *, voices: Sequence[Voice] = ()
+) -> list[Materiality]:
     """The materiality that each item may claim: high needs a filing, or the same kind of event from a second site.
 
     The other site's word must stand within the novelty window before or after, and count: a copy confirms nothing.
     Nor does the crowd, neither itself nor anybody else: a confirmation may add more to a story of the press than all
     that the crowd may weigh. Signs do not matter.
+
+    Args:
+        voices: those of the items, where they are at hand.
     """
+    claimed = [item.materiality for item in items]
+    asking = [
+        at
+        for at, item in enumerate(items)
+        if claimed[at] is Materiality.HIGH and item.credibility is not Credibility.OFFICIAL
+    ]
+    if not asking:
+        return claimed
     window = timedelta(days=config.novelty_window_days)
-    names = [voice_of(item, config).name for item in items]
+    voices = voices or [voice_of(item, config) for item in items]
     told: dict[tuple[str, str], list[tuple[datetime, str]]] = {}
-    for item, name, new in zip(items, names, counts, strict=True):
-        if new and name != CROWD:
-            told.setdefault((item.symbol, item.event_type), []).append((item.available_at, name))
-    found = []
-    for item, name in zip(items, names, strict=True):
-        claimed = item.materiality
-        if claimed is Materiality.HIGH and item.credibility is not Credibility.OFFICIAL:
-            others = told.get((item.symbol, item.event_type), ())
-            if not any(other != name and abs(at - item.available_at) <= window for at, other in others):
-                claimed = Materiality.MEDIUM
-        found.append(claimed)
-    return found
+    for item, voice, new in zip(items, voices, counts, strict=True):
+        if new and voice.name != CROWD:
+            told.setdefault((item.symbol, item.event_type), []).append((item.available_at, voice.name))
+    for at in asking:
+        item, own = items[at], voices[at].name
+        others = told.get((item.symbol, item.event_type), ())
+        if not any(name != own and abs(when - item.available_at) <= window for when, name in others):
+            claimed[at] = Materiality.MEDIUM
+    return claimed

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from domain.influence import Voice, limited
+from domain.influence import Choir, Voice
 from domain.kernels import Floats, layer_score, segment_sums
 
 
@@ -50,10 +50,11 @@ def score_layer(
         parts: weight of each window's score; together at most 1.
     """
     counts = np.diff(np.array(offsets))
+    choirs = [Choir(voices[start:end]) for start, end in pairwise(offsets)]
     score, scores = np.zeros(len(offsets) - 1), []
     shares, weights = np.zeros_like(weight), np.zeros_like(weight)
     for window, part in zip(windows, parts, strict=True):
-        counted = _bounded(weight * (age <= window), voices, offsets, kappa)
+        counted = bounded(weight * (age <= window), choirs, offsets, kappa)
         total = segment_sums(counted, offsets)
         scores.append(layer_score(segment_sums(counted * sentiment, offsets), total, kappa))
         score = score + part * scores[-1]
@@ -62,11 +63,12 @@ def score_layer(
     return ScoredLayer(windows=tuple(scores), score=score, shares=shares, weights=weights)
 
 
-def _bounded(weight: Floats, voices: Sequence[Voice], offsets: Sequence[int], kappa: float) -> Floats:
+def bounded(weight: Floats, choirs: Sequence[Choir], offsets: Sequence[int], kappa: float) -> Floats:
+    """Keep every voice within its credibility and its share of each segment; (M,), one choir a segment."""
     flat = weight.tolist()
     kept: list[float] = []
-    for start, end in pairwise(offsets):
-        kept += limited(flat[start:end], voices[start:end], kappa)
+    for choir, (start, end) in zip(choirs, pairwise(offsets), strict=True):
+        kept += choir.limited(flat[start:end], kappa)
     return np.array(kept, dtype=np.float64)
 
 

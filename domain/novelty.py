@@ -20,15 +20,17 @@ import unicodedata
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.config import SignalConfig
 from domain.decisions import EvidenceItem
 from domain.influence import site_of_item
+from domain.weak_memo import WeakMemo
 
 SHINGLE_WORDS = 5
 _WORD = re.compile(r"\w+")
@@ -51,83 +53,114 @@ def _hash63(words: str) -> int:
     return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "big") >> 1
 
 
-@dataclass(frozen=True, eq=False)
-class _Document:
+class _Document(NamedTuple):
     doc_id: str
     available_at: datetime
     site: str
     credibility: float
-    shingles: frozenset[int]
-
-    @property
-    def rank(self) -> tuple[float, datetime, str]:
-        """Of two documents the lesser one has the first claim to a story."""
-        return -self.credibility, self.available_at, self.doc_id
+    shingles: NDArray[np.int64]
+    """Ascending, each once."""
 
 
-def novelty(items: Sequence[EvidenceItem], config: SignalConfig) -> list[tuple[float, bool]]:
+def novelty(items: Sequence[EvidenceItem], config: SignalConfig, *, symbol: str = "") -> list[tuple[float, bool]]:
     """Tell for each item how new its document is, in [0, 1], and whether it counts.
 
     A document is compared with the stories of its symbol that rank before it by credibility, `available_at` and
     `doc_id`: those within seven days, and of each site the ten that were told nearest to it in time (numbers from the
     configuration). Items of one document share its result. A document without shingles cannot be compared and is taken
     as new. The result does not depend on the order of `items`.
+
+    Args:
+        symbol: take all items as told of this one, whichever they name; empty: of the one that each names.
     """
-    judged: dict[tuple[str, str], tuple[float, bool]] = {}
-    for symbol, documents in _documents(items, config).items():
-        stories = _Stories(documents, config)
-        for document in sorted(documents, key=lambda each: each.rank):
-            similarity = stories.similarity(document)
-            counts = similarity < config.duplicate_similarity
-            judged[symbol, document.doc_id] = (1.0 - similarity, counts)
-            if counts:
-                stories.add(document)
-    return [judged[item.symbol, item.doc_id] for item in items]
-
-
-def _documents(items: Sequence[EvidenceItem], config: SignalConfig) -> dict[str, list[_Document]]:
-    """Gather items into documents by symbol; a document is known from the earliest of its items."""
     told: dict[tuple[str, str], list[EvidenceItem]] = {}
     for item in items:
-        told.setdefault((item.symbol, item.doc_id), []).append(item)
+        told.setdefault((symbol or item.symbol, item.doc_id), []).append(item)
     documents: dict[str, list[_Document]] = {}
-    for (symbol, doc_id), own in told.items():
-        document = _Document(
-            doc_id=doc_id,
-            available_at=min(item.available_at for item in own),
-            site=min(site_of_item(item) for item in own),
-            credibility=max(config.credibility[item.credibility] for item in own),
-            shingles=frozenset(chain.from_iterable({item.shingles for item in own})),
+    for (about, doc_id), own in told.items():
+        documents.setdefault(about, []).append(_document(doc_id, own, config))
+    judged = {about: _judged(found, config) for about, found in documents.items()}
+    return [judged[symbol or item.symbol][item.doc_id] for item in items]
+
+
+def _document(doc_id: str, own: Sequence[EvidenceItem], config: SignalConfig) -> _Document:
+    """Gather items into their document, which is known from the earliest of them."""
+    first = own[0]
+    if len(own) == 1:
+        return _Document(
+            doc_id, first.available_at, site_of_item(first), config.credibility[first.credibility], _shingles(first)
         )
-        documents.setdefault(symbol, []).append(document)
-    return documents
+    same = all(item.shingles == first.shingles for item in own)
+    return _Document(
+        doc_id=doc_id,
+        available_at=min(item.available_at for item in own),
+        site=min(site_of_item(item) for item in own),
+        credibility=max(config.credibility[item.credibility] for item in own),
+        shingles=_shingles(first) if same else np.unique(np.concatenate([_shingles(item) for item in own])),
+    )
+
+
+def _ascending(item: EvidenceItem) -> NDArray[np.int64]:
+    found = np.array(item.shingles, dtype=np.int64)
+    return found if bool((found[1:] > found[:-1]).all()) else np.unique(found)
+
+
+_shingles = WeakMemo(_ascending)
+
+
+def _judged(documents: Sequence[_Document], config: SignalConfig) -> dict[str, tuple[float, bool]]:
+    """Judge the documents of one symbol, by `doc_id`: the first in rank has the first claim to a story."""
+    ranked = sorted(documents, key=lambda each: (-each.credibility, each.available_at, each.doc_id))
+    stories = _Stories(ranked, config)
+    judged = {}
+    for at, document in enumerate(ranked):
+        similarity = stories.similarity(at)
+        counts = similarity < config.duplicate_similarity
+        judged[document.doc_id] = (1.0 - similarity, counts)
+        if counts:
+            stories.add(at)
+    return judged
+
+
+class _Passage(NamedTuple):
+    """Shingles that the very same documents have, which are more than one."""
+
+    size: int
+    stories: list[int]
+    """Those of the documents that are stories, by their place."""
 
 
 class _Stories:
-    """The stories of one symbol so far, found by the shingles that more than one of its documents has."""
+    """The stories of one symbol so far, found by the passages that more than one of its documents has.
+
+    Documents are named by their place in the order of rank.
+    """
 
     def __init__(self, documents: Sequence[_Document], config: SignalConfig) -> None:
         self._window = timedelta(days=config.novelty_window_days)
         self._depth = config.novelty_documents
-        self._shared = _shared_shingles(documents)
-        self._holders: dict[int, list[_Document]] = {}
+        self._documents = documents
+        self._passages = _passages(documents)
         self._told: dict[str, list[datetime]] = {}
         """By site, ascending."""
 
-    def add(self, story: _Document) -> None:
+    def add(self, at: int) -> None:
+        story = self._documents[at]
         insort(self._told.setdefault(story.site, []), story.available_at)
-        for shingle in story.shingles & self._shared:
-            self._holders.setdefault(shingle, []).append(story)
+        for passage in self._passages.get(at, ()):
+            passage.stories.append(at)
 
-    def similarity(self, document: _Document) -> float:
+    def similarity(self, at: int) -> float:
         """The largest similarity to a story that is remembered."""
-        common = Counter(
-            chain.from_iterable(self._holders.get(shingle, ()) for shingle in document.shingles & self._shared)
-        )
-        size, most = len(document.shingles), 0.0
-        for story, shared in common.items():
-            likeness = shared / (size + len(story.shingles) - shared)
-            if likeness > most and self._is_remembered(story, document):
+        common: dict[int, int] = {}
+        for passage in self._passages.get(at, ()):
+            for story in passage.stories:
+                common[story] = common.get(story, 0) + passage.size
+        document, most = self._documents[at], 0.0
+        for place, shared in common.items():
+            other = self._documents[place]
+            likeness = shared / (document.shingles.size + other.shingles.size - shared)
+            if likeness > most and self._is_remembered(other, document):
                 most = likeness
         return most
 
@@ -140,7 +173,20 @@ class _Stories:
         return nearer < self._depth
 
 
-def _shared_shingles(documents: Sequence[_Document]) -> set[int]:
-    every = np.fromiter(chain.from_iterable(document.shingles for document in documents), dtype=np.int64)
-    shingles, holders = np.unique(every, return_counts=True)
-    return set(shingles[holders > 1].tolist())
+def _passages(documents: Sequence[_Document]) -> dict[int, list[_Passage]]:
+    """The passages of each document that has any."""
+    every = np.concatenate([document.shingles for document in documents])
+    if not every.size:
+        return {}
+    owners = np.repeat(np.arange(len(documents)), [document.shingles.size for document in documents])
+    order = np.argsort(every)
+    again = np.diff(every[order]) == 0
+    shared = order[np.append(again, False) | np.append(False, again)]
+    holders, ends = owners[shared].tolist(), (np.flatnonzero(np.diff(every[shared])) + 1).tolist()
+    sizes = Counter(tuple(sorted(holders[start:end])) for start, end in pairwise((0, *ends, len(holders))))
+    found: dict[int, list[_Passage]] = {}
+    for places, size in sizes.items():
+        passage = _Passage(size, [])
+        for at in places:
+            found.setdefault(at, []).append(passage)
+    return found

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any, Self
 
 from domain.config import TradingConfig
 from domain.decisions import (
@@ -31,6 +32,7 @@ from domain.portfolio import as_decimal
 from domain.signals import assess, bars_used, eligible_evidence, eligible_sessions
 from domain.sizing import wanted_weight
 from domain.thesis import invalidation_of, number, thesis_of
+from domain.weak_memo import WeakMemo
 
 BASIS_POINTS = 1e4
 
@@ -55,20 +57,19 @@ def recommend(
     Raises:
         InvalidInput: the assessment does not follow from these inputs.
     """
-    record = DecisionRecord(
+    shared = SharedByRecords.of(
+        config, eligible_sessions(session_dates, as_of=assessment.as_of, config=config.signals), code_version
+    )
+    record = shared.record(
         symbol=assessment.symbol,
         as_of=assessment.as_of,
         evidence=eligible_evidence(evidence, as_of=assessment.as_of, config=config.signals),
-        market=_recorded_market(assessment.symbol, market, config),
+        market=None if market is None else bars_used(market, config.signals.confirmation),
         position=position,
-        previous_action=previous,
-        config=config,
-        config_version=config.version(),
-        code_version=code_version,
-        session_dates=eligible_sessions(session_dates, as_of=assessment.as_of, config=config.signals),
+        previous=previous,
         macro=assessment.macro,
         competitive=assessment.competitive,
-        terms=tuple(terms),
+        terms=terms,
     )
     again = _assess(record)
     if again != assessment:
@@ -79,7 +80,61 @@ def recommend(
             as_of=assessment.as_of.isoformat(),
             differs=_first_difference(again, assessment),
         )
-    return _decide(record, again, config), record
+    return decide(record, again, shared.hash_of(record)), record
+
+
+@dataclass(frozen=True)
+class SharedByRecords:
+    """What all records of a pass have in common, and its part of their canonical bytes."""
+
+    config: TradingConfig
+    session_dates: tuple[date, ...]
+    code_version: str
+    config_version: str
+    text: Mapping[str, str]
+
+    @classmethod
+    def of(cls, config: TradingConfig, session_dates: tuple[date, ...], code_version: str) -> Self:
+        """Take what is shared; the session dates are those that can matter at the instant."""
+        text = {
+            "config": _canonical(config.model_dump(mode="json")),
+            "session_dates": _canonical([day.isoformat() for day in session_dates]),
+        }
+        return cls(config, session_dates, code_version, config.version(), text)
+
+    def record(
+        self,
+        *,
+        symbol: str,
+        as_of: datetime,
+        evidence: Sequence[EvidenceItem],
+        market: MarketWindow | None,
+        position: PositionView,
+        previous: Action,
+        macro: float,
+        competitive: float,
+        terms: Sequence[LayerTerm],
+    ) -> DecisionRecord:
+        """Record one decision's inputs, which are cut to what can be read at the instant (`domain.signals.cut`)."""
+        return DecisionRecord(
+            symbol=symbol,
+            as_of=as_of,
+            evidence=tuple(evidence),
+            market=market or MarketWindow(symbol=symbol, sessions=(), closes=(), volumes=()),
+            position=position,
+            previous_action=previous,
+            config=self.config,
+            config_version=self.config_version,
+            code_version=self.code_version,
+            session_dates=self.session_dates,
+            macro=macro,
+            competitive=competitive,
+            terms=tuple(terms),
+        )
+
+    def hash_of(self, record: DecisionRecord) -> str:
+        """Hash a record that was made here: what `record_hash` gives."""
+        return hashlib.sha256(_canonical_record(record, self.text)).hexdigest()
 
 
 def replay(record: DecisionRecord, *, identity: str = "") -> Recommendation:
@@ -89,7 +144,7 @@ def replay(record: DecisionRecord, *, identity: str = "") -> Recommendation:
         identity: hash of the record as it was stored (`stored_hash`), where that may be by an earlier version, which
             knew fewer settings; empty: the record is of this version.
     """
-    return _decide(record, _assess(record), record.config, identity)
+    return decide(record, _assess(record), identity or record_hash(record))
 
 
 def reconfigured(record: DecisionRecord, config: TradingConfig) -> DecisionRecord:
@@ -99,15 +154,12 @@ def reconfigured(record: DecisionRecord, config: TradingConfig) -> DecisionRecor
 
 def canonical_bytes(record: DecisionRecord) -> bytes:
     """Give the bytes that identify a record: JSON with sorted keys and no blanks."""
-    return json.dumps(
-        record.model_dump(mode="json"), ensure_ascii=False, sort_keys=True, separators=(",", ":")
-    ).encode()
+    return _canonical_record(record, {})
 
 
 def stored_hash(body: bytes) -> str:
     """Hash a record as it lies in the store, whichever version wrote it: what `record_hash` gave then."""
-    text = json.dumps(json.loads(body), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_canonical(json.loads(body)).encode()).hexdigest()
 
 
 def record_hash(record: DecisionRecord) -> str:
@@ -143,13 +195,25 @@ def cost_bp(assessment: Assessment, config: TradingConfig) -> float:
     return 2.0 * (rules.half_spread_bp + rules.fee_bp + impact)
 
 
+def _canonical_record(record: DecisionRecord, known: Mapping[str, str]) -> bytes:
+    """Write a record from the texts of its fields, of which some may be known already."""
+    texts = {
+        name: _canonical(value) for name, value in record.model_dump(mode="json", exclude={"evidence", *known}).items()
+    }
+    texts |= known
+    texts["evidence"] = f"[{','.join(map(_item_text, record.evidence))}]"
+    return f"{{{','.join(f'{_canonical(name)}:{texts[name]}' for name in sorted(texts))}}}".encode()
+
+
+def _canonical(plain: Any) -> str:
+    return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+_item_text: WeakMemo[EvidenceItem, str] = WeakMemo(lambda item: _canonical(item.model_dump(mode="json")))
+"""The same evidence stands in the records of many sessions."""
+
+
 # Deciding: from here on everything is a function of the record.
-
-
-def _recorded_market(symbol: str, market: MarketWindow | None, config: TradingConfig) -> MarketWindow:
-    if market is None:
-        return MarketWindow(symbol=symbol, sessions=(), closes=(), volumes=())
-    return bars_used(market, config.signals.confirmation)
 
 
 def _assess(record: DecisionRecord) -> Assessment:
@@ -188,14 +252,13 @@ class _Judged:
         return f"{self.code}: value={self.gate.value}, limit={self.gate.limit}{detail}"
 
 
-def _decide(
-    record: DecisionRecord, assessment: Assessment, config: TradingConfig, identity: str = ""
-) -> Recommendation:
+def decide(record: DecisionRecord, assessment: Assessment, identity: str) -> Recommendation:
+    """Decide what to do from a record and the assessment that follows from it. `identity` is the record's hash."""
+    config = record.config
     edge, cost = edge_bp(assessment, config), cost_bp(assessment, config)
     entry = _entry_gates(assessment, record.position, edge, cost, config)
     stay, settled = _exit_gates(assessment, record.position, config)
     action, reasons = _action(assessment, record.position, entry, stay, settled, config)
-    identity = identity or record_hash(record)
     return Recommendation(
         recommendation_id=recommendation_id(record.symbol, record.as_of, identity),
         symbol=record.symbol,

@@ -8,10 +8,11 @@ Formulas: quantitative specification, section 1.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from itertools import pairwise
+from operator import attrgetter
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from domain.calendar_math import TradingClock, relevant_sessions
 from domain.config import ConfirmationConfig, SignalConfig, TradingConfig
 from domain.decisions import Assessment, Attribution, EvidenceItem, Layer, LayerTerm, MarketWindow
 from domain.errors import InvalidInput
-from domain.influence import Voice, corroborated, limited, voice_of
+from domain.influence import Choir, Voice, corroborated, voice_of
 from domain.kernels import (
     NANO,
     Floats,
@@ -38,7 +39,11 @@ from domain.kernels import (
     signed_half_life,
     to_nano,
 )
+from domain.layer_kernel import bounded
 from domain.novelty import novelty
+
+_CANONICAL_ORDER = attrgetter("available_at", "doc_id", "evidence_id")
+_available_at = attrgetter("available_at")
 
 
 @dataclass(frozen=True)
@@ -96,26 +101,57 @@ def assess_many(
         InvalidInput: evidence or bars of another symbol, bars that are not positive finite numbers or not of one
             length, a layer score outside [-1, 1], or sessions that do not ascend.
     """
+    return assess_cut(cut(inputs, as_of=as_of, session_dates=session_dates, config=config.signals), config=config)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What N symbols may be assessed from at an instant: checked, in canonical order, without what has no effect.
+
+    A cut of a cut is the same again, and gives the same assessments.
+    """
+
+    as_of: datetime
+    inputs: tuple[SymbolInputs, ...]
+    session_dates: tuple[date, ...]
+
+
+def cut(inputs: Sequence[SymbolInputs], *, as_of: datetime, session_dates: Sequence[date], config: SignalConfig) -> Cut:
+    """Cut inputs to what can be read of them at an instant; see `assess_many`.
+
+    Raises:
+        InvalidInput: as `assess_many`.
+    """
+    sessions = eligible_sessions(session_dates, as_of=as_of, config=config)
+    read = []
+    for one in inputs:
+        evidence = eligible_evidence(_checked(one).evidence, as_of=as_of, config=config)
+        market = None if one.market is None else _checked_bars(one.market, config.confirmation)
+        read.append(replace(one, evidence=evidence, market=market))
+    return Cut(as_of=as_of, inputs=tuple(read), session_dates=sessions)
+
+
+def assess_cut(given: Cut, *, config: TradingConfig) -> tuple[Assessment, ...]:
+    """Score the symbols of a cut, made with the same configuration, in its order."""
     signals = config.signals
-    clock = clock_at(as_of, session_dates, signals)
-    terms = [_terms(_checked(one), clock=clock, as_of=as_of, config=signals) for one in inputs]
-    stats = [_market_stats(one.market, signals.confirmation) for one in inputs]
+    clock = _clock(given.session_dates, signals)
+    terms = [_terms(one, clock=clock, as_of=given.as_of, config=signals) for one in given.inputs]
+    stats = [_market_stats(one.market, signals.confirmation) for one in given.inputs]
     company = _company_layer(terms, signals)
-    return _assessments(inputs, terms, stats, company, as_of=as_of, config=signals)
+    return _assessments(given.inputs, terms, stats, company, as_of=given.as_of, config=signals)
 
 
 def eligible_evidence(
     evidence: Sequence[EvidenceItem], *, as_of: datetime, config: SignalConfig
 ) -> tuple[EvidenceItem, ...]:
     """Keep what may be read at an instant, each item once, in canonical order (`available_at`, doc_id, evidence_id)."""
-    oldest = as_of - timedelta(days=config.lookback_days)
-    seen: set[str] = set()
-    kept = []
-    for item in sorted(evidence, key=lambda item: (item.available_at, item.doc_id, item.evidence_id)):
-        if oldest <= item.available_at <= as_of and item.evidence_id not in seen:
-            seen.add(item.evidence_id)
-            kept.append(item)
-    return tuple(kept)
+    ordered = sorted(evidence, key=_CANONICAL_ORDER)
+    start = bisect_left(ordered, as_of - timedelta(days=config.lookback_days), key=_available_at)
+    end = bisect_right(ordered, as_of, key=_available_at)
+    kept: dict[str, EvidenceItem] = {}
+    for item in ordered[start:end]:
+        kept.setdefault(item.evidence_id, item)
+    return tuple(kept.values())
 
 
 def eligible_sessions(session_dates: Sequence[date], *, as_of: datetime, config: SignalConfig) -> tuple[date, ...]:
@@ -126,8 +162,12 @@ def eligible_sessions(session_dates: Sequence[date], *, as_of: datetime, config:
 
 def clock_at(as_of: datetime, session_dates: Sequence[date], config: SignalConfig) -> TradingClock:
     """Make the clock that ages at an instant are measured with."""
+    return _clock(eligible_sessions(session_dates, as_of=as_of, config=config), config)
+
+
+def _clock(session_dates: Sequence[date], config: SignalConfig) -> TradingClock:
     return TradingClock(
-        eligible_sessions(session_dates, as_of=as_of, config=config),
+        session_dates,
         opens_minute=config.session_opens_minute,
         closes_minute=config.session_closes_minute,
     )
@@ -171,15 +211,15 @@ def _checked(one: SymbolInputs) -> SymbolInputs:
 
 
 def _terms(one: SymbolInputs, *, clock: TradingClock, as_of: datetime, config: SignalConfig) -> _Terms:
-    eligible = eligible_evidence(one.evidence, as_of=as_of, config=config)
-    judged = novelty(eligible, config)
-    ages = [clock.age(item.available_at, as_of) for item in eligible]
+    judged = novelty(one.evidence, config)
+    voices = [voice_of(item, config) for item in one.evidence]
+    claims = corroborated(one.evidence, [counts for _, counts in judged], config, voices=voices)
+    ages = clock.ages([item.available_at for item in one.evidence], as_of)
     inside = [at for at, age in enumerate(ages) if age <= config.windows[2]]
-    items = tuple(eligible[at] for at in inside)
-    claims = corroborated(eligible, [counts for _, counts in judged], config)
+    items = tuple(one.evidence[at] for at in inside)
     return _Terms(
         items=items,
-        voices=tuple(voice_of(item, config) for item in items),
+        voices=tuple(voices[at] for at in inside),
         novelty=tuple(judged[at][0] if judged[at][1] else 0.0 for at in inside),
         relevance=tuple(config.relevance[item.role] for item in items),
         credibility=tuple(config.credibility[item.credibility] for item in items),
@@ -204,6 +244,8 @@ class _MarketStats:
 def bars_used(market: MarketWindow, config: ConfirmationConfig) -> MarketWindow:
     """Keep the most recent bars: those that can have an effect on an assessment."""
     read = config.bars_read
+    if max(len(market.sessions), len(market.closes), len(market.volumes)) <= read:
+        return market
     return MarketWindow(
         symbol=market.symbol,
         sessions=market.sessions[-read:],
@@ -215,8 +257,7 @@ def bars_used(market: MarketWindow, config: ConfirmationConfig) -> MarketWindow:
 def _market_stats(market: MarketWindow | None, config: ConfirmationConfig) -> _MarketStats:
     if market is None or not market.closes:
         return _MarketStats()
-    window = _checked_bars(market, config)
-    closes, volumes = window.closes, window.volumes
+    closes, volumes = market.closes, market.volumes
     recent = list(zip(closes, volumes, strict=True))[-config.liquidity_sessions :]
     dollar_volume = _mean([close * volume for close, volume in recent])
     if len(closes) < config.bars_needed:
@@ -238,6 +279,9 @@ def _market_stats(market: MarketWindow | None, config: ConfirmationConfig) -> _M
 
 
 def _checked_bars(market: MarketWindow, config: ConfirmationConfig) -> MarketWindow:
+    """Keep the bars that are used, where all is as it must be; without any close there is nothing to check."""
+    if not market.closes:
+        return bars_used(market, config)
     lengths = (len(market.sessions), len(market.closes), len(market.volumes))
     if len(set(lengths)) != 1:
         raise InvalidInput(
@@ -300,9 +344,9 @@ def _company_layer(terms: Sequence[_Terms], config: SignalConfig) -> _Company:
     start = document_weight(*(flat(n) for n in ("relevance", "credibility", "novelty", "confidence", "materiality")))
     weight = decayed_weight(start, age, half_life)
     scores, shares, weights = [], np.zeros_like(weight), np.zeros_like(weight)
-    voices = [voice for one in terms for voice in one.voices]
+    choirs = [Choir(one.voices) for one in terms]
     for window, part in zip(config.windows, config.window_weights, strict=True):
-        counted = _bounded(weight * (age <= window), voices, offsets, config.kappa)
+        counted = bounded(weight * (age <= window), choirs, offsets, config.kappa)
         total = segment_sums(counted, offsets)
         scores.append(layer_score(segment_sums(counted * sentiment, offsets), total, config.kappa))
         shares = shares + part * counted * sentiment / np.repeat(config.kappa + total, counts)
@@ -321,15 +365,6 @@ def _company_layer(terms: Sequence[_Terms], config: SignalConfig) -> _Company:
         weights=weights,
         half_life=half_life,
     )
-
-
-def _bounded(weight: Floats, voices: Sequence[Voice], offsets: Sequence[int], kappa: float) -> Floats:
-    """Keep every voice within its credibility and its share of each symbol's layer; all (M,)."""
-    flat = weight.tolist()
-    kept: list[float] = []
-    for start, end in pairwise(offsets):
-        kept += limited(flat[start:end], voices[start:end], kappa)
-    return np.array(kept, dtype=np.float64)
 
 
 def layer_weights(config: SignalConfig) -> tuple[float, float, float]:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import math
 from datetime import timedelta
@@ -256,6 +257,16 @@ def test_replay_when_inputs_are_any_then_it_is_byte_equal(
     unordered = DecisionRecord.model_validate(json.loads(json.dumps(record.model_dump(mode="json"), sort_keys=True)))
     assert replay(unordered).model_dump_json() == found.model_dump_json()
     assert record_hash(unordered) == found.record_hash
+
+
+@PROPERTY
+@given(evidence_lists(), windows())
+def test_record_hash_when_parts_of_it_are_remembered_then_it_is_that_of_its_plain_json(
+    evidence: list[EvidenceItem], market: MarketWindow | None
+) -> None:
+    recommendation, record = decide(evidence, market=market)
+    plain = json.dumps(record.model_dump(mode="json"), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    assert recommendation.record_hash == record_hash(record) == hashlib.sha256(plain.encode()).hexdigest()
 
 
 @PROPERTY
