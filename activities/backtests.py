@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 from temporalio import activity
 
 from activities.ports import Calendar
-from activities.simulating import simulate
+from activities.simulating import alive, simulate
 from domain.backtest import BacktestRequest, BacktestState, ReadBy
 from domain.backtest_data import BacktestData
 from domain.backtest_report import BacktestReport, compose, returns_of
@@ -35,8 +34,6 @@ from store.objects import ObjectStore, key_for
 DAYS_BEFORE, DAYS_AFTER = 220, 10
 """Calendar days around a period whose sessions ages and holdings are counted on."""
 
-BEAT_SECONDS = 10.0
-
 Render = Callable[[BacktestReport], bytes]
 
 
@@ -57,7 +54,7 @@ class BacktestActivities:
     @activity.defn
     async def plan_backtest(self, start: BacktestStart) -> BacktestPlan:
         """Look at what there is to play."""
-        async with _alive():
+        async with alive():
             data = await self._data(start, ReadBy.ALL)
         by_model = any(
             item.extractor is not ExtractorKind.RULES for items in data.evidence.values() for item in items
@@ -67,7 +64,7 @@ class BacktestActivities:
     @activity.defn
     async def simulate_sessions(self, step: SimulateStep) -> StepReport:
         """Play some sessions. A repeat plays the same again; a canceled one stops its process."""
-        async with _alive():
+        async with alive():
             data = await self._data(step.start, step.read_by)
             state = await self._state(step.state_key) if step.state_key else None
             found = await simulate(
@@ -87,7 +84,7 @@ class BacktestActivities:
     @activity.defn
     async def report_backtest(self, step: ReportStep) -> BacktestResult:
         """Measure the run beside its benchmarks, write the report and its page, and finish the backtest."""
-        async with _alive():
+        async with alive():
             return await self._report(step)
 
     async def _report(self, step: ReportStep) -> BacktestResult:
@@ -142,7 +139,8 @@ class BacktestActivities:
             Conflict: it is another than when the backtest was begun.
         """
         request = start.request
-        days = f"{request.first}/{request.last}/{request.config.signals.lookback_days}"
+        universe = digest(*(each.model_dump_json() for each in request.universe))
+        days = f"{request.first}/{request.last}/{request.config.signals.lookback_days}/{universe}"
         name = f"{start.data_version}/{days}/{read_by.value}"
         known = self._kept if self._kept_name == name else None
         version, data = await read_period(self._database, self._calendar, request, read_by, known=known)
@@ -183,24 +181,9 @@ async def read_period(
             session_dates=_dates_around(calendar, sessions),
             lookback_days=lookback,
             only_rules=read_by is ReadBy.RULES,
+            universe=request.universe,
         )
     return version, data
-
-
-@asynccontextmanager
-async def _alive() -> AsyncIterator[None]:
-    """Heartbeat while something is read, played or drawn."""
-
-    async def beat() -> None:
-        while True:
-            activity.heartbeat()
-            await asyncio.sleep(BEAT_SECONDS)
-
-    beating = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beating.cancel()
 
 
 def sessions_of(calendar: Calendar, first: date, last: date) -> list[Session]:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, cast
+
+from temporalio import activity
 
 from domain.backtest import BacktestRequest, BacktestState
 from domain.backtest_data import BacktestData
 from domain.errors import InvalidInput, StonksError
 from domain.simulation import Simulation
 
+BEAT_SECONDS = 10.0
+
+T = TypeVar("T")
 _Message = tuple[str, object]
+Progress = Callable[[int], None]
 
 
 class _Refused(NamedTuple):
@@ -31,7 +39,7 @@ async def simulate(
     *,
     until: int,
     code_version: str,
-    on_progress: Callable[[int], None],
+    on_progress: Progress,
 ) -> BacktestState:
     """Play sessions up to a number, telling each; canceling it ends the process.
 
@@ -39,11 +47,14 @@ async def simulate(
         InvalidInput: what the simulation refused.
         RuntimeError: the process died, or failed in a way that nobody foresaw.
     """
+    return await in_process(partial(_play, data, request, state, until, code_version), on_progress=on_progress)
+
+
+async def in_process(task: Callable[[Progress], T], *, on_progress: Progress) -> T:
+    """Do what can be pickled in a process of its own, with what it tells on the way; see `simulate`."""
     context = get_context("spawn")
     receiving, sending = context.Pipe(duplex=False)
-    process = context.Process(
-        target=_play, args=(sending, data, request, state, until, code_version), name="backtest", daemon=True
-    )
+    process = context.Process(target=_run, args=(sending, task), name="backtest", daemon=True)
     await asyncio.to_thread(process.start)
     sending.close()
     try:
@@ -51,8 +62,8 @@ async def simulate(
             kind, value = await asyncio.to_thread(_received, receiving)
             if kind == "progress" and isinstance(value, int):
                 on_progress(value)
-            elif isinstance(value, BacktestState):
-                return value
+            elif kind == "finished":
+                return cast(T, value)
             elif isinstance(value, _Refused):
                 raise InvalidInput(value.code, value.hint, **value.fields)
             else:
@@ -64,6 +75,22 @@ async def simulate(
         receiving.close()
 
 
+@asynccontextmanager
+async def alive() -> AsyncIterator[None]:
+    """Heartbeat while something is read, played or drawn."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(BEAT_SECONDS)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
+
+
 def _received(receiving: Connection) -> _Message:
     try:
         message: _Message = receiving.recv()
@@ -73,16 +100,19 @@ def _received(receiving: Connection) -> _Message:
 
 
 def _play(
-    sending: Connection,
     data: BacktestData,
     request: BacktestRequest,
     state: BacktestState | None,
     until: int,
     code_version: str,
-) -> None:
+    progress: Progress,
+) -> BacktestState:
+    return Simulation(data, request, code_version=code_version, state=state).run(until, progress=progress)
+
+
+def _run(sending: Connection, task: Callable[[Progress], object]) -> None:
     try:
-        run = Simulation(data, request, code_version=code_version, state=state)
-        found = run.run(until, progress=lambda done: sending.send(("progress", done)))
+        found = task(lambda done: sending.send(("progress", done)))
     except StonksError as error:
         sending.send(
             ("refused", _Refused(error.code, error.hint, {name: str(each) for name, each in error.fields.items()}))

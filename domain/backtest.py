@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from domain.config import TradingConfig
 from domain.costs import CostModel
@@ -24,6 +24,20 @@ class ReadBy(StrEnum):
     """The control: what the rules alone would have done."""
 
 
+class Membership(Model):
+    """Days on which a symbol belonged to the universe; `last` None: it still does."""
+
+    symbol: Annotated[str, Field(pattern=r"^[A-Z0-9.\-]{1,20}$")]
+    first: date
+    last: date | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.last is not None and self.last < self.first:
+            raise ValueError(f"{self.symbol}: last {self.last} is before first {self.first}")
+        return self
+
+
 class BacktestRequest(Model):
     """A strategy over a period of the book. Its id is a function of all of this and of the data."""
 
@@ -36,6 +50,8 @@ class BacktestRequest(Model):
     protection: Protection | None = None
     """Stops, breakers, the reserve and tiers; None: what is bought is held until the strategy sells it."""
     read_by: ReadBy = ReadBy.ALL
+    universe: Annotated[tuple[Membership, ...], Field(max_length=20_000)] = ()
+    """What may be bought, and when: an index as it was. Empty: everything with bars."""
     benchmark: Annotated[str, Field(max_length=20)] = "SPY"
     model_cutoff: date | None = None
     """Last day that the model's training may have seen. None: unknown, so that no reading of it is out of sample."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import func, text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from domain.backtest import BacktestRequest
+from domain.backtest import BacktestRequest, Membership
 from domain.backtest_data import BacktestData, KnownBar, series_of
 from domain.backtest_run import BacktestEnd, BacktestResult, BacktestStart
 from domain.decisions import EvidenceItem
@@ -60,12 +60,14 @@ async def load(
     session_dates: Sequence[date],
     lookback_days: int,
     only_rules: bool = False,
+    universe: Sequence[Membership] = (),
 ) -> BacktestData:
     """Read all that the book came to know up to the last close of a period, and as far back as decisions look.
 
     Args:
         session_dates: of the exchange, from before the period's first look-back to some days after its end.
         only_rules: leave out what models read.
+        universe: what may be bought, and when; without any, everything.
 
     Raises:
         InvalidInput: there are no bars in the period.
@@ -114,6 +116,7 @@ async def load(
         economy=statements,
         exposures=await exposures.histories(session, until=until),
         links=await competitors.in_force(session),
+        members=_members(universe, {known.bar.symbol for known in bars}) if universe else {},
     )
 
 
@@ -259,6 +262,14 @@ async def remove(session: AsyncSession, backtest_id: str) -> None:
     row = await require(session, backtest_id)
     row.status, row.result, row.returns = REMOVED, {}, []
     session.add(row)
+
+
+def _members(universe: Sequence[Membership], symbols: Collection[str]) -> dict[str, list[tuple[date, date | None]]]:
+    """By symbol its days; what is not named never belonged to it."""
+    found: dict[str, list[tuple[date, date | None]]] = {symbol: [] for symbol in sorted(symbols)}
+    for each in sorted(universe, key=lambda one: (one.symbol, one.first)):
+        found.setdefault(each.symbol, []).append((each.first, each.last))
+    return found
 
 
 def _by_rules(items: Sequence[EvidenceItem]) -> list[EvidenceItem]:

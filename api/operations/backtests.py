@@ -18,7 +18,7 @@ from temporalio.service import RPCError
 
 from activities.sweeps import SweepStart
 from api.operations.links import TemporalLinks
-from domain.backtest import BacktestRequest, ReadBy
+from domain.backtest import BacktestRequest, Membership, ReadBy
 from domain.backtest_report import BacktestReport
 from domain.backtest_run import BacktestProgress, BacktestResult, start_of
 from domain.config import Tier, TradingConfig, changed
@@ -56,6 +56,10 @@ class NewBacktest(BaseModel):
     costs: CostModel = CostModel()
     protect: Annotated[bool, Field(description="with stops, breakers, the reserve and tiers")] = False
     read_by: ReadBy = ReadBy.ALL
+    universe: Annotated[
+        list[Membership],
+        Field(max_length=20_000, description="what may be bought, and when: an index as it was; empty: everything"),
+    ] = []
     benchmark: Annotated[str, Field(pattern=r"^[A-Z0-9.\-]{1,20}$")] = "SPY"
     model_cutoff: Annotated[date | None, Field(description="last day that the model's training may have seen")] = None
 

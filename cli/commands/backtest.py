@@ -53,6 +53,9 @@ def run(
         bool, typer.Option("--protect", help="With stops, breakers, the reserve and risk tiers")
     ] = False,
     rules_only: Annotated[bool, typer.Option("--rules-only", help="Leave out what models read")] = False,
+    universe: Annotated[
+        Path | None, typer.Option("--universe", help="CSV of symbol,from,to: what may be bought, and when")
+    ] = None,
     benchmark: Annotated[str, typer.Option(help="Symbol to compare with")] = "SPY",
     model_cutoff: Annotated[
         str, typer.Option("--model-cutoff", help="Last day that the model's training may have seen")
@@ -87,6 +90,7 @@ def run(
         costs=_nested("--cost", costs or []),
         protect=protect,
         read_by=ReadBy.RULES if rules_only else ReadBy.ALL,
+        universe=_memberships(universe) if universe is not None else [],
         benchmark=benchmark,
         model_cutoff=_day("--model-cutoff", model_cutoff) if model_cutoff else None,
     )
@@ -377,3 +381,25 @@ def _values(option: str, given: str) -> tuple[str, list[Any]]:
     if not equals or not path.strip() or not values.strip():
         raise InvalidInput("ASSIGNMENT_INVALID", field=option, found=given, allowed="NAME=VALUE,VALUE")
     return path.strip(), [_value(each.strip()) for each in values.split(",")]
+
+
+def _memberships(path: Path) -> list[dict[str, Any]]:
+    """Read what belonged to the universe, and when; an empty last day means that it still does."""
+    import csv
+
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InvalidInput("FILE_UNREADABLE", str(error), path=path) from error
+    found = []
+    for number, row in enumerate(rows, start=2):
+        symbol, first = (row.get("symbol") or "").strip().upper(), (row.get("from") or "").strip()
+        last = (row.get("to") or "").strip()
+        if not symbol or not first:
+            raise InvalidInput(
+                "UNIVERSE_INVALID", "Every line needs a symbol and a first day", path=path.name, line=number, found=row
+            )
+        field = f"{path.name}:{number}"
+        found.append({"symbol": symbol, "first": _day(field, first), "last": _day(field, last) if last else None})
+    return found

@@ -14,12 +14,13 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.adapters.files.bars import read_bars
+from activities.backtests import read_period
 from activities.simulating import simulate
 from api.operations import backtests
 from api.operations.links import TemporalLinks
 from cli.demo_data import bars_path
 from cli.stack.supervisor import Stack
-from domain.backtest import BacktestRequest
+from domain.backtest import BacktestRequest, ReadBy
 from domain.backtest_data import BacktestData
 from domain.config import TradingConfig
 from domain.documents import Reject
@@ -138,6 +139,17 @@ async def test_backtest_when_the_data_change_after_it_was_begun_then_it_fails_an
         ended = await backtests.get(parts.database, parts.client, LINKS, begun.backtest_id)
     assert ended.status == "failed"
     assert "BACKTEST_DATA_CHANGED" in ended.error
+
+
+async def test_backtest_when_a_universe_is_given_then_nothing_else_may_be_bought(parts: Parts) -> None:
+    begun = await _begin(parts, _wanted(universe=[{"symbol": "CAT", "first": "2014-07-16", "last": "2014-07-17"}]))
+    await backtests.wait(parts.client, begun.backtest_id)
+    request = (await backtests.report(parts.database, parts.objects, begun.backtest_id)).request
+    version, data = await read_period(parts.database, parts.calendar, request, ReadBy.ALL)
+    assert version == begun.data_version
+    members = {day: data.is_member("CAT", date(2014, 7, day)) for day in (15, 16, 17, 18)}
+    assert members == {15: False, 16: True, 17: True, 18: False}
+    assert not data.is_member("SPY", date(2014, 7, 16))
 
 
 async def test_backtest_when_no_session_lies_in_the_period_then_it_fails_and_says_so(parts: Parts) -> None:
