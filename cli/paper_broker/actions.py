@@ -16,11 +16,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cli.paper_broker.amounts import CENT, DOLLAR, SHARE, divide, micros, scale, value_of
+from cli.paper_broker.amounts import SHARE, divide, micros, scale, tick_down, value_of
 from cli.paper_broker.assets import Symbol
 from cli.paper_broker.book import derived_id
 from cli.paper_broker.execution import Desk
 from cli.paper_broker.records import Activity, Order, OrderType, Position, Side, TimeInForce
+from cli.paper_broker.tape import Tape
 from domain.model import Model
 
 
@@ -31,9 +32,20 @@ class ExDateAction(Model):
     cash_dividend: Annotated[Decimal, Field(ge=0, decimal_places=6, max_digits=18)] = Decimal(0)
     split_ratio: Annotated[Decimal, Field(gt=0, decimal_places=12, max_digits=24)] = Decimal(1)
 
+    def keep(self, tape: Tape, ex_date: date, ordinal: int) -> None:
+        """Remember the action as market data."""
+        if self.cash_dividend:
+            tape.put_action(self.symbol, ex_date, ordinal, dividend=micros(self.cash_dividend), ratio=None)
+        if self.split_ratio != 1:
+            tape.put_action(self.symbol, ex_date, ordinal, dividend=None, ratio=self.split_ratio)
+
 
 def apply_actions(desk: Desk, actions: Sequence[ExDateAction], *, session: date, cash_in_lieu: bool) -> None:
     """Pay dividends on what was held at the last close, then split positions, prices and open orders."""
+    tape = Tape(desk.ledger)
+    for ordinal, action in enumerate(actions):
+        earlier = sum(other.symbol == action.symbol for other in actions[:ordinal])
+        action.keep(tape, session, earlier)
     for ordinal, action in enumerate(actions):
         if action.cash_dividend:
             _pay_dividend(desk, action, _Entry("DIV", action.symbol, session, ordinal))
@@ -73,7 +85,7 @@ def _pay_dividend(desk: Desk, action: ExDateAction, entry: _Entry) -> None:
         amount = value_of(per_share, position.quantity)
         desk.ledger.add_cash(amount)
         entry.record(desk, quantity=0, cash=amount, price=per_share)
-    for order in desk.ledger.open_orders(action.symbol):
+    for order in desk.open_orders(action.symbol):
         if order.time_in_force is TimeInForce.GTC:
             _lower(desk, order, per_share)
 
@@ -83,19 +95,13 @@ def _lower(desk: Desk, order: Order, dividend: int) -> None:
     sell_stop = order.side is Side.SELL and order.type in (OrderType.STOP, OrderType.STOP_LIMIT)
     if not (buy_limit or sell_stop):
         return
-    limit = None if order.limit_price is None else _tick_down(order.limit_price - dividend)
-    stop = None if order.stop_price is None else _tick_down(order.stop_price - dividend)
+    limit = None if order.limit_price is None else tick_down(order.limit_price - dividend)
+    stop = None if order.stop_price is None else tick_down(order.stop_price - dividend)
     if any(price is not None and price <= 0 for price in (limit, stop)):
         desk.cancel(order, "dividend")
         return
     reserve = limit if buy_limit else order.reserve_price
     desk.adjust(replace(order, limit_price=limit, stop_price=stop, reserve_price=reserve), "dividend")
-
-
-def _tick_down(price: int) -> int:
-    """Round down to what may be quoted: a cent, or a hundredth of one below a dollar."""
-    tick = CENT if price >= DOLLAR else CENT // 100
-    return price // tick * tick
 
 
 def _split(desk: Desk, action: ExDateAction, entry: _Entry, *, cash_in_lieu: bool) -> None:
@@ -109,7 +115,7 @@ def _split(desk: Desk, action: ExDateAction, entry: _Entry, *, cash_in_lieu: boo
     position = desk.ledger.position(action.symbol)
     if position is not None:
         _split_position(desk, position, ratio, entry, last if cash_in_lieu else None)
-    for order in desk.ledger.open_orders(action.symbol):
+    for order in desk.open_orders(action.symbol):
         _split_order(desk, order, ratio)
 
 
@@ -145,11 +151,14 @@ def _split_order(desk: Desk, order: Order, ratio: Fraction) -> None:
         whole = quantity % SHARE == 0 and filled % SHARE == 0
         quantity = filled + (left // SHARE * SHARE if whole else left)
     limit, stop = (
-        None if price is None else _tick_down(scale(price, 1 / ratio))
-        for price in (order.limit_price, order.stop_price)
+        None if price is None else tick_down(scale(price, 1 / ratio)) for price in (order.limit_price, order.stop_price)
     )
     reserve = None if order.reserve_price is None else max(scale(order.reserve_price, 1 / ratio), 1)
     if limit == 0 or stop == 0:
         desk.cancel(order, "split")
         return
-    desk.adjust(replace(order, quantity=quantity, limit_price=limit, stop_price=stop, reserve_price=reserve), "split")
+    trail, hwm = (
+        None if price is None else max(scale(price, 1 / ratio), 1) for price in (order.trail_price, order.hwm)
+    )
+    changed = replace(order, limit_price=limit, stop_price=stop, reserve_price=reserve, trail_price=trail, hwm=hwm)
+    desk.adjust(replace(changed, quantity=quantity), "split")

@@ -59,6 +59,17 @@ def shares(quantity: int) -> str:
     return _plain(quantity, SHARE, 9)
 
 
+def tick_down(price: int) -> int:
+    """Round down to what may be quoted: a cent, or a hundredth of one below a dollar."""
+    tick = CENT if price >= DOLLAR else CENT // 100
+    return price // tick * tick
+
+
+def tick_up(price: int) -> int:
+    tick = CENT if price >= DOLLAR else CENT // 100
+    return -(-price // tick) * tick
+
+
 def ratio_text(numerator: int, denominator: int) -> str:
     """Write a fraction with six decimals; 0 where there is nothing to divide by."""
     return dollars(divide(numerator * DOLLAR, denominator)) if denominator else "0"

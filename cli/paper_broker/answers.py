@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from cli.paper_broker.amounts import SHARE, divide, dollars, ratio_text, shares, value_of
 from cli.paper_broker.ledger import Ledger, stamp
-from cli.paper_broker.records import Activity, Asset, Order, Position
+from cli.paper_broker.records import Activity, Asset, Order, OrderType, Position
 from cli.paper_broker.valuation import Standing
 
 CLASS = "us_equity"
+_SUB_TYPES = {"DIV": "CDIV", "FEE": "COM"}
 
 
 def _time(at: datetime | None) -> str | None:
@@ -21,8 +24,41 @@ def _price(amount: int | None) -> str | None:
     return None if amount is None else dollars(amount)
 
 
-def order(order: Order, asset: Asset) -> dict[str, Any]:
-    """The vendor's order; `expires_at` is left out while the session the order waits for is unknown."""
+def order(order: Order, asset: Asset, legs: Sequence[Order] = ()) -> dict[str, Any]:
+    """The vendor's order, with the legs that are given, take profit first.
+
+    `expires_at` is left out while the session the order waits for is unknown.
+    """
+    take_profit_first = sorted(legs, key=lambda leg: (leg.type is not OrderType.LIMIT, leg.sequence))
+    return _order(order, asset) | {"legs": [_order(leg, asset) for leg in take_profit_first] or None}
+
+
+def trade_update(
+    ledger: Ledger,
+    event: str,
+    order: Order,
+    *,
+    at: datetime,
+    execution_id: str | None,
+    quantity: int,
+    price: int | None,
+) -> dict[str, Any]:
+    """What the stream sends of a change; an execution tells its quantity, its price and the position after it."""
+    asset = ledger.asset(order.symbol)
+    assert asset is not None
+    data: dict[str, Any] = {"event": event, "timestamp": stamp(at), "order": _order(order, asset)}
+    if execution_id is not None:
+        position = ledger.position(order.symbol)
+        data |= {
+            "execution_id": execution_id,
+            "price": _price(price),
+            "qty": shares(quantity),
+            "position_qty": shares(position.quantity if position else 0),
+        }
+    return {"stream": "trade_updates", "data": data}
+
+
+def _order(order: Order, asset: Asset) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "id": order.id,
         "client_order_id": order.client_order_id,
@@ -33,9 +69,9 @@ def order(order: Order, asset: Asset) -> dict[str, Any]:
         "expired_at": _time(order.expired_at),
         "canceled_at": _time(order.canceled_at),
         "failed_at": _time(order.failed_at),
-        "replaced_at": None,
-        "replaced_by": None,
-        "replaces": None,
+        "replaced_at": _time(order.replaced_at),
+        "replaced_by": order.replaced_by,
+        "replaces": order.replaces,
         "asset_id": asset.id,
         "symbol": order.symbol,
         "asset_class": CLASS,
@@ -54,9 +90,9 @@ def order(order: Order, asset: Asset) -> dict[str, Any]:
         "status": order.status.value,
         "extended_hours": order.extended_hours,
         "legs": None,
-        "trail_percent": None,
-        "trail_price": None,
-        "hwm": None,
+        "trail_percent": _price(order.trail_percent),
+        "trail_price": _price(order.trail_price),
+        "hwm": _price(order.hwm),
         "ratio_qty": None,
         "subtag": None,
         "source": None,
@@ -104,6 +140,11 @@ def account(worth: Standing, *, shorting: bool) -> dict[str, Any]:
         "transfers_blocked": False,
         "account_blocked": False,
     }
+
+
+def configurations(ledger: Ledger) -> dict[str, Any]:
+    """The vendor's account configurations, without the pattern-day-trader fields, which are gone since July 2026."""
+    return asdict(ledger.configurations()) | {"suspend_trade": ledger.account().suspended}
 
 
 def position(ledger: Ledger, position: Position) -> dict[str, Any]:
@@ -188,6 +229,8 @@ def activity(ledger: Ledger, activity: Activity) -> dict[str, Any]:
         "currency": "USD",
         "status": "executed",
     }
+    if activity.kind in _SUB_TYPES:
+        other["activity_sub_type"] = _SUB_TYPES[activity.kind]
     if activity.kind == "DIV" and activity.price:
         eligible = divide(activity.cash * SHARE, activity.price)
         return other | {"per_share_amount": dollars(activity.price), "qty": shares(eligible)}

@@ -9,7 +9,7 @@ from cli.paper_broker.amounts import dollars, shares, value_of
 from cli.paper_broker.book import Book
 from cli.paper_broker.ledger import Ledger
 from cli.paper_broker.lifecycle import FINAL, ImpossibleTransition, OrderEvent, OrderStatus, transition
-from cli.paper_broker.records import Activity, Order
+from cli.paper_broker.records import Activity, Order, OrderType
 
 
 def audit(book: Book) -> list[str]:
@@ -27,6 +27,9 @@ def violations(ledger: Ledger) -> list[str]:
         *_orders(orders, activities),
         *_lives(ledger, orders),
         *_holds(ledger, orders),
+        *_replacements(orders),
+        *_groups(orders),
+        *_watermarks(orders),
     ]
 
 
@@ -92,7 +95,7 @@ def _lives(ledger: Ledger, orders: list[Order]) -> Iterator[str]:
     for order in orders:
         if state.get(order.id) != order.status:
             yield f"STATUS: order={order.id}, found={order.status}, announced={state.get(order.id)}"
-        ended = (order.filled_at, order.canceled_at, order.expired_at, order.failed_at)
+        ended = (order.filled_at, order.canceled_at, order.expired_at, order.failed_at, order.replaced_at)
         if sum(at is not None for at in ended) != (order.status in FINAL):
             yield f"END: order={order.id}, status={order.status}"
 
@@ -108,3 +111,51 @@ def _holds(ledger: Ledger, orders: list[Order]) -> Iterator[str]:
     for symbol, quantity in sorted(held.items()):
         if quantity > positions.get(symbol, 0):
             yield f"HELD: symbol={symbol}, held={shares(quantity)}, position={shares(positions.get(symbol, 0))}"
+
+
+def _replacements(orders: list[Order]) -> Iterator[str]:
+    """A replaced order names its successor and is named by it; only a rejected replacement has a predecessor alone."""
+    known = {order.id: order for order in orders}
+    for order in orders:
+        if (order.status is OrderStatus.REPLACED) != (order.replaced_by is not None):
+            yield f"REPLACED: order={order.id}, status={order.status}, replaced_by={order.replaced_by}"
+        successor = known.get(order.replaced_by or "")
+        if order.replaced_by is not None and (successor is None or successor.replaces != order.id):
+            yield f"SUCCESSOR: order={order.id}, replaced_by={order.replaced_by}"
+        predecessor = known.get(order.replaces or "")
+        if order.replaces is None or order.status is OrderStatus.REJECTED:
+            continue
+        if predecessor is None or predecessor.replaced_by != order.id:
+            yield f"PREDECESSOR: order={order.id}, replaces={order.replaces}"
+
+
+def _groups(orders: list[Order]) -> Iterator[str]:
+    """Legs work only after their entry is filled, and a filled exit leaves no other one open."""
+    legs: dict[str, list[Order]] = defaultdict(list)
+    for order in orders:
+        if order.parent_id is not None and order.status is not OrderStatus.REPLACED:
+            legs[order.parent_id].append(order)
+        if order.status is OrderStatus.HELD and order.parent_id is None:
+            yield f"HELD_ALONE: order={order.id}"
+    known = {order.id: order for order in orders}
+    for head_id, members in legs.items():
+        head = known.get(head_id)
+        if head is None:
+            yield f"ORPHANS: parent={head_id}, legs={len(members)}"
+            continue
+        exits = members if head.leads_exits else [head, *members]
+        if head.leads_exits and head.status is not OrderStatus.FILLED:
+            yield from (
+                f"EARLY_LEG: order={leg.id}, status={leg.status}, parent={head.status}"
+                for leg in members
+                if leg.filled_quantity or (not leg.closed and (head.closed or leg.status is not OrderStatus.HELD))
+            )
+        if any(leg.status is OrderStatus.FILLED for leg in exits) and any(not leg.closed for leg in exits):
+            yield f"BOTH_EXITS: parent={head.id}"
+
+
+def _watermarks(orders: list[Order]) -> Iterator[str]:
+    """A trailing stop knows its stop exactly if it has seen a price."""
+    for order in orders:
+        if order.type is OrderType.TRAILING_STOP and (order.hwm is None) != (order.stop_price is None):
+            yield f"WATERMARK: order={order.id}, hwm={order.hwm}, stop={order.stop_price}"

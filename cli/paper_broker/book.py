@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -16,6 +16,12 @@ from cli.paper_broker.amounts import micros
 from cli.paper_broker.ledger import Ledger, stamp
 
 NAMESPACE = uuid5(NAMESPACE_URL, "stonks-oracle/paper-broker")
+_VERSIONS = ((1, "schema.sql"), (2, "schema_2.sql"))
+"""What brings a book of the version before up to date. The first leaves the tables of an unnumbered book alone."""
+
+
+def _nothing() -> None:
+    return
 
 
 def derived_id(*parts: object) -> str:
@@ -42,8 +48,18 @@ class Book:
         self._connection.row_factory = sqlite3.Row
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             self._connection.execute(f"PRAGMA {pragma}")
-        self._connection.executescript((files("cli.paper_broker") / "schema.sql").read_text())
+        self._bring_up_to_date()
+        self.on_commit: Callable[[], None] = _nothing
         self._found_account(key_id, micros(opening_cash), stamp(opened_at))
+
+    def _bring_up_to_date(self) -> None:
+        """Make the tables, or add to those of an older book what it lacks; each version in one transaction."""
+        folder = files("cli.paper_broker")
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        for number, name in _VERSIONS:
+            if version < number:
+                script = (folder / name).read_text()
+                self._connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
 
     def _found_account(self, key_id: str, cash: int, opened_at: str) -> None:
         account = derived_id("account", key_id)
@@ -56,7 +72,7 @@ class Book:
 
     @contextmanager
     def transaction(self) -> Iterator[Ledger]:
-        """Give exclusive use of the book; commit at the end, roll back on any error."""
+        """Give exclusive use of the book; commit at the end and call `on_commit`, roll back on any error."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -65,6 +81,7 @@ class Book:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
+        self.on_commit()
 
     @contextmanager
     def reading(self) -> Iterator[Ledger]:

@@ -7,29 +7,35 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
-from cli.paper_broker import answers
+from cli.paper_broker import answers, exchange
 from cli.paper_broker.amounts import micros
+from cli.paper_broker.announcements import AnnouncementQuery, announcement, announcements
 from cli.paper_broker.assets import AssetMessage, asset_of
 from cli.paper_broker.audit import violations
-from cli.paper_broker.book import Book, derived_id
+from cli.paper_broker.book import Book
 from cli.paper_broker.clock import calendar_answer, clock_answer, make_clock, utc_now
-from cli.paper_broker.execution import Costs, Desk, splits_in_phase
-from cli.paper_broker.intake import Ticket, read_ticket
+from cli.paper_broker.configurations import read_configurations
+from cli.paper_broker.entry import OrderEntry
+from cli.paper_broker.execution import Costs, Desk
+from cli.paper_broker.history import HistoryQuery, history
+from cli.paper_broker.intake import read_ticket
 from cli.paper_broker.ledger import Ledger, stamp
-from cli.paper_broker.lifecycle import OrderEvent, OrderStatus
+from cli.paper_broker.lifecycle import OrderStatus
 from cli.paper_broker.listing import ActivityQuery, AssetQuery, CalendarQuery, OrderQuery
-from cli.paper_broker.matching import at_price
-from cli.paper_broker.records import MarketState, Order, OrderType, Split, TimeInForce
-from cli.paper_broker.refusals import already, missing, unprocessable
-from cli.paper_broker.rules import Placement, Terms, assess, reject_duplicates
+from cli.paper_broker.market_data import MarketData
+from cli.paper_broker.market_messages import MarketDataMessage
+from cli.paper_broker.records import MarketState, Order, Position
+from cli.paper_broker.refusals import Refusal, already, missing
 from cli.paper_broker.sessions import SeenPrice, SessionMessage, advance, apply_prices, apply_session
 from cli.paper_broker.settings import BrokerSettings, ClockMode
+from cli.paper_broker.tape import Tape
 from cli.paper_broker.valuation import standing
+from cli.paper_broker.watchlists import Watchlists
 from domain.errors import Conflict
 
-REJECTED_BY_VENUE = "rejected by the venue"
+Answer = TypeVar("Answer")
 
 
 class PaperBroker:
@@ -39,7 +45,6 @@ class PaperBroker:
         self._settings = settings
         self._clock = make_clock(settings, now)
         self._costs = Costs.of(settings)
-        self._terms = Terms(settings.client_id_scope, settings.shorting, self._costs.fee_per_share)
         self.book = Book(
             settings.book,
             key_id=settings.key_id.get_secret_value(),
@@ -58,112 +63,40 @@ class PaperBroker:
                 advance(ledger, market, self._settings)
             yield ledger, market
 
+    def _entry(self, ledger: Ledger, market: MarketState) -> OrderEntry:
+        return OrderEntry(ledger, market, self._clock, self._settings, self._costs)
+
     # orders
 
     def submit(self, body: Any, *, reject_later: bool = False, fill_partly: bool = False) -> dict[str, Any]:
-        """Take an order and let it work at once if the market is open; the answer shows it as it was received.
-
-        `reject_later` and `fill_partly` are faults: the order is rejected after its acceptance was answered, or only
-        half of it fills at first.
-        """
+        """Take an order; `reject_later` and `fill_partly` are faults that strike it after its acceptance."""
         ticket = read_ticket(body)
         with self._at_work() as (ledger, market):
-            reject_duplicates(ledger, ticket.client_order_id, self._settings.client_id_scope)
-            placement = self._place(ledger, market, ticket)
-            assess(placement)
-            order = self._draft(placement, fill_partly=fill_partly)
-            desk = Desk(ledger, market, self._costs)
-            received = desk.admit(order, OrderEvent.PENDING_NEW if market.is_open else OrderEvent.ACCEPTED)
-            if reject_later:
-                desk.reject(received, REJECTED_BY_VENUE)
-            elif market.is_open:
-                self._work(desk, desk.release(received))
-            return answers.order(received, placement.asset)
+            entry = self._entry(ledger, market)
+            return entry.submit(ticket, reject_later=reject_later, fill_partly=fill_partly)
 
-    def _place(self, ledger: Ledger, market: MarketState, ticket: Ticket) -> Placement:
-        asset = ledger.asset(ticket.symbol)
-        if asset is None:
-            raise unprocessable(f'asset "{ticket.symbol}" not found')
-        price = ledger.price(asset.symbol)
-        position = ledger.position(asset.symbol)
-        known = None if price is None else price.last
-        return Placement(
-            ticket=ticket,
-            asset=asset,
-            held_quantity=0 if position is None else position.quantity,
-            price=ticket.limit_price or ticket.stop_price or known,
-            open_orders=tuple(ledger.open_orders(asset.symbol)),
-            market=market,
-            ledger=ledger,
-            terms=self._terms,
-        )
+    def replace(self, order_id: str, body: Any, *, fill_first: bool = False) -> dict[str, Any]:
+        """Replace an open order; with the fault `fill_first` it fills before the replacement arrives."""
+        with self._at_work() as (ledger, market):
+            order = _require_order(ledger, order_id)
+            return self._entry(ledger, market).replace(order, body, fill_first=fill_first)
 
-    def _draft(self, placement: Placement, *, fill_partly: bool) -> Order:
-        ticket, market, ledger = placement.ticket, placement.market, placement.ledger
-        account = ledger.account().id
-        client_order_id = ticket.client_order_id or derived_id("client", account, ledger.next_sequence())
-        uses = len(ledger.orders_with_client_id(client_order_id))
-        order_id = derived_id("order", account, client_order_id, *([uses] if uses else []))
-        split = Split.NONE
-        if fill_partly:
-            split = Split.LATER
-        elif ticket.type is OrderType.MARKET and splits_in_phase(client_order_id, self._settings.partial_fill_share):
-            split = Split.SAME_PHASE
-        return Order(
-            id=order_id,
-            client_order_id=client_order_id,
-            symbol=placement.asset.symbol,
-            side=ticket.side,
-            type=ticket.type,
-            time_in_force=ticket.time_in_force,
-            quantity=ticket.quantity,
-            notional=ticket.notional,
-            limit_price=ticket.limit_price,
-            stop_price=ticket.stop_price,
-            extended_hours=ticket.extended_hours,
-            order_class=ticket.order_class,
-            position_intent=placement.intent,
-            status=OrderStatus.ACCEPTED,
-            filled_quantity=0,
-            filled_value=0,
-            executions=0,
-            reserve_price=placement.price,
-            triggered=False,
-            split=split,
-            reason="",
-            created_at=market.now,
-            submitted_at=market.now,
-            updated_at=market.now,
-            expires_at=self._clock.expiry(ticket.time_in_force, market),
-            filled_at=None,
-            canceled_at=None,
-            expired_at=None,
-            failed_at=None,
-        )
-
-    def _work(self, desk: Desk, order: Order) -> None:
-        """Fill a new order at the latest price, if that price belongs to the session under way."""
-        price = desk.ledger.price(order.symbol)
-        if price is None or order.time_in_force is TimeInForce.CLS:
-            return
-        if self._clock.is_current(seen_at=price.at, session=price.session, market=desk.market):
-            desk.settle(order, at_price(order, price.last))
-
-    def order(self, order_id: str) -> dict[str, Any]:
+    def order(self, order_id: str, *, nested: bool = False) -> dict[str, Any]:
+        """One order; `nested` shows its legs with it."""
         with self._at_work() as (ledger, _):
-            return _shown(ledger, _require_order(ledger, order_id))
+            return _shown(ledger, _require_order(ledger, order_id), nested=nested)
 
-    def order_by_client_id(self, client_order_id: str) -> dict[str, Any]:
+    def order_by_client_id(self, client_order_id: str, *, nested: bool = False) -> dict[str, Any]:
         """The newest order that carries the id."""
         with self._at_work() as (ledger, _):
             found = ledger.orders_with_client_id(client_order_id)
             if not found:
                 raise missing(f"order not found for {client_order_id}")
-            return _shown(ledger, found[0])
+            return _shown(ledger, found[0], nested=nested)
 
     def orders(self, query: OrderQuery) -> list[dict[str, Any]]:
         with self._at_work() as (ledger, _):
-            return [_shown(ledger, order) for order in query.run(ledger)]
+            return [_shown(ledger, order, nested=query.nested) for order in query.run(ledger)]
 
     def cancel(self, order_id: str) -> None:
         """Cancel an open order; a canceled one stays canceled, any other ended one is refused."""
@@ -177,15 +110,18 @@ class PaperBroker:
 
     def cancel_all(self) -> list[dict[str, Any]]:
         with self._at_work() as (ledger, market):
-            desk = Desk(ledger, market, self._costs)
-            return [{"id": desk.cancel(order).id, "status": 200} for order in ledger.open_orders()]
+            return _cancel_open(Desk(ledger, market, self._costs))
 
     # account
 
     def account(self) -> dict[str, Any]:
         with self._at_work() as (ledger, _):
-            worth = standing(ledger, fee_per_share=self._costs.fee_per_share)
-            return answers.account(worth, shorting=self._settings.shorting)
+            return self._account(ledger)
+
+    def _account(self, ledger: Ledger) -> dict[str, Any]:
+        worth = standing(ledger, fee_per_share=self._costs.fee_per_share)
+        shorting = self._settings.shorting and not ledger.configurations().no_shorting
+        return answers.account(worth, shorting=shorting)
 
     def positions(self) -> list[dict[str, Any]]:
         with self._at_work() as (ledger, _):
@@ -193,13 +129,62 @@ class PaperBroker:
 
     def position(self, symbol_or_id: str) -> dict[str, Any]:
         with self._at_work() as (ledger, _):
-            asset = ledger.asset(symbol_or_id)
-            if asset is None:
-                raise missing(f"symbol not found: {symbol_or_id}")
-            position = ledger.position(asset.symbol)
-            if position is None:
-                raise missing("position does not exist")
-            return answers.position(ledger, position)
+            return answers.position(ledger, _require_position(ledger, symbol_or_id))
+
+    def close_position(
+        self, symbol_or_id: str, *, quantity: int | None = None, percentage: Decimal | None = None
+    ) -> dict[str, Any]:
+        """Sell or buy back a position, or part of it, at the market; the answer is the order."""
+        with self._at_work() as (ledger, market):
+            position = _require_position(ledger, symbol_or_id)
+            return self._entry(ledger, market).close(position, quantity=quantity, percentage=percentage)
+
+    def close_all_positions(self, *, cancel_orders: bool) -> list[dict[str, Any]]:
+        """Close every position; one that cannot be closed has its refusal in place of an order."""
+        with self._at_work() as (ledger, market):
+            if cancel_orders:
+                _cancel_open(Desk(ledger, market, self._costs))
+            entry = self._entry(ledger, market)
+            closed = []
+            for position in ledger.list_positions():
+                try:
+                    status, body = 200, entry.close(position)
+                except Refusal as refusal:
+                    status, body = refusal.status, refusal.body()
+                closed.append({"symbol": position.symbol, "status": status, "body": body})
+            return closed
+
+    def configurations(self) -> dict[str, Any]:
+        with self.book.reading() as ledger:
+            return answers.configurations(ledger)
+
+    def configure(self, body: Any) -> dict[str, Any]:
+        """Change the account's settings; what the body leaves out stays."""
+        changes = read_configurations(body)
+        with self._at_work() as (ledger, _):
+            suspended = changes.pop("suspend_trade", None)
+            if suspended is not None:
+                ledger.update_account(suspended=suspended)
+            if changes:
+                ledger.update_configurations(**changes)
+            return answers.configurations(ledger)
+
+    def announcements(self, query: AnnouncementQuery) -> list[dict[str, Any]]:
+        with self.book.reading() as ledger:
+            return announcements(ledger, query)
+
+    def announcement(self, action_id: str) -> dict[str, Any]:
+        with self.book.reading() as ledger:
+            return announcement(ledger, action_id)
+
+    def portfolio_history(self, query: HistoryQuery) -> dict[str, Any]:
+        with self._at_work() as (ledger, market):
+            return history(ledger, query, now=market.now, days=exchange.calendar(self._clock.today()))
+
+    def work_on_watchlists(self, step: Callable[[Watchlists], Answer]) -> Answer:
+        """Do something with the account's watchlists, in a transaction of its own."""
+        with self._at_work() as (ledger, market):
+            return step(Watchlists(ledger, market.now))
 
     def activities(self, query: ActivityQuery) -> list[dict[str, Any]]:
         with self._at_work() as (ledger, _):
@@ -225,6 +210,26 @@ class PaperBroker:
             if asset is None:
                 raise missing(f"asset not found for {symbol_or_id}")
             return answers.asset(asset)
+
+    def market_data(self, step: Callable[[MarketData], Answer]) -> Answer:
+        """Look at the market's data, as far as they are known now."""
+        with self.book.reading() as ledger:
+            return step(MarketData(ledger, self._clock.market(ledger)))
+
+    # stream
+
+    def catch_up(self) -> None:
+        """Do what real time has made due, so that its updates are in the outbox."""
+        with self._at_work():
+            pass
+
+    def last_update(self) -> int:
+        with self.book.reading() as ledger:
+            return ledger.last_update()
+
+    def updates_after(self, sequence: int) -> list[tuple[int, str]]:
+        with self.book.reading() as ledger:
+            return ledger.updates_after(sequence)
 
     # control
 
@@ -263,8 +268,12 @@ class PaperBroker:
                 ledger.update_account(opening_cash=amount, cash=amount, last_equity=amount)
             if suspended is not None:
                 ledger.update_account(suspended=suspended)
-            worth = standing(ledger, fee_per_share=self._costs.fee_per_share)
-            return answers.account(worth, shorting=self._settings.shorting)
+            return self._account(ledger)
+
+    def put_market_data(self, message: MarketDataMessage) -> dict[str, int]:
+        """Keep bars and corporate actions as market data; nothing fills from them."""
+        with self.book.transaction() as ledger:
+            return message.keep(Tape(ledger), ledger, exchange.calendar(self._clock.today()))
 
     def put_assets(self, messages: Iterable[AssetMessage]) -> list[dict[str, Any]]:
         with self.book.transaction() as ledger:
@@ -287,7 +296,25 @@ def _require_order(ledger: Ledger, order_id: str) -> Order:
     return order
 
 
-def _shown(ledger: Ledger, order: Order) -> dict[str, Any]:
+def _require_position(ledger: Ledger, symbol_or_id: str) -> Position:
+    asset = ledger.asset(symbol_or_id)
+    if asset is None:
+        raise missing(f"symbol not found: {symbol_or_id}")
+    position = ledger.position(asset.symbol)
+    if position is None:
+        raise missing("position does not exist")
+    return position
+
+
+def _cancel_open(desk: Desk) -> list[dict[str, Any]]:
+    """Cancel every open order, legs with their parents."""
+    listed = [order.id for order in desk.ledger.open_orders()]
+    for order in desk.open_orders():
+        desk.cancel(order, "canceled with all others")
+    return [{"id": order_id, "status": 200} for order_id in listed]
+
+
+def _shown(ledger: Ledger, order: Order, *, nested: bool) -> dict[str, Any]:
     asset = ledger.asset(order.symbol)
     assert asset is not None
-    return answers.order(order, asset)
+    return answers.order(order, asset, ledger.legs(order.id) if nested else ())

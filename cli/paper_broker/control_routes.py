@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from cli.paper_broker.assets import AssetMessage
 from cli.paper_broker.broker import PaperBroker
 from cli.paper_broker.faults import FaultBoard, FaultMessage
+from cli.paper_broker.market_messages import MarketDataMessage
 from cli.paper_broker.sessions import SeenPrice, SessionMessage
 from domain.model import Model, Utc
 
@@ -51,6 +52,10 @@ def control_routes(broker: PaperBroker, faults: FaultBoard) -> APIRouter:
     @routes.post("/account")
     def set_account(message: AccountMessage) -> Response:
         return JSONResponse(broker.set_account(cash=message.cash, suspended=message.trade_suspended_by_user))
+
+    @routes.post("/bars")
+    def put_market_data(message: MarketDataMessage) -> Response:
+        return JSONResponse(broker.put_market_data(message))
 
     @routes.get("/assets")
     def list_assets() -> Response:

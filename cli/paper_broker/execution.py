@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 
+from cli.paper_broker import answers
 from cli.paper_broker.amounts import SHARE, divide, micros, slipped, value_of
 from cli.paper_broker.book import derived_id
 from cli.paper_broker.ledger import Ledger
-from cli.paper_broker.lifecycle import OrderEvent, transition
-from cli.paper_broker.matching import Verdict
-from cli.paper_broker.records import Activity, MarketState, Order, Position, Side, Split
+from cli.paper_broker.lifecycle import OrderEvent, OrderStatus, transition
+from cli.paper_broker.matching import Range, Verdict, at_price, in_range, trailed
+from cli.paper_broker.records import Activity, MarketState, Order, OrderClass, OrderType, Position, Side, Split
 from cli.paper_broker.settings import BrokerSettings
 from cli.paper_broker.valuation import standing
 
@@ -42,8 +45,21 @@ class Desk:
     def _now(self) -> datetime:
         return self.market.now
 
+    def open_orders(self, symbol: str | None = None) -> Iterator[Order]:
+        """Open orders as they are when their turn comes, stop losses first.
+
+        Left out are those that ended since the walk began, and legs that came to life in it: what let them live lies
+        in the same price or bar, which does not tell what came after.
+        """
+        listed = self.ledger.open_orders(symbol)
+        for order in sorted(listed, key=lambda order: order.status is not OrderStatus.HELD):
+            found = self.ledger.order(order.id)
+            assert found is not None
+            if not found.closed and (order.status is not OrderStatus.HELD or found.status is OrderStatus.HELD):
+                yield found
+
     def admit(self, order: Order, event: OrderEvent) -> Order:
-        """Take a new order into the book, as accepted (market closed) or pending (market open)."""
+        """Take a new order into the book: accepted (market closed), pending (market open), or held as a leg."""
         admitted = self.ledger.add_order(replace(order, status=transition(None, event)))
         self._announce(event, admitted)
         return admitted
@@ -53,20 +69,56 @@ class Desk:
         return self._move(order, OrderEvent.NEW)
 
     def cancel(self, order: Order, reason: str = "") -> Order:
-        return self._move(replace(order, canceled_at=self._now, reason=reason), OrderEvent.CANCELED)
+        """Cancel an order and whatever is open of its group."""
+        return self._finish_group(self._finish(order, OrderEvent.CANCELED, reason))
 
     def expire(self, order: Order) -> Order:
-        return self._move(replace(order, expired_at=self._now), OrderEvent.EXPIRED)
+        return self._finish_group(self._finish(order, OrderEvent.EXPIRED, ""))
 
     def reject(self, order: Order, reason: str) -> Order:
-        return self._move(replace(order, failed_at=self._now, reason=reason), OrderEvent.REJECTED)
+        return self._finish_group(self._finish(order, OrderEvent.REJECTED, reason))
+
+    def supersede(self, order: Order, replacement: Order) -> Order:
+        """End an order in favour of another one, to which its legs pass."""
+        self.ledger.adopt_legs(old_parent=order.id, new_parent=replacement.id)
+        ended = replace(order, replaced_by=replacement.id, replaced_at=self._now)
+        return self._move(ended, OrderEvent.REPLACED)
 
     def adjust(self, order: Order, reason: str) -> Order:
-        """Save what a corporate action changed."""
+        """Save a change of quantity or price."""
         return self._move(replace(order, reason=reason), OrderEvent.ADJUSTED)
+
+    def meet_price(self, order: Order, price: int) -> Order:
+        """Let an order meet one price: the open, the close, or the latest trade."""
+        order = self._trailed(order, price)
+        return self.settle(order, at_price(order, price))
+
+    def meet_bar(self, order: Order, bar: Range) -> Order:
+        """Let a resting order meet a whole session's range.
+
+        A trailing stop is first asked with the stop it had; then the bar's best price moves the stop, and a close
+        beyond that was reached after the best price, so the stop was passed on the way.
+        """
+        met = self.settle(order, in_range(order, bar))
+        if met.closed or met.type is not OrderType.TRAILING_STOP:
+            return met
+        met = self._trailed(met, bar.high if met.side is Side.SELL else bar.low)
+        passed = at_price(met, bar.close)
+        return self.settle(met, replace(passed, price=met.stop_price) if passed.triggered else passed)
+
+    def _trailed(self, order: Order, price: int) -> Order:
+        moved_stop = trailed(order, price)
+        if moved_stop is not order:
+            self.ledger.save_order(moved_stop)
+        return moved_stop
 
     def settle(self, order: Order, verdict: Verdict) -> Order:
         """Act on a verdict: remember a reached stop, fill what can be filled."""
+        if order.status is OrderStatus.HELD:
+            if not verdict.triggered or not self._exits_work(order):
+                return order
+            self._end_others(order, "the other exit was reached")
+            order = self.release(order)
         if verdict.triggered and not order.triggered:
             order = replace(order, triggered=True)
             self.ledger.save_order(order)
@@ -76,6 +128,77 @@ class Desk:
         if verdict.slips and self._costs.slippage_bps:
             price = slipped(price, buy=order.side is Side.BUY, basis_points=self._costs.slippage_bps)
         return self._fill(order, max(price, 1))
+
+    # groups: an order and its legs
+
+    def _group(self, order: Order) -> list[Order]:
+        """The open orders of the same group, without the order itself."""
+        if order.order_class in ("", OrderClass.SIMPLE):
+            return []
+        head = order.parent_id or order.id
+        members = [self.ledger.order(head), *self.ledger.legs(head)]
+        return [member for member in members if member and member.id != order.id and not member.closed]
+
+    def _exits_work(self, leg: Order) -> bool:
+        """Whether a held leg may act: its entry is filled, or the exit it hangs on works."""
+        head = self.ledger.order(leg.parent_id or "")
+        if head is None:
+            return False
+        if head.leads_exits:
+            return head.status is OrderStatus.FILLED
+        return head.status in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+
+    def _finish(self, order: Order, event: OrderEvent, reason: str) -> Order:
+        """End an order that is not filled."""
+        ended = replace(
+            order,
+            reason=reason,
+            canceled_at=self._now if event is OrderEvent.CANCELED else None,
+            expired_at=self._now if event is OrderEvent.EXPIRED else None,
+            failed_at=self._now if event is OrderEvent.REJECTED else None,
+        )
+        return self._move(ended, event)
+
+    def _finish_group(self, order: Order) -> Order:
+        """End what is open of a group of which one order ended: it expires with it, or is canceled."""
+        event = OrderEvent.EXPIRED if order.status is OrderStatus.EXPIRED else OrderEvent.CANCELED
+        for member in self._group(order):
+            self._finish(member, event, order.reason)
+        return order
+
+    def _end_others(self, order: Order, reason: str) -> None:
+        for member in self._group(order):
+            self._finish(member, OrderEvent.CANCELED, reason)
+
+    def _after_execution(self, order: Order) -> None:
+        """An entry's fill lets its exits work; an exit's fill ends the other exit or leaves it the rest."""
+        if order.leads_exits:
+            if order.status is OrderStatus.FILLED:
+                self._start_exits(order)
+        elif order.status is OrderStatus.FILLED:
+            self._end_others(order, "the other exit was filled")
+        else:
+            for member in self._group(order):
+                self.adjust(replace(member, quantity=order.remaining(None)), "the other exit was filled in part")
+
+    def _start_exits(self, entry: Order) -> None:
+        """Let the take profit work, or the stop loss where it is alone; beside a take profit it stays held."""
+        legs = [
+            replace(leg, expires_at=entry.expires_at)
+            for leg in self.ledger.legs(entry.id)
+            if leg.status is OrderStatus.HELD
+        ]
+        if not legs:
+            return
+        first = min(legs, key=lambda leg: leg.type is not OrderType.LIMIT)
+        for leg in legs:
+            self.ledger.save_order(leg)
+        if self._fillable(first, entry.average_price() or 0) < first.remaining(None):
+            self.cancel(first, "insufficient qty available for order")
+        else:
+            self.release(first)
+
+    # executions
 
     def _fill(self, order: Order, price: int) -> Order:
         quantity = self._fillable(order, price)
@@ -141,8 +264,9 @@ class Desk:
         self._charge(order, quantity, execution_id)
         held = self.ledger.position(order.symbol) or Position(order.symbol, 0, 0, 0)
         self.ledger.put_position(moved(held, order.side.sign * quantity, order.side.sign * value))
-        self._announce(event, filled, execution_id)
+        self._announce(event, filled, execution_id, quantity=quantity, price=price)
         self.executions += 1
+        self._after_execution(filled)
         return filled
 
     def _charge(self, order: Order, quantity: int, execution_id: str) -> None:
@@ -169,8 +293,26 @@ class Desk:
         self._announce(event, moved_order)
         return moved_order
 
-    def _announce(self, event: OrderEvent, order: Order, execution_id: str | None = None) -> None:
-        self.ledger.announce(event, order, at=self._now, message=order.reason, execution_id=execution_id)
+    def _announce(
+        self,
+        event: OrderEvent,
+        order: Order,
+        execution_id: str | None = None,
+        *,
+        quantity: int = 0,
+        price: int | None = None,
+    ) -> None:
+        payload = answers.trade_update(
+            self.ledger, event, order, at=self._now, execution_id=execution_id, quantity=quantity, price=price
+        )
+        self.ledger.announce(
+            event,
+            order,
+            at=self._now,
+            message=order.reason,
+            execution_id=execution_id,
+            payload=json.dumps(payload, separators=(",", ":")),
+        )
 
 
 def moved(position: Position, quantity: int, value: int) -> Position:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from domain.model import Model
 
 ORDERS_PATH = "/v2/orders"
+STREAM_PATH = "/stream"
 
 
 class FaultKind(StrEnum):
@@ -28,14 +29,34 @@ class FaultKind(StrEnum):
     """The order is answered as received and rejected right after."""
     PARTIAL_FILL = "partial_fill"
     """Half of the order fills when it can, the rest at the next price."""
+    FILL_BEFORE_REPLACE = "fill_before_replace"
+    """The order fills before its replacement reaches the venue: the replacement is answered, then rejected."""
+    SILENT_STREAM = "silent_stream"
+    """The stream stays connected, answers, and sends none of the next `count` updates."""
 
 
 class FaultMessage(Model):
-    """The next `count` requests to `path` suffer the fault: POST for the orders path, any method for another one."""
+    """The next `count` requests to `path` suffer the fault.
+
+    A path may end in `*`. Without a method the orders path means POST, and any other path every method.
+    """
 
     kind: FaultKind
-    count: Annotated[int, Field(ge=1, le=10_000)] = 1
-    path: Annotated[str, Field(pattern=r"^/v")] = ORDERS_PATH
+    count: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    path: Annotated[str, Field(pattern=r"^/(v\d|stream)")] = ORDERS_PATH
+    method: Literal["", "GET", "POST", "PUT", "PATCH", "DELETE"] = ""
+
+    @model_validator(mode="after")
+    def _aimed(self) -> Self:
+        if (self.kind is FaultKind.SILENT_STREAM) != (self.path == STREAM_PATH):
+            raise ValueError(f"{self.kind}: the path {STREAM_PATH} is for {FaultKind.SILENT_STREAM}, and it alone")
+        return self
+
+    def strikes(self, method: str, path: str) -> bool:
+        wanted = self.method or ("POST" if self.path == ORDERS_PATH else "")
+        if wanted and method != wanted:
+            return False
+        return path.startswith(self.path[:-1]) if self.path.endswith("*") else path == self.path
 
 
 class FaultBoard:
@@ -59,7 +80,7 @@ class FaultBoard:
     def take(self, method: str, path: str) -> FaultKind | None:
         """Use up one fault that matches the request, if there is one."""
         for index, fault in enumerate(self._waiting):
-            if path != fault.path or (fault.path == ORDERS_PATH and method != "POST"):
+            if not fault.strikes(method, path):
                 continue
             if fault.count == 1:
                 del self._waiting[index]

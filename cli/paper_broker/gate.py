@@ -22,7 +22,9 @@ from cli.paper_broker.throttle import Throttle
 FAULT = "paper_broker.fault"
 """Where the scope carries a fault that the order handler itself must carry out."""
 _TRANSPORT = "paper_broker.transport"
-_IN_THE_BOOK = (FaultKind.REJECT_AFTER_200, FaultKind.PARTIAL_FILL)
+_IN_THE_BOOK = (FaultKind.REJECT_AFTER_200, FaultKind.PARTIAL_FILL, FaultKind.FILL_BEFORE_REPLACE)
+_DATA_PATHS = ("/v2/stocks/", "/v1/", "/v1beta1/")
+"""What the vendor serves from its market-data host, which counts requests by itself."""
 _GATEWAY_PAGE = b"<html><head><title>504 Gateway Time-out</title></head><body>504 Gateway Time-out</body></html>"
 
 
@@ -47,12 +49,16 @@ class ResettableProtocol(H11Protocol):
 
 
 class Gate:
-    """Stands before the application: `/control` needs the control key, the vendor's paths the account's keys."""
+    """Stands before the application: `/control` needs the control key, the vendor's paths the account's keys.
+
+    The stream passes: its keys come in its first message.
+    """
 
     def __init__(self, app: ASGIApp, *, settings: BrokerSettings, faults: FaultBoard) -> None:
         self._app = app
         self._faults = faults
-        self._throttle = Throttle(settings.requests_per_minute())
+        self._trading = Throttle(settings.requests_per_minute())
+        self._data = Throttle(settings.requests_per_minute())
         self._key_id = settings.key_id.get_secret_value().encode()
         self._secret_key = settings.secret_key.get_secret_value().encode()
         self._control_key = settings.control_key.get_secret_value().encode()
@@ -63,21 +69,22 @@ class Gate:
             return
         headers = dict(scope["headers"])
         if scope["path"] == "/control" or scope["path"].startswith("/control/"):
-            if _same(headers.get(b"x-control-key", b""), self._control_key):
+            if same(headers.get(b"x-control-key", b""), self._control_key):
                 await self._app(scope, receive, send)
             else:
                 await _refuse(send, unknown_endpoint())
             return
-        known = _same(headers.get(b"apca-api-key-id", b""), self._key_id)
-        trusted = _same(headers.get(b"apca-api-secret-key", b""), self._secret_key)
+        known = same(headers.get(b"apca-api-key-id", b""), self._key_id)
+        trusted = same(headers.get(b"apca-api-secret-key", b""), self._secret_key)
         if not (known and trusted):
             await _refuse(send, unauthorized())
             return
         await self._admit(scope, receive, send)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
-        admitted = self._throttle.admit()
-        extra = self._throttle.headers()
+        throttle = self._data if scope["path"].startswith(_DATA_PATHS) else self._trading
+        admitted = throttle.admit()
+        extra = throttle.headers()
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -110,7 +117,8 @@ class Gate:
         await _disconnected(receive)
 
 
-def _same(found: bytes, expected: bytes) -> bool:
+def same(found: bytes, expected: bytes) -> bool:
+    """Compare keys in a time that does not tell where they differ."""
     return hmac.compare_digest(found, expected)
 
 

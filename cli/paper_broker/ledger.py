@@ -13,6 +13,7 @@ from cli.paper_broker.records import (
     Account,
     Activity,
     Asset,
+    Configurations,
     MarketState,
     Order,
     OrderType,
@@ -23,7 +24,7 @@ from cli.paper_broker.records import (
     TimeInForce,
 )
 
-_OPEN = "status NOT IN ('filled', 'canceled', 'expired', 'rejected')"
+_OPEN = "status NOT IN ('filled', 'canceled', 'expired', 'rejected', 'replaced')"
 _ORDER_COLUMNS = tuple(field.name for field in fields(Order) if field.name != "sequence")
 _ACTIVITY_COLUMNS = tuple(field.name for field in fields(Activity) if field.name != "sequence")
 assert all(f"'{status}'" in _OPEN for status in FINAL)
@@ -84,6 +85,22 @@ class Ledger:
 
     def add_cash(self, amount: int) -> None:
         self.execute("UPDATE account SET cash = cash + ?", (amount,))
+
+    def configurations(self) -> Configurations:
+        row = self._one("SELECT * FROM configurations")
+        return Configurations(
+            no_shorting=bool(row["no_shorting"]),
+            fractional_trading=bool(row["fractional_trading"]),
+            max_margin_multiplier=row["max_margin_multiplier"],
+            trade_confirm_email=row["trade_confirm_email"],
+            ptp_no_exception_entry=bool(row["ptp_no_exception_entry"]),
+            max_options_trading_level=row["max_options_trading_level"],
+            disable_overnight_trading=bool(row["disable_overnight_trading"]),
+        )
+
+    def update_configurations(self, **columns: int | str | bool) -> None:
+        names = ", ".join(f"{name} = ?" for name in columns)
+        self.execute(f"UPDATE configurations SET {names}", [_plain(value) for value in columns.values()])  # noqa: S608
 
     def market(self) -> MarketState:
         row = self._one("SELECT * FROM clock")
@@ -175,6 +192,16 @@ class Ledger:
         rows = self.execute(f"SELECT * FROM orders WHERE {condition} ORDER BY sequence", parameters)  # noqa: S608
         return [_order(row) for row in rows]
 
+    def legs(self, order_id: str) -> list[Order]:
+        """The orders that hang on another one, in order of arrival; those replaced since are left out."""
+        rows = self.execute(
+            "SELECT * FROM orders WHERE parent_id = ? AND status <> 'replaced' ORDER BY sequence", (order_id,)
+        )
+        return [_order(row) for row in rows]
+
+    def adopt_legs(self, *, old_parent: str, new_parent: str) -> None:
+        self.execute("UPDATE orders SET parent_id = ? WHERE parent_id = ?", (new_parent, old_parent))
+
     def next_sequence(self) -> int:
         row = self._one("SELECT coalesce(max(sequence), 0) + 1 AS following FROM orders")
         return int(row["following"])
@@ -247,12 +274,27 @@ class Ledger:
         )
         return [_order(row) for row in rows]
 
-    def announce(self, event: str, order: Order, *, at: datetime, message: str, execution_id: str | None) -> None:
-        """Write a trade update to the outbox."""
+    def announce(
+        self, event: str, order: Order, *, at: datetime, message: str, execution_id: str | None, payload: str
+    ) -> None:
+        """Write a trade update to the outbox; `payload` is what the stream sends."""
         self.execute(
-            "INSERT INTO outbox (at, event, order_id, status, execution_id, message) VALUES (?, ?, ?, ?, ?, ?)",
-            (stamp(at), event, order.id, order.status, execution_id, message),
+            "INSERT INTO outbox (at, event, order_id, status, execution_id, message, payload)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (stamp(at), event, order.id, order.status, execution_id, message, payload),
         )
+
+    def last_update(self) -> int:
+        row = self._one("SELECT coalesce(max(sequence), 0) AS last FROM outbox")
+        return int(row["last"])
+
+    def updates_after(self, sequence: int) -> list[tuple[int, str]]:
+        """Numbers and payloads of the trade updates written since, oldest first."""
+        rows = self.execute(
+            "SELECT sequence, payload FROM outbox WHERE sequence > ? AND payload <> '' ORDER BY sequence LIMIT 500",
+            (sequence,),
+        )
+        return [(row["sequence"], row["payload"]) for row in rows]
 
 
 def _asset(row: Any) -> Asset:
@@ -274,7 +316,7 @@ def _order(row: Any) -> Order:
     values = dict(row)
     for name in ("created_at", "submitted_at", "updated_at"):
         values[name] = instant(values[name])
-    for name in ("expires_at", "filled_at", "canceled_at", "expired_at", "failed_at"):
+    for name in ("expires_at", "filled_at", "canceled_at", "expired_at", "failed_at", "replaced_at"):
         values[name] = _maybe(values[name])
     values["side"] = Side(values["side"])
     values["type"] = OrderType(values["type"])

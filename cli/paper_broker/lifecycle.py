@@ -14,6 +14,9 @@ class OrderStatus(StrEnum):
     CANCELED = "canceled"
     EXPIRED = "expired"
     REJECTED = "rejected"
+    REPLACED = "replaced"
+    HELD = "held"
+    """A leg that waits: for its parent's fill, or for its sibling's end."""
 
 
 class OrderEvent(StrEnum):
@@ -27,21 +30,36 @@ class OrderEvent(StrEnum):
     CANCELED = "canceled"
     EXPIRED = "expired"
     REJECTED = "rejected"
+    REPLACED = "replaced"
+    HELD = "held"
     ADJUSTED = "adjusted"
-    """A corporate action changed quantity or price; the state stays."""
+    """Quantity or price changed, by a corporate action or a sibling's partial fill; the state stays."""
 
 
-FINAL = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED})
+FINAL = frozenset(
+    {
+        OrderStatus.FILLED,
+        OrderStatus.CANCELED,
+        OrderStatus.EXPIRED,
+        OrderStatus.REJECTED,
+        OrderStatus.REPLACED,
+    }
+)
 OPEN = frozenset(OrderStatus) - FINAL
 
-_BIRTH = {OrderEvent.ACCEPTED: OrderStatus.ACCEPTED, OrderEvent.PENDING_NEW: OrderStatus.PENDING_NEW}
+_BIRTH = {
+    OrderEvent.ACCEPTED: OrderStatus.ACCEPTED,
+    OrderEvent.PENDING_NEW: OrderStatus.PENDING_NEW,
+    OrderEvent.HELD: OrderStatus.HELD,
+}
 _ENDINGS = {
     OrderEvent.CANCELED: OrderStatus.CANCELED,
     OrderEvent.EXPIRED: OrderStatus.EXPIRED,
     OrderEvent.REJECTED: OrderStatus.REJECTED,
+    OrderEvent.REPLACED: OrderStatus.REPLACED,
 }
 _EXECUTIONS = {OrderEvent.PARTIAL_FILL: OrderStatus.PARTIALLY_FILLED, OrderEvent.FILL: OrderStatus.FILLED}
-_WAITING = frozenset({OrderStatus.PENDING_NEW, OrderStatus.ACCEPTED})
+_WAITING = frozenset({OrderStatus.PENDING_NEW, OrderStatus.ACCEPTED, OrderStatus.HELD})
 _WORKING = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
 
 

@@ -17,10 +17,20 @@ MAX_ORDERS = 500
 MAX_ACTIVITIES = 100
 _ENDED = ", ".join(f"'{status}'" for status in sorted(FINAL))
 _STATUS = {"open": f"status NOT IN ({_ENDED})", "closed": f"status IN ({_ENDED})", "all": "1"}
-_EQUITIES = ("", "us_equity", "all")
+_EQUITIES = {"us_equity", "all"}
+_CATEGORIES = {"trade_activity": "kind = 'FILL'", "non_trade_activity": "kind <> 'FILL'"}
 _FAR = date(2100, 1, 1)
 
 Parameters = Mapping[str, str]
+
+
+def names_in(parameters: Parameters, name: str) -> tuple[str, ...]:
+    """The names of a comma-separated parameter, in upper case."""
+    return tuple(part.strip().upper() for part in parameters.get(name, "").split(",") if part.strip())
+
+
+def is_true(parameters: Parameters, name: str) -> bool:
+    return parameters.get(name, "").lower() in ("true", "1", "t")
 
 
 def _choice(parameters: Parameters, name: str, default: str, allowed: tuple[str, ...]) -> str:
@@ -88,10 +98,12 @@ class OrderQuery:
     after_order: str
     before_order: str
     equities: bool
+    nested: bool
 
     @classmethod
     def read(cls, parameters: Parameters) -> OrderQuery:
-        symbols = tuple(symbol.strip().upper() for symbol in parameters.get("symbols", "").split(",") if symbol.strip())
+        symbols = names_in(parameters, "symbols")
+        classes = {name.lower() for name in names_in(parameters, "asset_class")}
         return cls(
             status=_choice(parameters, "status", "open", tuple(_STATUS)),
             limit=_count(parameters, "limit", 50, MAX_ORDERS),
@@ -102,10 +114,12 @@ class OrderQuery:
             side=_choice(parameters, "side", "", ("", "buy", "sell")),
             after_order=parameters.get("after_order_id", ""),
             before_order=parameters.get("before_order_id", ""),
-            equities=parameters.get("asset_class", "") in _EQUITIES,
+            equities=not classes or bool(classes & _EQUITIES),
+            nested=is_true(parameters, "nested"),
         )
 
     def run(self, ledger: Ledger) -> list[Order]:
+        """List orders. Nested, legs are listed with their parents alone, which come in if any of their legs fits."""
         if not self.equities:
             return []
         conditions = _Conditions([_STATUS[self.status]], [])
@@ -123,7 +137,11 @@ class OrderQuery:
                 if anchor is None:
                     raise invalid(f"order not found for {order_id}")
                 conditions.add(f"sequence {comparison} ?", anchor.sequence)
-        return ledger.list_orders(conditions.clause, conditions.values, newest=self.newest, limit=self.limit)
+        clause, values = conditions.clause, conditions.values
+        if self.nested:
+            clause = f"parent_id IS NULL AND (({clause}) OR id IN (SELECT parent_id FROM orders WHERE {clause}))"  # noqa: S608
+            values = values * 2
+        return ledger.list_orders(clause, values, newest=self.newest, limit=self.limit)
 
 
 @dataclass(frozen=True)
@@ -137,23 +155,27 @@ class ActivityQuery:
     after: str | None
     until: str | None
     day: str
+    category: str
 
     @classmethod
     def read(cls, parameters: Parameters, kinds: str) -> ActivityQuery:
         return cls(
-            kinds=tuple(kind.strip().upper() for kind in kinds.split(",") if kind.strip()),
+            kinds=names_in({"kinds": kinds}, "kinds"),
             size=_count(parameters, "page_size", MAX_ACTIVITIES, MAX_ACTIVITIES),
             newest=_choice(parameters, "direction", "desc", ("asc", "desc")) == "desc",
             token=parameters.get("page_token", ""),
             after=_instant(parameters, "after"),
             until=_instant(parameters, "until"),
             day=parameters.get("date", "")[:10],
+            category=_choice(parameters, "category", "", ("", *_CATEGORIES)),
         )
 
     def run(self, ledger: Ledger) -> list[Activity]:
         conditions = _Conditions([], [])
         if self.kinds:
             conditions.add(f"kind IN ({', '.join('?' for _ in self.kinds)})", *self.kinds)
+        if self.category:
+            conditions.add(_CATEGORIES[self.category])
         if self.after:
             conditions.add("at > ?", self.after)
         if self.until:
@@ -180,7 +202,7 @@ class AssetQuery:
 
     def accepts(self, asset: Asset) -> bool:
         """Every asset of the book is an active equity."""
-        fits = self.status in ("", "active") and self.asset_class in _EQUITIES
+        fits = self.status in ("", "active", "all") and (not self.asset_class or self.asset_class in _EQUITIES)
         return fits and self.exchange in ("", asset.exchange)
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from cli.paper_broker.amounts import DOLLAR, divide, tick_down, tick_up
 from cli.paper_broker.records import Order, OrderType, Side
+
+_PERCENT = 100 * DOLLAR
+"""A hundred percent, in the unit of an order's `trail_percent`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +40,23 @@ def at_price(order: Order, price: int) -> Verdict:
     triggered = order.triggered or _stop_reached(order, price)
     if order.type is OrderType.LIMIT or (order.type is OrderType.STOP_LIMIT and triggered):
         return Verdict(price if _within_limit(order, price) else None, triggered)
-    if order.type is OrderType.STOP and triggered:
+    if order.type in (OrderType.STOP, OrderType.TRAILING_STOP) and triggered:
         return Verdict(price, triggered, slips=True)
     return Verdict(triggered=triggered)
+
+
+def trailed(order: Order, price: int) -> Order:
+    """Let a trailing stop follow a price: below the highest one for a sale, above the lowest one for a buy."""
+    if order.type is not OrderType.TRAILING_STOP:
+        return order
+    selling = order.side is Side.SELL
+    if order.hwm is not None and (price <= order.hwm if selling else price >= order.hwm):
+        return order
+    distance = order.trail_price
+    if distance is None:
+        distance = divide(price * (order.trail_percent or 0), _PERCENT)
+    stop = tick_down(price - distance) if selling else tick_up(price + distance)
+    return replace(order, hwm=price, stop_price=max(stop, 0))
 
 
 def in_range(order: Order, bar: Range) -> Verdict:
@@ -55,7 +73,7 @@ def in_range(order: Order, bar: Range) -> Verdict:
         return NO_FILL
     worse = max if order.side is Side.BUY else min
     price = worse(order.stop_price, bar.open)
-    if order.type is OrderType.STOP:
+    if order.type in (OrderType.STOP, OrderType.TRAILING_STOP):
         return Verdict(price, triggered=True, slips=True)
     return Verdict(price if _within_limit(order, price) else None, triggered=True)
 

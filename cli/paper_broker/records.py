@@ -18,12 +18,17 @@ class Side(StrEnum):
     def sign(self) -> int:
         return 1 if self is Side.BUY else -1
 
+    @property
+    def other(self) -> Side:
+        return Side.SELL if self is Side.BUY else Side.BUY
+
 
 class OrderType(StrEnum):
     MARKET = "market"
     LIMIT = "limit"
     STOP = "stop"
     STOP_LIMIT = "stop_limit"
+    TRAILING_STOP = "trailing_stop"
 
 
 class TimeInForce(StrEnum):
@@ -31,6 +36,23 @@ class TimeInForce(StrEnum):
     GTC = "gtc"
     OPG = "opg"
     CLS = "cls"
+    IOC = "ioc"
+    FOK = "fok"
+
+    @property
+    def immediate(self) -> bool:
+        """Whether what cannot execute at once is canceled."""
+        return self in (TimeInForce.IOC, TimeInForce.FOK)
+
+
+class OrderClass(StrEnum):
+    SIMPLE = "simple"
+    BRACKET = "bracket"
+    """An entry with two exits, of which one cancels the other."""
+    OCO = "oco"
+    """Two exits: the take profit, which leads, and the stop loss."""
+    OTO = "oto"
+    """An entry with one exit."""
 
 
 class Split(StrEnum):
@@ -75,6 +97,15 @@ class Order:
     canceled_at: datetime | None
     expired_at: datetime | None
     failed_at: datetime | None
+    parent_id: str | None = None
+    replaces: str | None = None
+    replaced_by: str | None = None
+    replaced_at: datetime | None = None
+    trail_price: int | None = None
+    trail_percent: int | None = None
+    """In millionths of a percent."""
+    hwm: int | None = None
+    """The best price a trailing stop has seen: the highest for a sale, the lowest for a buy."""
     sequence: int = 0
 
     @property
@@ -94,9 +125,16 @@ class Order:
             return 0
         return max(quantity_for(self.notional - self.filled_value, price), 0)
 
+    @property
+    def leads_exits(self) -> bool:
+        """Whether its complete fill makes its legs work."""
+        return self.parent_id is None and self.order_class in (OrderClass.BRACKET, OrderClass.OTO)
+
     def held(self) -> int:
-        """Shares a closing order keeps from other orders."""
-        return 0 if self.closed or self.opening else self.remaining(self.reserve_price)
+        """Shares a closing order keeps from other orders; a held leg keeps none, its sibling does."""
+        if self.closed or self.opening or self.status is OrderStatus.HELD:
+            return 0
+        return self.remaining(self.reserve_price)
 
     def reserved(self, fee_per_share: int) -> int:
         """Money an opening order keeps from other orders; for a short sale half its value on top of the proceeds."""
@@ -174,6 +212,19 @@ class Account:
     last_equity: int
     balance_as_of: str
     suspended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Configurations:
+    """What the client chose for the account."""
+
+    no_shorting: bool
+    fractional_trading: bool
+    max_margin_multiplier: str
+    trade_confirm_email: str
+    ptp_no_exception_entry: bool
+    max_options_trading_level: int
+    disable_overnight_trading: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,13 @@ def missing(message: str) -> Refusal:
     return Refusal(404, MISSING, message)
 
 
-def unprocessable(message: str) -> Refusal:
-    return Refusal(422, UNPROCESSABLE, message)
+def unprocessable(message: str, **fields: Any) -> Refusal:
+    return Refusal(422, UNPROCESSABLE, message, **fields)
+
+
+def bad_request(message: str) -> Refusal:
+    """What the market-data host says of a parameter: it has no codes."""
+    return Refusal(400, None, message)
 
 
 def unauthorized() -> Refusal:
@@ -90,6 +95,11 @@ def below_minimum() -> Refusal:
 
 def sub_penny(field: str, price: str) -> Refusal:
     return unprocessable(f"invalid {field} {price}. sub-penny increment does not fulfill minimum pricing criteria")
+
+
+def exit_price(field: str, comparison: str, base: int) -> Refusal:
+    sign = "+" if comparison == ">=" else "-"
+    return unprocessable(f"{field} must be {comparison} base_price {sign} 0.01", base_price=dollars(base))
 
 
 def already(status: str) -> Refusal:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cli.paper_broker.amounts import DOLLAR, SHARE, divide, quantity_for, value_of
+from cli.paper_broker.amounts import CENT, DOLLAR, SHARE, divide, quantity_for, value_of
 from cli.paper_broker.intake import Ticket
 from cli.paper_broker.ledger import Ledger
-from cli.paper_broker.records import Asset, MarketState, Order, OrderType, Side, TimeInForce
+from cli.paper_broker.lifecycle import OrderStatus
+from cli.paper_broker.records import Asset, MarketState, Order, OrderClass, OrderType, Side, TimeInForce
 from cli.paper_broker.refusals import (
     Refusal,
     below_minimum,
     duplicate_client_id,
+    exit_price,
     forbidden,
     insufficient_buying_power,
     insufficient_quantity,
@@ -22,6 +24,8 @@ from cli.paper_broker.refusals import (
 from cli.paper_broker.settings import ClientIdScope
 from cli.paper_broker.valuation import standing
 
+_GROUPS = (OrderClass.BRACKET, OrderClass.OCO, OrderClass.OTO)
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -29,6 +33,7 @@ class Terms:
 
     client_id_scope: ClientIdScope
     shorting: bool
+    fractional_trading: bool
     fee_per_share: int
 
 
@@ -44,6 +49,8 @@ class Placement:
     market: MarketState
     ledger: Ledger
     terms: Terms
+    replaces: str = ""
+    """The order that goes when this one comes: what it reserves is free again."""
 
     @property
     def quantity(self) -> int | None:
@@ -90,22 +97,71 @@ def trading_is_suspended(placement: Placement) -> Refusal | None:
     return None
 
 
-def order_class_is_simple(placement: Placement) -> Refusal | None:
+def order_class_fits(placement: Placement) -> Refusal | None:
+    """A bracket or an entry with one exit opens a position, a pair of exits closes one; all are DAY or GTC."""
     ticket = placement.ticket
     if ticket.simple:
-        return None
+        given = ticket.take_profit is not None or ticket.stop_loss is not None
+        return unprocessable("simple orders take no take_profit or stop_loss") if given else None
     if placement.fractional:
         return unprocessable("fractional orders must be simple orders")
-    return unprocessable(f"invalid order class: {ticket.order_class}")
+    if ticket.order_class not in _GROUPS:
+        return unprocessable(f"invalid order class: {ticket.order_class}")
+    name = ticket.order_class
+    if ticket.type is OrderType.TRAILING_STOP or (name == OrderClass.OCO and ticket.type is not OrderType.LIMIT):
+        return unprocessable(f"invalid order type for {name} orders")
+    if ticket.time_in_force not in (TimeInForce.DAY, TimeInForce.GTC):
+        return unprocessable(f"{name} orders must be DAY or GTC orders")
+    if ticket.extended_hours:
+        return unprocessable(f"{name} orders must not be extended hours orders")
+    if name != OrderClass.OCO and not placement.intent.endswith("_to_open"):
+        return unprocessable(f"{name} orders must be entry orders")
+    if name == OrderClass.OCO and not placement.intent.endswith("_to_close"):
+        return unprocessable("oco orders must be exit orders")
+    return _exits_are_complete(ticket) or _exits_surround(placement)
+
+
+def _exits_are_complete(ticket: Ticket) -> Refusal | None:
+    profit, loss = ticket.take_profit is not None, ticket.stop_loss is not None
+    if ticket.order_class == OrderClass.OTO:
+        return None if profit != loss else unprocessable("oto orders require either take_profit or stop_loss")
+    if not profit:
+        return unprocessable(f"{ticket.order_class} orders require take_profit.limit_price")
+    if not loss:
+        return unprocessable(f"{ticket.order_class} orders require stop_loss.stop_price")
+    return None
+
+
+def _exits_surround(placement: Placement) -> Refusal | None:
+    """The take profit lies a cent or more on the winning side of the price, the stop loss on the losing side."""
+    ticket, loss = placement.ticket, placement.ticket.stop_loss
+    exit_side = ticket.side if ticket.order_class == OrderClass.OCO else ticket.side.other
+    selling = exit_side is Side.SELL
+    up, down = (">=", "<=") if selling else ("<=", ">=")
+    sign = 1 if selling else -1
+    base = ticket.limit_price or ticket.stop_price or placement.price
+    if ticket.order_class == OrderClass.OCO:
+        base = ticket.limit_price
+    elif base is not None and ticket.take_profit is not None and sign * (ticket.take_profit - base) < CENT:
+        return exit_price("take_profit.limit_price", up, base)
+    if loss is not None and base is not None and sign * (base - loss.stop_price) < CENT:
+        return exit_price("stop_loss.stop_price", down, base)
+    if loss is not None and loss.limit_price is not None and sign * (loss.stop_price - loss.limit_price) < 0:
+        return unprocessable(f"stop_loss.limit_price must be {down} stop_loss.stop_price")
+    return None
 
 
 def fractions_are_allowed(placement: Placement) -> Refusal | None:
     if not placement.fractional:
         return None
+    if not placement.terms.fractional_trading:
+        return forbidden("account is not allowed to trade fractional shares")
     if not placement.asset.fractionable:
         return forbidden(f'asset "{placement.asset.symbol}" is not fractionable')
     if placement.ticket.time_in_force is not TimeInForce.DAY:
         return unprocessable("fractional orders must be DAY orders")
+    if placement.ticket.type is OrderType.TRAILING_STOP:
+        return unprocessable("fractional orders must not be trailing stop orders")
     if placement.intent == "sell_to_open" and placement.terms.shorting:
         return unprocessable("fractional orders cannot be sold short")
     return None
@@ -131,6 +187,13 @@ def auction_orders_fit(placement: Placement) -> Refusal | None:
     return None
 
 
+def trailing_stops_fit(placement: Placement) -> Refusal | None:
+    ticket = placement.ticket
+    if ticket.type is OrderType.TRAILING_STOP and ticket.time_in_force not in (TimeInForce.DAY, TimeInForce.GTC):
+        return unprocessable("trailing stop orders must be DAY or GTC orders")
+    return None
+
+
 def intent_matches(placement: Placement) -> Refusal | None:
     specified = placement.ticket.position_intent
     if specified and specified != placement.intent:
@@ -151,7 +214,7 @@ def orders_do_not_cross(placement: Placement) -> Refusal | None:
     """Opposite orders may rest together only as limits that cannot trade with each other."""
     ticket = placement.ticket
     for order in placement.open_orders:
-        if order.side is ticket.side:
+        if order.side is ticket.side or order.status is OrderStatus.HELD:
             continue
         if ticket.limit_price is None or order.limit_price is None or ticket.type != order.type:
             return wash_trade(order.id, "market" if order.type is OrderType.MARKET else str(order.type))
@@ -190,16 +253,19 @@ def money_is_available(placement: Placement) -> Refusal | None:
         return None
     fee = value_of(placement.terms.fee_per_share, quantity or 0)
     cost = (value if placement.ticket.side is Side.BUY else divide(value, 2)) + fee
-    available = standing(placement.ledger, fee_per_share=placement.terms.fee_per_share).buying_power
+    available = standing(
+        placement.ledger, fee_per_share=placement.terms.fee_per_share, without=placement.replaces
+    ).buying_power
     return insufficient_buying_power(available, cost) if cost > available else None
 
 
 RULES: tuple[Rule, ...] = (
     trading_is_suspended,
     fractions_are_allowed,
-    order_class_is_simple,
+    order_class_fits,
     extended_hours_fit,
     auction_orders_fit,
+    trailing_stops_fit,
     intent_matches,
     order_is_large_enough,
     orders_do_not_cross,

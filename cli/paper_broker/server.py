@@ -13,13 +13,16 @@ from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from cli.paper_broker.account_routes import account_routes
 from cli.paper_broker.broker import PaperBroker
 from cli.paper_broker.clock import utc_now
 from cli.paper_broker.control_routes import control_routes
+from cli.paper_broker.data_routes import data_routes
 from cli.paper_broker.faults import FaultBoard
 from cli.paper_broker.gate import Gate, ResettableProtocol
 from cli.paper_broker.refusals import INVALID, Refusal, unknown_endpoint
 from cli.paper_broker.settings import BrokerSettings, ClockMode
+from cli.paper_broker.stream import stream_routes
 from cli.paper_broker.trading_routes import trading_routes
 from domain.errors import Conflict, StonksError
 
@@ -51,6 +54,9 @@ def create_app(settings: BrokerSettings, *, now: Callable[[], datetime] = utc_no
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _no_route)
     app.include_router(trading_routes(broker))
+    app.include_router(account_routes(broker))
+    app.include_router(data_routes(broker))
+    app.include_router(stream_routes(broker, settings, faults))
     app.include_router(control_routes(broker, faults))
 
     @app.get("/healthz")

@@ -17,9 +17,10 @@ from cli.paper_broker.assets import Symbol, asset_for
 from cli.paper_broker.execution import Costs, Desk
 from cli.paper_broker.ledger import Ledger, stamp
 from cli.paper_broker.lifecycle import OrderStatus
-from cli.paper_broker.matching import Range, Verdict, at_price, in_range
+from cli.paper_broker.matching import Range
 from cli.paper_broker.records import MarketState, Order, OrderType, TimeInForce
 from cli.paper_broker.settings import BrokerSettings
+from cli.paper_broker.tape import Tape
 from cli.paper_broker.valuation import standing
 from domain.errors import Conflict
 from domain.market import Price
@@ -169,17 +170,24 @@ def _open(ledger: Ledger, message: SessionMessage, settings: BrokerSettings, tal
         _begin_day(desk, message, settings, before.session)
     opens = {bar.symbol: micros(bar.open) for bar in message.bars}
     ledger.put_prices(opens.items(), at=now, session=market.session)
-    for order in ledger.open_orders():
+    tape = Tape(ledger)
+    tape.see_session(((symbol, Range(o, o, o, o), 0) for symbol, o in opens.items()), day=message.session, at=now)
+    for order in desk.open_orders():
         tally.canceled += _work(desk, order, market, opens.get(order.symbol))
     tally.executions = desk.executions
+    tape.mark(_equity(desk, settings), at=now, session=market.session)
     return market
+
+
+def _equity(desk: Desk, settings: BrokerSettings) -> int:
+    return standing(desk.ledger, fee_per_share=Costs.of(settings).fee_per_share).equity
 
 
 def _work(desk: Desk, order: Order, market: MarketState, price: int | None) -> bool:
     """Let an order work at one price, if there is one; returns whether it was canceled for missing the opening."""
     working = _enter(desk, order, market)
     if price is not None and order.time_in_force is not TimeInForce.CLS:
-        working = desk.settle(working, at_price(working, price))
+        working = desk.meet_price(working, price)
     if order.time_in_force is not TimeInForce.OPG or working.closed:
         return False
     desk.cancel(working, "not filled in the opening auction")
@@ -199,13 +207,17 @@ def _close(ledger: Ledger, message: SessionMessage, settings: BrokerSettings, ta
     market = MarketState(now, True, message.session.isoformat(), message.opens_at, message.closes_at)
     ranges = {bar.symbol: bar.range() for bar in message.bars}
     ledger.put_prices(((symbol, bar.close) for symbol, bar in ranges.items()), at=now, session=market.session)
+    volumes = {bar.symbol: bar.volume for bar in message.bars}
+    tape = Tape(ledger)
+    tape.see_session(((symbol, bar, volumes[symbol]) for symbol, bar in ranges.items()), day=message.session, at=now)
     desk = Desk(ledger, market, Costs.of(settings))
-    for order in ledger.open_orders():
+    for order in desk.open_orders():
         bar = ranges.get(order.symbol)
         if bar is not None:
-            desk.settle(order, _closing_verdict(order, bar))
+            _meet_close(desk, order, bar)
     _end_orders(desk, tally)
     tally.executions = desk.executions
+    tape.mark(_equity(desk, settings), at=now, session=market.session)
     closed = replace(market, is_open=False)
     ledger.set_market(closed)
     return closed
@@ -214,15 +226,16 @@ def _close(ledger: Ledger, message: SessionMessage, settings: BrokerSettings, ta
 _STEPS = {Phase.PRE_OPEN: _pre_open, Phase.OPEN: _open, Phase.CLOSE: _close}
 
 
-def _closing_verdict(order: Order, bar: Range) -> Verdict:
+def _meet_close(desk: Desk, order: Order, bar: Range) -> None:
     if order.time_in_force is TimeInForce.CLS or order.type is OrderType.MARKET:
-        return at_price(order, bar.close)
-    return in_range(order, bar)
+        desk.meet_price(order, bar.close)
+    else:
+        desk.meet_bar(order, bar)
 
 
 def _end_orders(desk: Desk, tally: _Tally) -> None:
     """End what was good for the session only, and what is too old."""
-    for order in desk.ledger.open_orders():
+    for order in desk.open_orders():
         if order.time_in_force is TimeInForce.CLS:
             desk.cancel(order, "not filled in the closing auction")
             tally.canceled += 1
@@ -248,9 +261,10 @@ def advance(ledger: Ledger, market: MarketState, settings: BrokerSettings) -> No
     stored = ledger.market()
     if market.is_open and stored.session != market.session:
         roll_day(ledger, stored.session, costs.fee_per_share)
+        Tape(ledger).forget_old_prices(market.now)
         ledger.set_market(market)
     desk = Desk(ledger, market, costs)
-    for order in ledger.open_orders():
+    for order in desk.open_orders():
         if order.expires_at is not None and order.expires_at <= market.now:
             _end(desk, order)
         elif market.is_open:
@@ -264,7 +278,7 @@ def _end(desk: Desk, order: Order) -> None:
         return
     price = desk.ledger.price(order.symbol)
     if price is not None and price.at.date() == order.expires_at.date():
-        order = desk.settle(_enter(desk, order, desk.market), at_price(order, price.last))
+        order = desk.meet_price(_enter(desk, order, desk.market), price.last)
     if not order.closed:
         desk.cancel(order, "not filled in the closing auction")
 
@@ -279,8 +293,12 @@ def apply_prices(ledger: Ledger, prices: Iterable[SeenPrice], market: MarketStat
         ledger.add_unknown_assets([asset_for(seen.symbol)])
         amount = micros(seen.price)
         ledger.put_prices([(seen.symbol, amount)], at=seen.at, session=market.session)
-        if not market.is_open or market.opens_at is None or seen.at < market.opens_at:
+        in_session = market.is_open and market.opens_at is not None and seen.at >= market.opens_at
+        Tape(ledger).see_price(seen.symbol, amount, seen.at, in_session=in_session)
+        if not in_session:
             continue
-        for order in ledger.open_orders(seen.symbol):
+        for order in desk.open_orders(seen.symbol):
             _work(desk, order, market, amount)
+    if market.is_open:
+        Tape(ledger).mark(_equity(desk, settings), at=market.now, session=market.session)
     return desk.executions

@@ -1,20 +1,17 @@
-"""The vendor's trading endpoints under /v2."""
+"""The vendor's endpoints under /v2 for orders and the market."""
 
 from __future__ import annotations
-
-import json
-from decimal import Decimal
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from cli.paper_broker.bodies import read_body
 from cli.paper_broker.broker import PaperBroker
 from cli.paper_broker.faults import FaultKind
 from cli.paper_broker.gate import FAULT
-from cli.paper_broker.listing import ActivityQuery, AssetQuery, CalendarQuery, OrderQuery
-from cli.paper_broker.refusals import Refusal, invalid
+from cli.paper_broker.listing import AssetQuery, CalendarQuery, OrderQuery, is_true
+from cli.paper_broker.refusals import invalid
 
 
 def trading_routes(broker: PaperBroker) -> APIRouter:
@@ -23,7 +20,7 @@ def trading_routes(broker: PaperBroker) -> APIRouter:
 
     @routes.post("/orders")
     async def submit_order(request: Request) -> Response:
-        body = _read(await request.body())
+        body = read_body(await request.body())
         fault = request.scope.get(FAULT)
         answer = await run_in_threadpool(
             broker.submit,
@@ -46,37 +43,22 @@ def trading_routes(broker: PaperBroker) -> APIRouter:
         client_order_id = request.query_params.get("client_order_id")
         if not client_order_id:
             raise invalid("client_order_id is missing")
-        return JSONResponse(broker.order_by_client_id(client_order_id))
+        return JSONResponse(broker.order_by_client_id(client_order_id, nested=is_true(request.query_params, "nested")))
 
     @routes.get("/orders/{order_id}")
-    def get_order(order_id: str) -> Response:
-        return JSONResponse(broker.order(order_id))
+    def get_order(order_id: str, request: Request) -> Response:
+        return JSONResponse(broker.order(order_id, nested=is_true(request.query_params, "nested")))
+
+    @routes.patch("/orders/{order_id}")
+    async def replace_order(order_id: str, request: Request) -> Response:
+        body = read_body(await request.body())
+        fill_first = request.scope.get(FAULT) is FaultKind.FILL_BEFORE_REPLACE
+        return JSONResponse(await run_in_threadpool(broker.replace, order_id, body, fill_first=fill_first))
 
     @routes.delete("/orders/{order_id}")
     def cancel_order(order_id: str) -> Response:
         broker.cancel(order_id)
         return Response(status_code=204)
-
-    @routes.get("/account")
-    def get_account() -> Response:
-        return JSONResponse(broker.account())
-
-    @routes.get("/account/activities")
-    def list_activities(request: Request) -> Response:
-        kinds = request.query_params.get("activity_types", "")
-        return JSONResponse(broker.activities(ActivityQuery.read(request.query_params, kinds)))
-
-    @routes.get("/account/activities/{kind}")
-    def list_activities_of_kind(kind: str, request: Request) -> Response:
-        return JSONResponse(broker.activities(ActivityQuery.read(request.query_params, kind)))
-
-    @routes.get("/positions")
-    def list_positions() -> Response:
-        return JSONResponse(broker.positions())
-
-    @routes.get("/positions/{symbol_or_asset_id:path}")
-    def get_position(symbol_or_asset_id: str) -> Response:
-        return JSONResponse(broker.position(symbol_or_asset_id))
 
     @routes.get("/clock")
     def get_clock() -> Response:
@@ -95,15 +77,3 @@ def trading_routes(broker: PaperBroker) -> APIRouter:
         return JSONResponse(broker.asset(symbol_or_asset_id))
 
     return routes
-
-
-def _read(body: bytes) -> Any:
-    """Read JSON with exact numbers; no float ever carries a price."""
-    try:
-        return json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        raise Refusal(400, 40010000, "request body format is invalid") from None
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a number")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,10 +16,21 @@ from uuid import uuid4
 import requests
 import uvicorn
 from alpaca.common.exceptions import APIError
+from alpaca.data.historical import StockHistoricalDataClient
 from alpaca.trading.client import TradingClient
 from alpaca.trading.enums import OrderSide, TimeInForce
 from alpaca.trading.models import Order
-from alpaca.trading.requests import LimitOrderRequest, MarketOrderRequest, StopLimitOrderRequest, StopOrderRequest
+from alpaca.trading.requests import (
+    GetOrderByIdRequest,
+    LimitOrderRequest,
+    MarketOrderRequest,
+    ReplaceOrderRequest,
+    StopLimitOrderRequest,
+    StopLossRequest,
+    StopOrderRequest,
+    TakeProfitRequest,
+    TrailingStopOrderRequest,
+)
 from fastapi import FastAPI
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
@@ -72,16 +84,39 @@ class Client:
 
     def __init__(self, address: str, *, timeout: float = 10) -> None:
         self.address = address
+        self.served: Any = None
         self.recorder = Recorder()
         self.sdk: Any = TradingClient(KEY, SECRET, url_override=address)
         self.sdk._retry = 0
         self.sdk._session.mount("http://", _Impatient(timeout))
         self.sdk._session.hooks["response"].append(self.recorder)
+        self.data: Any = self._data_client(StockHistoricalDataClient)
         self._control = requests.Session()
 
     def close(self) -> None:
         self.sdk._session.close()
+        self.data._session.close()
         self._control.close()
+
+    def _data_client(self, kind: Callable[..., Any]) -> Any:
+        client = kind(KEY, SECRET, url_override=self.address)
+        client._retry = 0
+        client._session.hooks["response"].append(self.recorder)
+        return client
+
+    @contextmanager
+    def about(self, kind: Callable[..., Any]) -> Iterator[Any]:
+        """Another of the SDK's market-data clients, its answers checked like all others."""
+        client = self._data_client(kind)
+        yield client
+        client._session.close()
+
+    def ask(self, method: str, path: str, **options: Any) -> requests.Response:
+        """A request without the SDK, its answer checked all the same."""
+        headers = {"APCA-API-KEY-ID": KEY, "APCA-API-SECRET-KEY": SECRET}
+        response = requests.request(method, f"{self.address}{path}", headers=headers, timeout=10, **options)
+        self.recorder(response)
+        return response
 
     def control(self, method: str, path: str, body: Any = None, *, key: str = CONTROL) -> requests.Response:
         return self._control.request(
@@ -141,6 +176,25 @@ class Client:
 
     def stop_limit(self, side: str, stop: float, limit: float, symbol: str = "AAPL", **fields: Any) -> Order:
         return self._submit(StopLimitOrderRequest, side, symbol, fields | {"stop_price": stop, "limit_price": limit})
+
+    def trailing(self, side: str, symbol: str = "AAPL", **fields: Any) -> Order:
+        return self._submit(TrailingStopOrderRequest, side, symbol, fields)
+
+    def bracket(self, profit: float, loss: float, *, limit: float | None = None, **fields: Any) -> Order:
+        """A buy of AAPL with both exits, good till canceled."""
+        exits = {"take_profit": TakeProfitRequest(limit_price=profit), "stop_loss": StopLossRequest(stop_price=loss)}
+        fields = {"order_class": "bracket", "time_in_force": TimeInForce.GTC} | exits | fields
+        return self.market("buy", **fields) if limit is None else self.limit("buy", limit, **fields)
+
+    def legs(self, order: Order) -> list[Order]:
+        """The exits of an order as they are now: take profit, then stop loss."""
+        found = self.sdk.get_order_by_id(order.id, GetOrderByIdRequest(nested=True)).legs or []
+        return list(found)
+
+    def replaced(self, order: Order, **changes: Any) -> Order:
+        found = self.sdk.replace_order_by_id(order.id, ReplaceOrderRequest(**changes))
+        assert isinstance(found, Order)
+        return found
 
     def _submit(self, kind: Callable[..., Any], side: str, symbol: str, fields: dict[str, Any]) -> Order:
         defaults: dict[str, Any] = {"time_in_force": TimeInForce.DAY, "client_order_id": f"so-{uuid4()}"}

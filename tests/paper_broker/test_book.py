@@ -30,14 +30,18 @@ FIRST_DAY = {"prices": [100] * 3, "reach": 0, "listed": SYMBOLS, "split": 1, "di
 EVERYTHING = ActivityQuery.read({}, "")
 
 _prices = st.decimals("0.5", "300", places=2)
+_margins = st.decimals("0.01", "20", places=2)
 _order = st.fixed_dictionaries(
     {
         "symbol": st.sampled_from(SYMBOLS),
         "side": st.sampled_from(["buy", "buy", "sell"]),
-        "type": st.sampled_from(["market", "limit", "limit", "stop", "stop_limit"]),
-        "time_in_force": st.sampled_from(["day", "gtc", "gtc", "opg", "cls"]),
+        "type": st.sampled_from(["market", "market", "limit", "limit", "stop", "stop_limit", "trailing_stop"]),
+        "time_in_force": st.sampled_from(["day", "gtc", "gtc", "opg", "cls", "ioc", "fok"]),
+        "order_class": st.sampled_from(["", "", "bracket", "bracket", "oto", "oco"]),
         "limit_price": _prices,
         "stop_price": _prices,
+        "exits": st.tuples(_margins, _margins),
+        "trail": st.one_of(st.just("trail_price"), st.just("trail_percent")),
         "qty": st.one_of(
             st.integers(1, 60).map(Decimal), st.integers(1, 60).map(Decimal), st.decimals("0.001", "50", places=9)
         ),
@@ -59,6 +63,22 @@ _step = st.one_of(
     st.tuples(st.just("order"), _order),
     st.tuples(st.just("phase"), _market),
     st.tuples(st.just("cancel"), st.integers(0, 20)),
+    st.tuples(st.just("close"), st.tuples(st.sampled_from(SYMBOLS), st.sampled_from([None, Decimal("33.3")]))),
+    st.tuples(
+        st.just("replace"),
+        st.fixed_dictionaries(
+            {
+                "number": st.integers(0, 20),
+                "change": st.one_of(
+                    st.fixed_dictionaries({"limit_price": _prices}),
+                    st.fixed_dictionaries({"stop_price": _prices}),
+                    st.fixed_dictionaries({"qty": st.integers(1, 60).map(str)}),
+                    st.fixed_dictionaries({"trail": _margins}),
+                ),
+                "fill_first": st.booleans(),
+            }
+        ),
+    ),
 )
 _setup = st.fixed_dictionaries(
     {
@@ -86,10 +106,31 @@ def _body(order: dict[str, Any]) -> dict[str, Any]:
     kind = order["type"]
     body = {name: order[name] for name in ("symbol", "side", "type", "time_in_force")}
     body |= {"limit_price": order["limit_price"]} if "limit" in kind else {}
-    body |= {"stop_price": order["stop_price"]} if "stop" in kind else {}
+    body |= {"stop_price": order["stop_price"]} if kind in ("stop", "stop_limit") else {}
+    body |= {order["trail"]: order["exits"][0]} if kind == "trailing_stop" else {}
+    if order["order_class"]:
+        return _group_body(body, order)
     whole = not order["notional"] and order["qty"] == int(order["qty"])
     body |= {"notional": order["notional"]} if order["notional"] else {"qty": order["qty"]}
     return body if whole else body | {"time_in_force": "day"}
+
+
+def _group_body(body: dict[str, Any], order: dict[str, Any]) -> dict[str, Any]:
+    """A bracket, an entry with one exit, or a pair of exits, around the order's own price."""
+    profit, loss = order["exits"]
+    base, quantity = order["limit_price"] if "limit_price" in body else order["stop_price"], int(order["qty"]) + 1
+    if order["order_class"] == "oco":
+        body = {"symbol": body["symbol"], "side": "sell" if quantity < 50 else "buy", "type": "limit"}
+        quantity = 1
+    sign = 1 if (body["side"] == "buy") != (order["order_class"] == "oco") else -1
+    exits = {
+        "take_profit": {"limit_price": max(base + sign * profit, Decimal("0.01"))},
+        "stop_loss": {"stop_price": max(base - sign * loss, Decimal("0.01"))},
+    }
+    if order["order_class"] == "oto":
+        del exits["take_profit" if order["qty"] > 30 else "stop_loss"]
+    tif = "day" if order["time_in_force"] == "day" else "gtc"
+    return body | exits | {"order_class": order["order_class"], "time_in_force": tif, "qty": quantity}
 
 
 def _message(number: int, market: dict[str, Any]) -> SessionMessage:
@@ -133,13 +174,20 @@ def test_book_when_anything_happens_then_always_adds_up(setup: dict[str, Any], s
                     orders = broker.orders(OrderQuery.read({"status": "all"}))
                     if orders:
                         broker.cancel(orders[detail % len(orders)]["id"])
+                elif kind == "close":
+                    broker.close_position(detail[0], percentage=detail[1])
+                elif kind == "replace":
+                    orders = broker.orders(OrderQuery.read({}))
+                    if orders:
+                        chosen = orders[detail["number"] % len(orders)]["id"]
+                        broker.replace(chosen, detail["change"], fill_first=detail["fill_first"])
             except Refusal as refusal:
                 refused.add(refusal.status)
             assert audit(broker.book) == []
             now = {order["id"]: order["status"] for order in broker.orders(OrderQuery.read({"status": "closed"}))}
             assert ended.items() <= now.items()
             ended = now
-        assert refused <= {403, 422}
+        assert refused <= {403, 404, 422}
         _accounts_for_every_cent(broker)
         broker.cancel_all()
         account = broker.account()
@@ -176,8 +224,14 @@ def _accounts_for_every_cent(broker: PaperBroker) -> None:
         ("UPDATE orders SET filled_value = filled_value + 1", "EXECUTIONS"),
         ("UPDATE orders SET status = 'new' WHERE status = 'canceled'", "STATUS"),
         ("UPDATE orders SET canceled_at = NULL WHERE status = 'canceled'", "END"),
-        ("INSERT INTO outbox SELECT NULL, at, 'new', order_id, 'new', NULL, '' FROM outbox", "TRANSITION"),
+        ("INSERT INTO outbox SELECT NULL, at, 'new', order_id, 'new', NULL, '', '' FROM outbox", "TRANSITION"),
         ("UPDATE orders SET quantity = quantity * 100 WHERE side = 'sell'", "HELD"),
+        ("UPDATE orders SET replaced_by = NULL WHERE status = 'replaced'", "REPLACED"),
+        ("UPDATE orders SET replaces = NULL", "SUCCESSOR"),
+        ("UPDATE orders SET replaced_by = id WHERE status = 'replaced'", "PREDECESSOR"),
+        ("UPDATE orders SET parent_id = NULL WHERE status = 'held'", "HELD_ALONE"),
+        ("UPDATE orders SET status = 'new' WHERE status = 'held'", "EARLY_LEG"),
+        ("UPDATE orders SET hwm = NULL WHERE type = 'trailing_stop'", "WATERMARK"),
     ],
 )
 def test_audit_when_the_book_is_damaged_then_names_the_damage(damage: str, found: str) -> None:
@@ -188,6 +242,14 @@ def test_audit_when_the_book_is_damaged_then_names_the_damage(damage: str, found
         resting = broker.submit(order | {"type": "limit", "limit_price": "50"})
         broker.cancel(resting["id"])
         broker.submit(order | {"type": "limit", "limit_price": "150", "side": "sell"})
+        replaced = broker.submit(order | {"symbol": "MSFT", "type": "limit", "limit_price": "50"})
+        broker.replace(replaced["id"], {"limit_price": "51"})
+        broker.submit(
+            order
+            | {"symbol": "TINY", "type": "limit", "limit_price": "50", "order_class": "bracket"}
+            | {"take_profit": {"limit_price": "60"}, "stop_loss": {"stop_price": "40"}}
+        )
+        broker.submit(order | {"symbol": "MSFT", "type": "trailing_stop", "trail_price": "5"})
         assert audit(broker.book) == []
         with sqlite3.connect(broker._settings.book) as connection:
             connection.execute(damage)
@@ -228,7 +290,7 @@ def test_transition_when_the_state_is_final_then_never_leaves_it(status: OrderSt
             transition(status, event)
 
 
-@pytest.mark.parametrize("event", set(OrderEvent) - {OrderEvent.ACCEPTED, OrderEvent.PENDING_NEW})
+@pytest.mark.parametrize("event", set(OrderEvent) - {OrderEvent.ACCEPTED, OrderEvent.PENDING_NEW, OrderEvent.HELD})
 def test_transition_when_the_order_is_not_born_then_only_a_birth_is_possible(event: OrderEvent) -> None:
     with pytest.raises(ImpossibleTransition):
         transition(None, event)

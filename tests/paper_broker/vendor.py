@@ -13,7 +13,11 @@ from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 from requests import Response
 
 ROOT = Path(__file__).parents[2]
-FILE = ROOT / ".." / "shared" / "data" / "api" / "alpaca" / "openapi" / "trading-api.json"
+FOLDER = ROOT / ".." / "shared" / "data" / "api" / "alpaca" / "openapi"
+FILE = FOLDER / "trading-api.json"
+DATA_FILE = FOLDER / "md-api.json"
+DATA_PATHS = ("/v2/stocks/", "/v1/", "/v1beta1/")
+REFUSALS = (400, 403, 404, 409, 422, 429)
 
 
 def _as_json_schema(node: Any) -> Any:
@@ -29,24 +33,24 @@ def _as_json_schema(node: Any) -> Any:
 
 
 @cache
-def _document() -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(FILE.read_text())
+def _document(file: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(file.read_text())
     document["components"] = _as_json_schema(document["components"])
     document["paths"] = _as_json_schema(document["paths"])
     return document
 
 
 @cache
-def _operations() -> list[tuple[str, re.Pattern[str], dict[str, Any]]]:
+def _operations(file: Path) -> list[tuple[str, re.Pattern[str], dict[str, Any]]]:
     found = []
-    for template, methods in sorted(_document()["paths"].items(), key=lambda item: item[0].count("{")):
+    for template, methods in sorted(_document(file)["paths"].items(), key=lambda item: item[0].count("{")):
         pattern = re.compile(re.sub(r"\{[^}]+\}", "[^/]+", template) + "$")
         found += [(method.upper(), pattern, operation) for method, operation in methods.items()]
     return found
 
 
-def problems(schema: dict[str, Any], answer: Any) -> list[str]:
-    whole = {"allOf": [schema], "components": _document()["components"]}
+def problems(schema: dict[str, Any], answer: Any, file: Path = FILE) -> list[str]:
+    whole = {"allOf": [schema], "components": _document(file)["components"]}
     return [f"{error.json_path}: {error.message}" for error in Draft7Validator(whole).iter_errors(answer)]
 
 
@@ -56,18 +60,24 @@ def component(name: str) -> dict[str, Any]:
 
 def check(method: str, path: str, status: int, answer: Any) -> list[str]:
     """Problems of an answer; errors must have the vendor's shape, successes the schema of their operation."""
-    if status in (403, 404, 409, 422, 429):
-        return problems(component("Error"), answer)
+    file = DATA_FILE if path.startswith(DATA_PATHS) else FILE
+    if status in REFUSALS:
+        return problems(component("ErrorResponse" if status == 400 else "Error"), answer)
     if status == 401:
         return problems(component("ErrorResponse"), answer)
-    operation = next((op for verb, pattern, op in _operations() if verb == method and pattern.match(path)), None)
+    operation = next((op for verb, pattern, op in _operations(file) if verb == method and pattern.match(path)), None)
     if operation is None or str(status) not in operation["responses"]:
         return [f"{method} {path} answers no {status} in the vendor's description"]
     if path.startswith("/v2/account/activities"):
         kinds = ["TradingActivities" if item["activity_type"] == "FILL" else "NonTradeActivities" for item in answer]
         return [text for kind, item in zip(kinds, answer, strict=True) for text in problems(component(kind), item)]
+    if (method, path) == ("DELETE", "/v2/positions"):
+        kinds = ["Order" if item["status"] == 200 else "Error" for item in answer]
+        return [
+            text for kind, item in zip(kinds, answer, strict=True) for text in problems(component(kind), item["body"])
+        ]
     content = operation["responses"][str(status)].get("content")
-    return problems(content["application/json"]["schema"], answer) if content else []
+    return problems(content["application/json"]["schema"], answer, file) if content else []
 
 
 class Recorder:
