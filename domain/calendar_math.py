@@ -61,17 +61,17 @@ class TradingClock:
 
     def ages(self, since: Iterable[datetime], until: datetime) -> list[float]:
         """Trading days from each of some instants to one, 0 from those after it."""
-        days, elapsed = self._position(until)
+        days, elapsed = self.position(until)
         found = []
         for instant in since:
             if until <= instant:
                 found.append(0.0)
             else:
-                earlier, over = self._position(instant)
+                earlier, over = self.position(instant)
                 found.append(max(0.0, days - earlier + elapsed - over))
         return found
 
-    def _position(self, instant: datetime) -> tuple[int, float]:
+    def position(self, instant: datetime) -> tuple[int, float]:
         """The sessions before the instant's date, and how much of that date's trading day is over, in [0, 1].
 
         A date without a session has no trading day. Sessions count from a day of the calendar's own.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -28,14 +29,16 @@ class SimulatedAccount:
     def __init__(self, cash: Decimal, positions: dict[str, BookPosition], trades: Sequence[TradeEntry]) -> None:
         self.cash = cash
         self.positions = positions
-        self.trades = list(trades)
+        self._open = sorted(symbol for symbol, position in positions.items() if position.holding.quantity > 0)
+        self.trades = [entry.model_copy(update={"open_value": ZERO}) for entry in trades]
+        """What is open is valued at the end alone: a result that is final must not contain it."""
         self.traded = ZERO
         """Dollars bought and sold since it was last set to 0."""
 
     @property
     def held(self) -> list[Holding]:
         """Open positions, by symbol."""
-        return [position.holding for _, position in sorted(self.positions.items()) if position.holding.quantity > 0]
+        return [self.positions[symbol].holding for symbol in self._open]
 
     @property
     def equity(self) -> Decimal:
@@ -84,6 +87,7 @@ class SimulatedAccount:
         left = change.holding.quantity
         self.cash += change.cash_change
         self.traded += product(execution.quantity, execution.price)
+        self._note_open(order.symbol, left > 0)
         self.positions[order.symbol] = BookPosition(
             holding=change.holding,
             opened=before.opened if held and before is not None else session.date,
@@ -111,6 +115,7 @@ class SimulatedAccount:
             dividend = apply_dividend(position.holding, action.cash_dividend)
             split = apply_split(position.holding, action.split_ratio)
             self.cash += dividend.cash_change
+            self._note_open(action.symbol, split.holding.quantity > 0)
             self.positions[action.symbol] = position.model_copy(
                 update={
                     "holding": split.holding,
@@ -133,7 +138,7 @@ class SimulatedAccount:
         """Set the last price of every open position that has one."""
         for holding in self.held:
             price = price_of(holding.symbol)
-            if price is not None:
+            if price is not None and price.compare_total(holding.last_price):
                 position = self.positions[holding.symbol]
                 self.positions[holding.symbol] = position.model_copy(
                     update={"holding": holding.model_copy(update={"last_price": price})}
@@ -148,12 +153,14 @@ class SimulatedAccount:
         for holding in self.held:
             position = self.positions[holding.symbol]
             silent = 0 if traded(holding.symbol) else position.silent + 1
-            self.positions[holding.symbol] = position.model_copy(update={"silent": silent})
+            if silent != position.silent:
+                self.positions[holding.symbol] = position.model_copy(update={"silent": silent})
             if silent < SILENT_SESSIONS:
                 continue
             gone.append(holding.symbol)
             cash = product(holding.quantity, product(holding.last_price, 1 + DELISTING_RETURN))
             self.cash += cash
+            self._note_open(holding.symbol, False)
             self.positions[holding.symbol] = BookPosition(
                 holding=holding.model_copy(update={"quantity": ZERO, "average_price": ZERO}),
                 opened=position.opened,
@@ -175,6 +182,12 @@ class SimulatedAccount:
         return tuple(
             entry.model_copy(update={"open_value": worth.get(at, ZERO)}) for at, entry in enumerate(self.trades)
         )
+
+    def _note_open(self, symbol: str, is_open: bool) -> None:
+        if is_open and symbol not in self._open:
+            insort(self._open, symbol)
+        elif not is_open and symbol in self._open:
+            self._open.remove(symbol)
 
     def _note(self, trade: int, **changes: object) -> None:
         self.trades[trade] = self.trades[trade].model_copy(update=changes)

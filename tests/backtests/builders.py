@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from domain.backtest import BacktestRequest, BacktestState
 from domain.backtest_data import BacktestData, KnownBar, series_of
+from domain.comovement import CoMovement
 from domain.config import RecommendationConfig, RiskLimits, SizingConfig, TradingConfig
 from domain.costs import CostModel
 from domain.decisions import EvidenceItem
@@ -144,7 +145,13 @@ def market(days: int = 8, symbols: Sequence[str] = ("ACME", "BOLT", "CORE", "DYN
     values: dict[str, Any] = {
         "economy": [statement("a", available_at=at(1, 3)), statement("b", available_at=at(4, 3), direction=-1.0)],
         "exposures": {"ACME": [(at(0, 1), {"rates": 0.8})], "EDGE": [(at(2, 1), {"rates": -0.5})]},
-        "links": {"DYNE": {"ACME": 0.9, "BOLT": 0.4}, "EDGE": {"CORE": 1.0}},
+        "links": {
+            "DYNE": {"ACME": [(at(0, 0), 0.9)], "BOLT": [(at(0, 0), 0.4), (at(5, 1), None)]},
+            "EDGE": {"CORE": [(at(0, 0), 0.2), (at(2, 1), 1.0)]},
+        },
+        "comovements": {
+            "DYNE": {"ACME": [(at(1, 1), CoMovement(rho=0.5, n=20)), (at(4, 1), CoMovement(rho=-0.4, n=24))]}
+        },
         "taken_back": {"doc-CORE-first": at(5, 3)},
     }
     return data_of(days, bars=bars, evidence=evidence, actions=actions, **{**values, **others})

@@ -215,6 +215,18 @@ def test_truncation_when_the_economy_is_read_ahead_then_it_is_caught(monkeypatch
     assert found.field in ("newest_of_other_layers", "macro")
 
 
+@pytest.mark.parametrize("table", ["links_at", "comovements_at"])
+def test_truncation_when_competitors_are_read_ahead_then_it_is_caught(
+    monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    honest = getattr(BacktestData, table)
+    monkeypatch.setattr(BacktestData, table, lambda self, symbol, as_of: honest(self, symbol, as_of + A_DAY))
+    found = truncation(market(), cuts=(5,)).difference
+    assert found is not None
+    assert found.kind is Kind.ASSESSMENT
+    assert found.field in ("newest_of_other_layers", "competitive", "")
+
+
 # -- relabelling catches ----------------------------------------------------------------------------------------------
 
 
@@ -230,6 +242,7 @@ def test_relabelling_when_names_are_mixed_then_their_order_changes_and_nothing_e
     again = relabelled(relabelled(data, names), back)
     assert again.evidence == data.evidence
     assert again.links == data.links
+    assert again.comovements == data.comovements
     assert {s: series.bars for s, series in again.bars.items()} == {s: one.bars for s, one in data.bars.items()}
 
 
@@ -244,7 +257,7 @@ def test_relabelling_when_sizing_serves_the_first_name_only_then_the_order_is_na
     monkeypatch.setattr(domain.simulation, "size", first_come)
     found = relabelling(market()).difference
     assert found is not None
-    assert (found.session, found.kind) == (SESSIONS[WARM_UP], Kind.ORDER)
+    assert found.kind is Kind.ORDER
     assert "nothing" in (found.expected, found.found)
 
 

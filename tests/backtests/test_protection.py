@@ -16,8 +16,8 @@ from domain.config import Tier, TradingConfig
 from domain.costs import CostModel
 from domain.decisions import Side
 from domain.portfolio import as_decimal
-from domain.protection import Protection, config_in
-from domain.rules_config import BreakerRules, ReserveRules, StopRules
+from domain.protection import config_in
+from domain.rules_config import BreakerRules, Protection, ReserveRules, StopRules
 from domain.simulation import Simulation
 from domain.stops import StopKind
 
@@ -153,7 +153,7 @@ def test_tier_when_it_changes_then_sizes_and_limits_are_its_presets_and_the_rest
 
 def test_protection_when_all_takes_part_then_neither_the_future_nor_names_matter() -> None:
     data = market(8)
-    request = request_for(data, protection=Protection.for_tier(Tier.AGGRESSIVE))
+    request = request_for(data, protection=Protection.for_tier("aggressive"))
     assert check_truncation(data, request, code_version=CODE, cuts=(2, 4, 6, 8)).passed
     found = check_relabelling(data, request, code_version=CODE)
     assert found.passed, str(found.difference)
@@ -161,7 +161,7 @@ def test_protection_when_all_takes_part_then_neither_the_future_nor_names_matter
 
 def test_protection_when_a_run_is_continued_then_it_equals_an_uninterrupted_one() -> None:
     data = market(8)
-    request = request_for(data, protection=Protection.for_tier(Tier.AGGRESSIVE))
+    request = request_for(data, protection=Protection.for_tier("aggressive"))
     whole = Simulation(data, request, code_version=CODE).run()
     for stop in range(1, 8):
         half = Simulation(data, request, code_version=CODE).run(stop)

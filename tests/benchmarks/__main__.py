@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tests.benchmarks.backfill import backfill
+from tests.benchmarks.backtests import deciding, moving_averages, portfolio
 from tests.benchmarks.documents import document_throughput
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.models import model_throughput
@@ -19,6 +20,9 @@ BENCHMARKS: dict[str, Callable[[], Iterable[Figure]]] = {
     "documents": document_throughput,
     "backfill": backfill,
     "models": model_throughput,
+    "deciding": deciding,
+    "portfolio": portfolio,
+    "sma": moving_averages,
 }
 RESULT = Path("build") / "bench.json"
 

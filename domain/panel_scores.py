@@ -1,0 +1,206 @@
+"""The company layer of one company at all passes at once, from its pieces of evidence (`domain.panel_evidence`).
+
+The arithmetic is that of `domain.signals`, in another order of additions: results differ from it by less than 1e-12.
+Sums over pieces are one `bincount` for each window, into slots x passes; voices are bounded exactly at those passes at
+which a bound bites.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+
+import numpy as np
+
+from domain.config import SignalConfig
+from domain.kernels import Floats, contradiction, decayed_weight, horizon_of, layer_score
+from domain.panel_evidence import EvidencePanel, Pieces, Slots
+from domain.panel_passes import Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Details:
+    """What entry gates need besides the score; (C,)."""
+
+    contradiction: Floats
+    horizon: Floats
+
+
+def company_scores(panel: EvidencePanel, passes: int, config: SignalConfig, space: Workspace) -> Floats:
+    """The company layer's score at each of K passes, (K,)."""
+    score = np.zeros(passes)
+    pieces, slots = panel.pieces, panel.slots
+    if not len(pieces.first):
+        return score
+    weights, signed = _sums(pieces, len(slots.most), passes, space)
+    for window, part in enumerate(config.window_weights):
+        weight, tone = weights[window], signed[window]
+        total, net = weight.sum(axis=0), tone.sum(axis=0)
+        tight = _tight(weight, total, slots, config.kappa, space)
+        if len(tight):
+            bounded = weight[:, tight]
+            scale = _scales(bounded, slots, config.kappa)
+            total[tight] = (bounded * scale).sum(axis=0)
+            net[tight] = (tone[:, tight] * scale).sum(axis=0)
+        score += part * layer_score(net, total, config.kappa)
+    return score
+
+
+def company_details(panel: EvidencePanel, at: Ints, config: SignalConfig) -> Details:
+    """Contradiction and horizon at some passes `at`, ascending, (C,)."""
+    pieces, slots = panel.pieces, panel.slots
+    cells = _Cells(pieces, slots, at)
+    lives, magnitudes = np.zeros(len(at)), np.zeros(len(at))
+    net, absolute = lives, lives
+    for window, part in enumerate(config.window_weights):
+        inside = cells.weights * (cells.steps < pieces.within[window][cells.of])
+        size, sentiment = np.abs(pieces.sentiment[cells.of]), pieces.sentiment[cells.of]
+        weight = cells.sums(inside)
+        scale = _scales(weight, slots, config.kappa)
+        prior = config.kappa + (weight * scale).sum(axis=0)
+        absolute = (cells.sums(inside * size) * scale).sum(axis=0)
+        lived = cells.sums(inside * size * pieces.half_life[cells.of])
+        lives = lives + part * (lived * scale).sum(axis=0) / prior
+        magnitudes = magnitudes + part * absolute / prior
+        net = (cells.sums(inside * sentiment) * scale).sum(axis=0)  # of the last window in the end: it holds all others
+    return Details(contradiction(net, absolute), horizon_of(lives, magnitudes, config))
+
+
+class Workspace:
+    """Arrays that are filled again for one company after the other.
+
+    To ask the system for new memory each time costs more than all the arithmetic. What was given is overwritten when
+    the same name is asked for again.
+    """
+
+    def __init__(self) -> None:
+        self._floats: dict[str, Floats] = {}
+        self._ints: dict[str, Ints] = {}
+
+    def floats(self, name: str, *shape: int) -> Floats:
+        size = prod(shape)
+        if self._floats.get(name, _NO_FLOATS).size < size:
+            self._floats[name] = np.empty(size, dtype=np.float64)
+        return self._floats[name][:size].reshape(shape)
+
+    def ints(self, name: str, *shape: int) -> Ints:
+        size = prod(shape)
+        if self._ints.get(name, _NO_INTS).size < size:
+            self._ints[name] = np.empty(size, dtype=np.int64)
+        return self._ints[name][:size].reshape(shape)
+
+
+_NO_FLOATS, _NO_INTS = np.zeros(0), np.zeros(0, dtype=np.int64)
+
+
+def _sums(pieces: Pieces, slots: int, passes: int, space: Workspace) -> tuple[Floats, Floats]:
+    """Sums of weights and of weights x sentiments in each window, both (3, S, K).
+
+    Of every weight its place says which window it first counts in, so that one sum is enough for all of them.
+    """
+    inner, middle, outer = pieces.within[:, :, None]
+    steps = np.arange(int(outer.max()))
+    shape = len(pieces.first), len(steps)
+    lives, which = np.unique(pieces.half_life, return_inverse=True)
+    decay = np.exp2(-steps / lives[:, None])
+    weights = np.take(decay, which, axis=0, out=space.floats("weights", *shape), mode="clip")
+    weights *= pieces.weight[:, None]
+    weights *= steps < outer
+    tones = np.multiply(weights, pieces.sentiment[:, None], out=space.floats("tones", *shape))
+    width = passes + len(steps)  # what lies beyond the last window is 0, and may lie beyond the last pass
+    places = np.add(pieces.first[:, None], steps, out=space.ints("places", *shape))
+    for ends in (inner, middle):
+        some, every = int(ends.min()), int(ends.max())
+        places[:, every:] += width
+        places[:, some:every] += (steps[some:every] >= ends) * width
+    begins = np.searchsorted(pieces.slot, np.arange(slots + 1)).tolist()
+
+    def summed(name: str, values: Floats) -> Floats:
+        sums = space.floats(name, 3, slots, width)
+        for slot, (begin, end) in enumerate(pairwise(begins)):
+            found = np.bincount(places[begin:end].ravel(), values[begin:end].ravel(), 3 * width)
+            sums[:, slot] = found.reshape(3, width)
+        sums[1] += sums[0]
+        sums[2] += sums[1]
+        return sums[:, :, :passes]
+
+    return summed("weight", weights), summed("tone", tones)
+
+
+class _Cells:
+    """Weights of pieces at some passes: a row for each piece and pass at which it counts, (R,)."""
+
+    def __init__(self, pieces: Pieces, slots: Slots, at: Ints) -> None:
+        begin = np.searchsorted(at, pieces.first, side="left")
+        count = np.searchsorted(at, pieces.first + pieces.within[2], side="left") - begin
+        self.of = np.repeat(np.arange(len(count)), count)
+        which = np.arange(len(self.of)) - np.repeat(np.cumsum(count) - count, count) + begin[self.of]
+        self.steps = at[which] - pieces.first[self.of]
+        self.weights = decayed_weight(pieces.weight[self.of], self.steps.astype(np.float64), pieces.half_life[self.of])
+        self._shape = len(slots.most), len(at)
+        self._places = pieces.slot[self.of] * len(at) + which
+
+    def sums(self, values: Floats) -> Floats:
+        """(S, C)"""
+        slots, passes = self._shape
+        found = np.bincount(self._places, values, slots * passes)
+        return found.astype(np.float64, copy=False).reshape(slots, passes)
+
+
+def _tight(weight: Floats, total: Floats, slots: Slots, kappa: float, space: Workspace) -> Ints:
+    """Passes at which some voice may pass a bound."""
+    voices = _voices(weight, slots, space.floats("voices", len(slots.share), len(total)))
+    over = np.zeros(len(total), dtype=np.bool_)
+    for alike in slots.alike:
+        largest = voices[alike.first : alike.end].max(axis=0)
+        over |= largest > np.minimum(alike.most, alike.share * (kappa + total))
+    return np.flatnonzero(over)
+
+
+def _voices(weight: Floats, slots: Slots, out: Floats | None = None) -> Floats:
+    """What each voice weighs, (V, C)."""
+    if not slots.layered:
+        return weight
+    voices: Floats = np.take(weight, slots.starts, axis=0, out=out, mode="clip")
+    for voice, start, end in slots.layered:
+        voices[voice] = weight[start:end].sum(axis=0)
+    return voices
+
+
+def _scales(weight: Floats, slots: Slots, kappa: float) -> Floats:
+    """What the weights at each slot and pass are multiplied by, (S, C): `influence.limited` for many passes."""
+    kept = np.minimum(weight, slots.most[:, None])
+    for _, start, end in slots.layered:
+        for level in range(start + 1, end):
+            below = kept[start : level + 1]
+            below[-1] = weight[level]
+            total = below.sum(axis=0)
+            below *= np.where(total > slots.most[level], slots.most[level] / np.where(total > 0.0, total, 1.0), 1.0)
+    voices = _voices(kept, slots)
+    biting = np.flatnonzero((voices > slots.share[:, None] * (kappa + voices.sum(axis=0))).any(axis=0))
+    if len(biting):
+        kept[:, biting] *= _share_scales(voices[:, biting], slots.share, kappa)[slots.voice]
+    return np.where(weight > 0.0, kept / np.where(weight > 0.0, weight, 1.0), 1.0)
+
+
+def _share_scales(voices: Floats, share: Floats, kappa: float) -> Floats:
+    """Factors for the voices that pass their share, (V, C); the furthest are bounded first."""
+    order = np.argsort(-voices / share[:, None], axis=0, kind="stable")
+    ranked, shares = np.take_along_axis(voices, order, axis=0), share[order]
+    tails = np.cumsum(ranked[::-1], axis=0)[::-1]
+    total = kappa + tails[0]
+    used, passing = np.zeros_like(total), np.ones(len(total), dtype=np.bool_)
+    bounded = np.zeros(voices.shape, dtype=np.bool_)
+    for number in range(len(voices)):
+        passing = passing & (ranked[number] > shares[number] * total)
+        if not passing.any():
+            break
+        bounded[number] = passing
+        used = np.where(passing, used + shares[number], used)
+        free = tails[number + 1] if number + 1 < len(voices) else np.zeros_like(total)
+        total = np.where(passing, (kappa + free) / np.where(passing, 1.0 - used, 1.0), total)
+    scale = np.where(bounded, shares * total / np.where(bounded, ranked, 1.0), 1.0)
+    found = np.empty_like(scale)
+    np.put_along_axis(found, order, scale, axis=0)
+    return found

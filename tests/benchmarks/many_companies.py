@@ -1,0 +1,176 @@
+"""A market of many companies with news, made from a seed: what benchmarks of the backtest play.
+
+Prices that walk, and documents at random instants: a dozen sites of which few tell most, filings, a crowd; copies of
+what others told just before. Half of the events have no sign, as most real news has none; what is said of a company is
+good in some months and bad in others.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.backtest import BacktestRequest
+from domain.backtest_data import BacktestData, KnownBar, series_of
+from domain.config import TradingConfig
+from domain.decisions import EvidenceItem
+from domain.documents import NEW_YORK, Credibility
+from domain.extraction import EntityRole, EventType, ExtractorKind, Materiality
+from domain.market import Bar, Session
+
+FIRST = date(2005, 1, 3)
+WARM_UP = 75
+CENT = Decimal("0.01")
+SITES = (
+    *((f"wire{n}", Credibility.WIRE) for n in range(3)),
+    *((f"press{n}", Credibility.MAJOR_PRESS) for n in range(4)),
+    *((f"trade{n}", Credibility.TRADE_PRESS) for n in range(3)),
+    ("aggregator", Credibility.AGGREGATOR),
+    ("forum", Credibility.UNKNOWN),
+)
+FILINGS = 0.05
+COPIES = 0.08
+EVENTS = tuple(EventType)
+ROLES = (EntityRole.SUBJECT, EntityRole.SUBJECT, EntityRole.SUPPLIER, EntityRole.MENTION)
+MATERIALITY = (Materiality.LOW, Materiality.MEDIUM, Materiality.HIGH)
+
+
+@contextmanager
+def quiet_collector() -> Iterator[None]:
+    """Millions of objects are made that all live on: looking through them again and again would take most of it."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def weekdays(count: int) -> list[date]:
+    days = (FIRST + timedelta(days=n) for n in range(2 * count + 20))
+    return [day for day in days if day.weekday() < 5][:count]
+
+
+def market_of(companies: int, sessions: int, documents: int, *, seed: int = 1) -> BacktestData:
+    """Make a market.
+
+    Args:
+        sessions: bars of each company; all but the first 75 are played.
+        documents: of all companies together, over all sessions.
+    """
+    days = weekdays(sessions + 10)
+    played = [_session(day) for day in days[WARM_UP:sessions]]
+    names = [f"C{number:04d}" for number in range(companies)]
+    with quiet_collector():
+        bars = [known for n, name in enumerate(names) for known in _bars(name, days[:sessions], seed * 10_000 + n)]
+        evidence = {
+            name: _evidence(name, days[:sessions], documents // companies, seed * 20_000 + n)
+            for n, name in enumerate(names)
+        }
+        return BacktestData(
+            sessions=tuple(played),
+            session_dates=tuple(days),
+            evidence=evidence,
+            bars=series_of(bars, ()),
+            actions={},
+        )
+
+
+def request_for(data: BacktestData, config: TradingConfig | None = None) -> BacktestRequest:
+    return BacktestRequest(
+        first=data.sessions[0].date, last=data.sessions[-1].date, config=config or TradingConfig(), benchmark="C0000"
+    )
+
+
+def _session(day: date) -> Session:
+    opens = datetime.combine(day, time(9, 30), tzinfo=NEW_YORK).astimezone(UTC)
+    return Session(date=day, opens_at=opens, closes_at=opens + timedelta(hours=6.5))
+
+
+def _bars(name: str, days: list[date], seed: int) -> Iterator[KnownBar]:
+    draw = np.random.default_rng(seed)
+    size = float(draw.uniform(0.008, 0.025))
+    closes = draw.uniform(15, 200) * np.exp(np.cumsum(draw.normal(0.0003, size, len(days))))
+    opens = closes * np.exp(draw.normal(0, size / 3, len(days)))
+    spread = np.abs(draw.normal(0, size / 2, len(days))) + 0.001
+    cents = np.rint(
+        100
+        * np.stack([opens, np.maximum(opens, closes) * (1 + spread), np.minimum(opens, closes) * (1 - spread), closes])
+    ).astype(np.int64)
+    cents = np.maximum(cents, [[20], [30], [10], [20]])
+    volumes = (draw.lognormal(14.5, 0.4, len(days))).astype(np.int64).tolist()
+    for day, (opened, high, low, close), volume in zip(days, cents.T.tolist(), volumes, strict=True):
+        made = Bar.model_construct(
+            symbol=name,
+            session=day,
+            open=opened * CENT,
+            high=high * CENT,
+            low=low * CENT,
+            close=close * CENT,
+            volume=volume,
+        )
+        yield KnownBar(made, datetime.combine(day, time(21), tzinfo=UTC))
+
+
+def _evidence(name: str, days: list[date], count: int, seed: int) -> list[EvidenceItem]:
+    draw = np.random.default_rng(seed)
+    begin = datetime.combine(days[0], time(), tzinfo=UTC)
+    span = (days[-1] - days[0]).days * 86_400
+    seconds = np.sort(draw.integers(0, span, count)).tolist()
+    sites = draw.choice(len(SITES), count, p=_popularity()).tolist()
+    filings, copies = (draw.random(count) < FILINGS).tolist(), (draw.random(count) < COPIES).tolist()
+    signs = np.where(draw.random(count) < 0.5, 0.0, np.round(_moods(draw, seconds), 2)).tolist()
+    confidence = np.round(draw.uniform(0.5, 1, count), 2).tolist()
+    events, roles = draw.integers(0, len(EVENTS), count).tolist(), draw.integers(0, len(ROLES), count).tolist()
+    materiality = draw.choice(3, count, p=(0.5, 0.4, 0.1)).tolist()
+    words = np.sort(draw.integers(0, 2**62, (count, 6)), axis=1).tolist()
+    found = []
+    for n in range(count):
+        if copies[n] and n:
+            words[n] = sorted([*words[n - 1][:5], words[n][5]])
+        publisher, credibility = ("regulator", Credibility.OFFICIAL) if filings[n] else SITES[sites[n]]
+        at = begin + timedelta(seconds=seconds[n])
+        label = f"{name}-{n}"
+        found.append(
+            EvidenceItem.model_construct(
+                evidence_id=f"evidence/{label}",
+                doc_id=f"document/{label}",
+                extraction_id=f"extraction/{label}",
+                symbol=name,
+                available_at=at,
+                published_at=at,
+                event_type=EVENTS[events[n]],
+                role=ROLES[roles[n]],
+                materiality=MATERIALITY[materiality[n]],
+                sentiment=signs[n],
+                confidence=confidence[n],
+                quote_validity=1.0,
+                credibility=credibility,
+                extractor=ExtractorKind.RULES,
+                content_hash=label,
+                publisher=publisher,
+                site="",
+                title=f"{name} news {n}",
+                quote="It said so.",
+                shingles=tuple(words[n]),
+            )
+        )
+    return found
+
+
+def _moods(draw: np.random.Generator, seconds: list[int]) -> NDArray[np.float64]:
+    """What is said of a company in some months is good, in others bad, and mixed in between."""
+    phase, months = draw.uniform(0, 2 * np.pi), draw.uniform(4, 12)
+    mood = np.sin(phase + np.array(seconds) * 2 * np.pi / (months * 30 * 86_400))
+    return np.clip(mood + draw.normal(0, 0.6, len(seconds)), -1, 1)
+
+
+def _popularity() -> list[float]:
+    weights = [1 / (rank + 1) for rank in range(len(SITES))]
+    return [weight / sum(weights) for weight in weights]
