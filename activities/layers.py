@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from domain.config import SignalConfig
 from domain.decisions import EvidenceItem
 from domain.layer_terms import OtherLayers, competitive_terms, macro_terms
-from store import competitors, documents, economy, exposures, portfolio
+from store import competitor_history, documents, economy, exposures, portfolio
 from store.database import Database
 
 REACH_SECONDS = 5.0
@@ -41,9 +41,10 @@ class Reach:
     async def _refresh(self) -> None:
         if time.monotonic() - self._since <= REACH_SECONDS:
             return
+        now = datetime.now(UTC)
         async with self._database.transaction() as session:
-            self._named_by = await competitors.naming(session)
-            self._exposed = bool(await exposures.exposed(session, as_of=datetime.now(UTC)))
+            self._named_by = await competitor_history.naming(session, as_of=now)
+            self._exposed = bool(await exposures.exposed(session, as_of=now))
         self._since = time.monotonic()
 
 
@@ -57,7 +58,7 @@ async def universe(session: AsyncSession, *, as_of: datetime, config: SignalConf
     if config.macro_enabled:
         found |= set(await exposures.exposed(session, as_of=as_of))
     if config.competitive_enabled:
-        named_by = await competitors.naming(session)
+        named_by = await competitor_history.naming(session, as_of=as_of)
         found |= {symbol for company in told for symbol in named_by.get(company, ())}
     return sorted(found)
 
@@ -84,10 +85,20 @@ async def other_layers(
             session_dates=session_dates,
             config=config,
         )
-    if config.competitive_enabled and any((links := await competitors.in_force(session, symbols)).values()):
+    links = await competitor_history.in_force(session, symbols, as_of=as_of) if config.competitive_enabled else {}
+    if any(links.values()):
         rivals = sorted({rival for found in links.values() for rival in found} - evidence.keys())
         of_rivals = await documents.evidence_for(session, symbols=rivals, as_of=as_of, days=config.lookback_days)
+        measured = await competitor_history.newest_comovements(session, symbols, as_of=as_of)
         by_rivals = competitive_terms(
-            links, {**of_rivals, **evidence}, as_of=as_of, session_dates=session_dates, config=config
+            links,
+            {**of_rivals, **evidence},
+            as_of=as_of,
+            session_dates=session_dates,
+            config=config,
+            comovements={
+                symbol: {rival: competitor_history.comovement_of(row) for rival, row in rows.items()}
+                for symbol, rows in measured.items()
+            },
         )
     return {symbol: OtherLayers.of([*by_economy.get(symbol, ()), *by_rivals.get(symbol, ())]) for symbol in symbols}

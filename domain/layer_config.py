@@ -92,6 +92,8 @@ class ComovementConfig(Settings):
     gap_sessions: Annotated[int, Field(ge=0, le=60, description="sessions before an event that are left out")] = 5
     event_sessions: Annotated[Count, Field(description="sessions of an event, its first one included")] = 1
     limit: Annotated[Positive, Field(description="deviations at which an abnormal return is cut")] = 3.0
+    window_sessions: Annotated[Count, Field(description="sessions before the instant whose events count")] = 756
+    benchmark: Annotated[str, Field(max_length=20, description="symbol whose returns are the market's")] = "SPY"
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -109,6 +111,13 @@ class ExposureConfig(Settings):
         float, Field(gt=0, le=10_000, description="lambda: weeks of data that the sector prior weighs as")
     ] = 52.0
     minimum_weeks: Annotated[Count, Field(ge=10, description="shorter series are refused")] = 52
+    window_weeks: Annotated[Count, Field(description="the newest weeks that are read")] = 156
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.minimum_weeks > self.window_weeks:
+            raise ValueError(f"minimum_weeks {self.minimum_weeks} is above window_weeks {self.window_weeks}")
+        return self
 
 
 def _filled(given: Any, defaults: dict[Any, float]) -> Any:

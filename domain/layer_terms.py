@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from domain.comovement import CoMovement
 from domain.competitive_layer import CompetitiveInputs, competitive_scores
 from domain.config import SignalConfig
 from domain.decisions import EvidenceItem, Layer, LayerTerm
@@ -72,14 +73,21 @@ def competitive_terms(
     as_of: datetime,
     session_dates: Sequence[date],
     config: SignalConfig,
+    comovements: Mapping[str, Mapping[str, CoMovement]] | None = None,
 ) -> dict[str, list[LayerTerm]]:
-    """What each document on a competitor adds to the competitive score of each company with confirmed links."""
+    """What each document on a competitor adds to the competitive score of each company with confirmed links.
+
+    Args:
+        links: strength by competitor, of each company.
+        comovements: how each company moves at its competitors' events, as known at the instant; missing: unknown.
+    """
     inputs = [
         CompetitiveInputs(
             symbol=symbol,
             links=found,
             evidence={rival: evidence.get(rival, ()) for rival in found},
             own=evidence.get(symbol, ()),
+            comovement=(comovements or {}).get(symbol, {}),
         )
         for symbol, found in links.items()
         if found

@@ -25,7 +25,7 @@ from domain.errors import Conflict, InvalidInput, NotFound
 from domain.ids import digest
 from domain.registry import CompetitorProposal, LinkChange, LinkStatus, NewCompetitor
 from domain.sources import RATE_GROUPS, RateGroup
-from store import registry
+from store import competitor_history, registry
 from store.database import insert_new
 from store.registry import SymbolMaster
 from store.tables.ingestion import Document, DocumentSymbol, Source
@@ -102,36 +102,6 @@ async def list_links(
     return (await session.exec(statement.order_by(col(CompetitorLink.competitor)).limit(limit))).all()
 
 
-async def in_force(session: AsyncSession, symbols: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
-    """Strength by confirmed and followed competitor, of each of some companies or of all that have any."""
-    statement = (
-        select(CompetitorLink)
-        .join(Company, col(Company.symbol) == col(CompetitorLink.competitor))
-        .where(CompetitorLink.status == LinkStatus.CONFIRMED.value, col(Company.followed))
-        .order_by(col(CompetitorLink.symbol), col(CompetitorLink.competitor))
-    )
-    if symbols is not None:
-        statement = statement.where(col(CompetitorLink.symbol).in_(symbols))
-    found: dict[str, dict[str, float]] = {symbol: {} for symbol in symbols or ()}
-    for row in await session.exec(statement):
-        found.setdefault(row.symbol, {})[row.competitor] = row.strength
-    return found
-
-
-async def naming(session: AsyncSession) -> dict[str, list[str]]:
-    """By company, the followed companies that name it as a confirmed competitor: its news moves them."""
-    rows = await session.exec(
-        select(CompetitorLink.competitor, CompetitorLink.symbol)
-        .join(Company, col(Company.symbol) == col(CompetitorLink.symbol))
-        .where(CompetitorLink.status == LinkStatus.CONFIRMED.value, col(Company.followed))
-        .order_by(col(CompetitorLink.competitor), col(CompetitorLink.symbol))
-    )
-    found: dict[str, list[str]] = {}
-    for competitor, symbol in rows:
-        found.setdefault(competitor, []).append(symbol)
-    return found
-
-
 async def add_link(
     session: AsyncSession, *, symbol: str, wanted: NewCompetitor, actor: str, now: datetime
 ) -> CompetitorLink:
@@ -172,6 +142,7 @@ async def add_link(
             link_id=there.link_id,
             status=there.status,
         )
+    await competitor_history.note_link(session, symbol, wanted.competitor, _in_force(row), actor=actor, now=now)
     await registry.note(
         session, actor=actor, action="competitor_added", subject=row.link_id, row=row, before=None, now=now
     )
@@ -192,6 +163,7 @@ async def change_link(
     row.version += 1
     session.add(row)
     await session.flush()
+    await competitor_history.note_link(session, row.symbol, row.competitor, _in_force(row), actor=actor, now=now)
     action = "competitor_changed" if row.status == before["status"] else f"competitor_{row.status}"
     await registry.note(session, actor=actor, action=action, subject=row.link_id, row=row, before=before, now=now)
     return row
@@ -202,9 +174,14 @@ async def remove_link(session: AsyncSession, row: CompetitorLink, *, actor: str,
     before = row.model_dump(mode="json")
     await session.delete(row)
     await session.flush()
+    await competitor_history.note_link(session, row.symbol, row.competitor, None, actor=actor, now=now)
     await registry.note(
         session, actor=actor, action="competitor_removed", subject=row.link_id, row=None, before=before, now=now
     )
+
+
+def _in_force(row: CompetitorLink) -> float | None:
+    return row.strength if row.status == LinkStatus.CONFIRMED.value else None
 
 
 # -- what a search reads ----------------------------------------------------------------------------------------------

@@ -1,10 +1,12 @@
-"""What documents say of the economy."""
+"""What documents say of the economy, and figures of it as they were known."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -18,6 +20,7 @@ from store.database import Database, insert_from_json
 from store.documents import taken_back
 from store.tables.agents import AgentPerformance
 from store.tables.ingestion import Document, ExtractionRow, MacroEventRow, Source
+from store.tables.market import MacroFigureRow
 
 _SAVE = f"""
     WITH earlier AS (
@@ -49,6 +52,27 @@ async def items_between(session: AsyncSession, *, after: datetime, until: dateti
     """All statements of a period, also what was taken back, by (available_at, id), from each newest reading."""
     rows = await session.exec(_statements(after=after, until=until))
     return [_item(event, document, extraction, kind) for event, document, extraction, kind in rows]
+
+
+async def figures_at(
+    session: AsyncSession, *, series: Sequence[str], first: date, as_of: datetime
+) -> dict[str, dict[date, float]]:
+    """By series, the figures of periods from a day on, each in its newest vintage that was known at an instant."""
+    rows = await session.exec(
+        select(MacroFigureRow)
+        .where(
+            col(MacroFigureRow.series).in_(series),
+            MacroFigureRow.period >= first,
+            MacroFigureRow.available_at <= as_of,
+        )
+        .ext(distinct_on(col(MacroFigureRow.series), col(MacroFigureRow.period)))
+        .order_by(col(MacroFigureRow.series), col(MacroFigureRow.period), col(MacroFigureRow.known_from).desc())
+    )
+    found: dict[str, dict[date, float]] = {}
+    for row in rows:
+        if row.value is not None:
+            found.setdefault(row.series, {})[row.period] = float(row.value)
+    return found
 
 
 def _statements(*, after: datetime, until: datetime) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, tuple_
 from sqlmodel import col, select
@@ -28,16 +29,32 @@ async def current(session: AsyncSession, symbol: str) -> ExposureProfile | None:
 async def in_force(
     session: AsyncSession, symbols: Sequence[str], *, as_of: datetime
 ) -> dict[str, tuple[int, Exposures]]:
-    """Version and exposures of each company as they stood at an instant; companies without a profile are left out."""
+    """Version and exposures of each followed company as they stood at an instant; those without any are left out."""
     newest = (
         select(ExposureProfile.symbol, func.max(ExposureProfile.version))
-        .where(col(ExposureProfile.symbol).in_(symbols), ExposureProfile.created_at <= as_of)
+        .join(Company, col(Company.symbol) == col(ExposureProfile.symbol))
+        .where(
+            col(Company.followed),
+            col(ExposureProfile.symbol).in_(symbols),
+            ExposureProfile.created_at <= as_of,
+        )
         .group_by(ExposureProfile.symbol)
     )
     rows = await session.exec(
         select(ExposureProfile).where(tuple_(col(ExposureProfile.symbol), col(ExposureProfile.version)).in_(newest))
     )
     return {row.symbol: (row.version, row.exposures) for row in rows}
+
+
+async def of_sector(session: AsyncSession, sector: str, *, besides: str, as_of: datetime) -> list[Exposures]:
+    """The profiles in force at an instant of a sector's followed companies, one excepted, by symbol."""
+    if not sector:
+        return []
+    peers = await session.exec(
+        select(Company.symbol).where(Company.sector == sector, Company.symbol != besides).order_by(col(Company.symbol))
+    )
+    found = await in_force(session, list(peers), as_of=as_of)
+    return [profile for _, (_, profile) in sorted(found.items()) if profile]
 
 
 async def exposed(session: AsyncSession, *, as_of: datetime) -> list[str]:
@@ -84,8 +101,13 @@ async def replace(
     provenance: str,
     actor: str,
     now: datetime,
+    estimate: Mapping[str, Any] | None = None,
 ) -> ExposureProfile:
-    """Write a new version for a company that was read `for_change`; the same exposures again are none."""
+    """Write a new version for a company that was read `for_change`; the same exposures again are none.
+
+    Args:
+        estimate: what the numbers were estimated from; None: a person gave them.
+    """
     before = await current(session, company.symbol)
     if before is not None and (before.exposures, before.provenance) == (exposures, provenance):
         return before
@@ -96,6 +118,7 @@ async def replace(
         provenance=provenance,
         created_by=actor,
         created_at=now,
+        estimate=dict(estimate or {}),
     )
     session.add(row)
     await session.flush()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -86,6 +86,7 @@ class ProfileView(BaseModel):
     provenance: str
     created_by: str
     created_at: datetime | None
+    estimate: dict[str, Any] = Field(description="what the numbers were estimated from; empty: a person gave them")
 
 
 async def list_companies(
@@ -222,7 +223,9 @@ def company_view(row: Company) -> CompanyView:
 
 def profile_view(symbol: str, row: ExposureProfile | None) -> ProfileView:
     if row is None:
-        return ProfileView(symbol=symbol, version=0, exposures={}, provenance="", created_by="", created_at=None)
+        return ProfileView(
+            symbol=symbol, version=0, exposures={}, provenance="", created_by="", created_at=None, estimate={}
+        )
     return ProfileView(**row.model_dump())
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import Client
 from temporalio.common import (
     SearchAttributePair,
@@ -20,14 +21,26 @@ from domain.competitors import InferenceRequest
 from domain.errors import Conflict, InvalidInput
 from domain.ids import digest
 from domain.registry import CompetitorProposal, LinkChange, LinkStatus, NewCompetitor
-from store import audit, competitors, registry
+from store import audit, competitor_history, competitors, registry
 from store.database import Database
-from store.tables.registry import CompetitorInference, CompetitorLink
+from store.tables.registry import CompetitorComovement, CompetitorInference, CompetitorLink
 from workflows import names
 from workflows.infer_competitors import InferCompetitors
 
 Check = Callable[[int], None]
 """Is given the present version and raises where the caller has seen another."""
+
+
+class ComovementView(BaseModel):
+    """How the company moved at the competitor's events, beyond the market."""
+
+    rho: float = Field(description="correlation of abnormal returns about 0, in [-1, 1]")
+    events: int = Field(description="sessions that it was measured on; few say little")
+    as_of: datetime = Field(description="nothing that was known later was read")
+    known_at: datetime = Field(description="when it was measured: earlier decisions do not know it")
+    first_event: date | None
+    last_event: date | None
+    benchmark: str
 
 
 class LinkView(BaseModel):
@@ -44,6 +57,18 @@ class LinkView(BaseModel):
     updated_at: datetime | None
     decided_by: str = Field(description="who touched it last; empty: nobody")
     version: int
+    comovement: ComovementView | None = Field(description="null: not measured")
+
+
+class LinkChangeView(BaseModel):
+    """From when on a link held with a strength."""
+
+    symbol: str
+    competitor: str
+    number: int = Field(description="counts the changes of the link")
+    since: datetime
+    strength: float | None = Field(description="null: from then on it was not in force")
+    actor: str
 
 
 class Search(BaseModel):
@@ -74,14 +99,26 @@ async def list_links(
     async with database.transaction() as session:
         await registry.require(session, symbol)
         rows = await competitors.list_links(session, symbol=symbol, limit=limit, status=status, after=after)
-    return [_view(row) for row in rows]
+        measured = await competitor_history.newest_comovements(session, [symbol], as_of=datetime.now(UTC))
+    return [_view(row, measured[symbol].get(row.competitor)) for row in rows]
+
+
+async def list_changes(
+    database: Database, symbol: str, *, limit: int, before: tuple[datetime, str, int] | None = None
+) -> list[LinkChangeView]:
+    """From when each link of a company held, the newest change first. Raises NotFound."""
+    async with database.transaction() as session:
+        await registry.require(session, symbol)
+        rows = await competitor_history.list_changes(session, symbol=symbol, limit=limit, before=before)
+    return [LinkChangeView(**row.model_dump()) for row in rows]
 
 
 async def add(database: Database, symbol: str, wanted: NewCompetitor, *, actor: str) -> LinkView:
     """Add a link. Raises NotFound, InvalidInput, and Conflict where there is one."""
     async with database.transaction() as session:
         now = datetime.now(UTC)
-        return _view(await competitors.add_link(session, symbol=symbol, wanted=wanted, actor=actor, now=now))
+        row = await competitors.add_link(session, symbol=symbol, wanted=wanted, actor=actor, now=now)
+        return await _viewed(session, row)
 
 
 async def change(
@@ -93,7 +130,7 @@ async def change(
         if check is not None:
             check(row.version)
         now = datetime.now(UTC)
-        return _view(await competitors.change_link(session, row, wanted=wanted, actor=actor, now=now))
+        return await _viewed(session, await competitors.change_link(session, row, wanted=wanted, actor=actor, now=now))
 
 
 async def remove(database: Database, link_id: str, *, actor: str, check: Check | None = None) -> None:
@@ -173,8 +210,15 @@ async def _start(client: Client, request: InferenceRequest) -> None:
         return  # it succeeded before: its result stands
 
 
-def _view(row: CompetitorLink) -> LinkView:
-    return LinkView(**row.model_dump())
+async def _viewed(session: AsyncSession, row: CompetitorLink) -> LinkView:
+    measured = await competitor_history.newest_comovements(session, [row.symbol], as_of=datetime.now(UTC))
+    return _view(row, measured[row.symbol].get(row.competitor))
+
+
+def _view(row: CompetitorLink, measured: CompetitorComovement | None) -> LinkView:
+    return LinkView(
+        **row.model_dump(), comovement=ComovementView(**measured.model_dump()) if measured is not None else None
+    )
 
 
 def _inference_view(row: CompetitorInference, links: TemporalLinks) -> InferenceView:

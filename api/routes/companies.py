@@ -7,16 +7,18 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from api.auth import Principal, require
 from api.dependencies import Provided
 from api.errors import problems
-from api.etags import IfMatch, require_version, tag
+from api.etags import IfMatch, check_version, require_version, tag
 from api.keys import Scope
 from api.keysets import key_of, keyed_page
-from api.operations import companies
+from api.operations import companies, earnings, exposures
 from api.operations.companies import AliasView, Candidates, CompanyView, NewProfile, ProfileView
+from api.operations.earnings import EarningsDateView, NewEarningsDate
+from api.operations.exposures import Acceptance, EstimateView
 from api.paging import Page, PageQuery
 from domain.errors import InvalidInput
 from domain.registry import CompanyChange, NewAlias, NewCompany
@@ -24,11 +26,13 @@ from domain.registry import CompanyChange, NewAlias, NewCompany
 KIND = "companies"
 ALIASES = "aliases"
 VERSIONS = "exposure-versions"
+EARNINGS = "earnings-dates"
 
 router = APIRouter(prefix="/v1/companies", tags=["companies"])
 
 Registrar = Annotated[Principal, require(Scope.REGISTRY_WRITE)]
 SymbolPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9.\-]{1,20}$", description="the company's symbol")]
+DayPath = Annotated[date, Path(alias="date", description="the day of the report in New York")]
 Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9_\-]{1,64}$")]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 
@@ -45,6 +49,20 @@ class ResolveQuery(BaseModel):
 
     text: Annotated[str, Field(min_length=1, max_length=4_000, pattern=r"^[^\x00]*$")]
     on: Annotated[date | None, Field(description="the day on which it was written; today where it is left out")] = None
+
+
+class EstimateQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    as_of: Annotated[
+        AwareDatetime | None, Field(description="nothing that was known later is read; now where it is left out")
+    ] = None
+
+
+class EarningsQuery(PageQuery):
+    as_of: Annotated[
+        AwareDatetime | None, Field(description="the dates that were known then; now where it is left out")
+    ] = None
 
 
 @router.get("", dependencies=[require(Scope.READ)], responses=problems(422, 503))
@@ -180,6 +198,42 @@ async def replace_profile(
 
 
 @router.get(
+    "/{symbol}/exposure-profile/estimate", dependencies=[require(Scope.READ)], responses=problems(404, 422, 503)
+)
+async def estimate_profile(
+    dependencies: Provided, symbol: SymbolPath, query: Annotated[EstimateQuery, Query()], response: Response
+) -> EstimateView:
+    """Exposures estimated from weekly returns, beside those in force; the ETag is that of the profile in force.
+
+    Nothing is written. Where there is no estimate, `proposal.problem` says why and what to add.
+    """
+    view = await exposures.estimate(dependencies.database, symbol, as_of=query.as_of)
+    tag(response, view.current.version)
+    return view
+
+
+@router.post("/{symbol}/exposure-profile/accept", responses=problems(404, 409, 412, 422, 428, 503))
+async def accept_estimate(
+    dependencies: Provided,
+    principal: Registrar,
+    symbol: SymbolPath,
+    wanted: Acceptance,
+    response: Response,
+    if_match: IfMatch = None,
+) -> ProfileView:
+    """Put an estimate in force as a new version, which says what it was estimated from. 409 where it is another now."""
+    view, _ = await exposures.accept(
+        dependencies.database,
+        symbol,
+        wanted,
+        actor=principal.actor,
+        check=lambda version: require_version(if_match, version),
+    )
+    tag(response, view.version)
+    return view
+
+
+@router.get(
     "/{symbol}/exposure-profile/versions", dependencies=[require(Scope.READ)], responses=problems(404, 422, 503)
 )
 async def list_profiles(
@@ -190,6 +244,74 @@ async def list_profiles(
         dependencies.database, symbol, limit=query.limit + 1, before=_version(query.cursor)
     )
     return keyed_page(VERSIONS, rows, query.limit, key=lambda row: (str(row.version),), view=lambda row: row)
+
+
+@router.get("/{symbol}/earnings-dates", dependencies=[require(Scope.READ)], responses=problems(404, 422, 503))
+async def list_earnings_dates(
+    dependencies: Provided, symbol: SymbolPath, query: Annotated[EarningsQuery, Query()]
+) -> Page[EarningsDateView]:
+    """Days on which the company reports, as people have said, the earliest first."""
+    rows = await earnings.list_dates(
+        dependencies.database, symbol, limit=query.limit + 1, as_of=query.as_of, after=_day(query.cursor)
+    )
+    return keyed_page(EARNINGS, rows, query.limit, key=lambda row: (row.date.isoformat(),), view=lambda row: row)
+
+
+@router.put("/{symbol}/earnings-dates/{date}", responses=problems(404, 412, 422, 503))
+async def set_earnings_date(
+    dependencies: Provided,
+    principal: Registrar,
+    symbol: SymbolPath,
+    day: DayPath,
+    wanted: NewEarningsDate,
+    response: Response,
+    if_match: IfMatch = None,
+) -> EarningsDateView:
+    """Say that the company will report on a day; the same again changes nothing. Nothing is opened close to it."""
+    view = await earnings.set_date(
+        dependencies.database,
+        symbol,
+        day,
+        wanted,
+        actor=principal.actor,
+        check=lambda version: check_version(if_match, version),
+    )
+    tag(response, view.version)
+    return view
+
+
+@router.delete(
+    "/{symbol}/earnings-dates/{date}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=problems(404, 412, 422, 503),
+)
+async def remove_earnings_date(
+    dependencies: Provided,
+    principal: Registrar,
+    symbol: SymbolPath,
+    day: DayPath,
+    if_match: IfMatch = None,
+) -> None:
+    """Say that the company will not report on a day. Decisions about earlier instants still see the date."""
+    await earnings.remove_date(
+        dependencies.database,
+        symbol,
+        day,
+        actor=principal.actor,
+        check=lambda version: check_version(if_match, version),
+    )
+
+
+def _day(cursor: str | None) -> date | None:
+    key = key_of(EARNINGS, cursor)
+    if key is None:
+        return None
+    try:
+        return date.fromisoformat(key[0])
+    except ValueError:
+        raise InvalidInput(
+            "CURSOR_INVALID", "Pass `next_cursor` of the page before, unchanged and to the same list"
+        ) from None
 
 
 def _version(cursor: str | None) -> int | None:

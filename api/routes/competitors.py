@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
@@ -14,12 +15,14 @@ from api.etags import IfMatch, check_version, tag
 from api.keys import Scope
 from api.keysets import key_of, keyed_page
 from api.operations import competitors
-from api.operations.competitors import InferenceView, LinkView, Search
+from api.operations.competitors import InferenceView, LinkChangeView, LinkView, Search
 from api.operations.links import TemporalLinks
 from api.paging import Page, PageQuery
+from domain.errors import InvalidInput
 from domain.registry import LinkChange, LinkStatus, NewCompetitor
 
 KIND = "competitors"
+CHANGES = "competitor-changes"
 
 router = APIRouter(prefix="/v1", tags=["competitors"])
 
@@ -46,6 +49,25 @@ async def list_competitors(
         after=after[0] if after else None,
     )
     return keyed_page(KIND, rows, query.limit, key=lambda row: (row.competitor,), view=lambda row: row)
+
+
+@router.get(
+    "/companies/{symbol}/competitors/history", dependencies=[require(Scope.READ)], responses=problems(404, 422, 503)
+)
+async def list_link_changes(
+    dependencies: Provided, symbol: SymbolPath, query: Annotated[PageQuery, Query()]
+) -> Page[LinkChangeView]:
+    """From when each of a company's links held, and with which strength, the newest change first."""
+    rows = await competitors.list_changes(
+        dependencies.database, symbol, limit=query.limit + 1, before=_change(query.cursor)
+    )
+    return keyed_page(
+        CHANGES,
+        rows,
+        query.limit,
+        key=lambda row: (row.since.isoformat(), row.competitor, str(row.number)),
+        view=lambda row: row,
+    )
 
 
 @router.post("/companies/{symbol}/competitors", status_code=HTTPStatus.CREATED, responses=problems(404, 409, 422, 503))
@@ -134,3 +156,16 @@ async def remove_competitor(
 
 def _links(dependencies: Dependencies) -> TemporalLinks:
     return TemporalLinks(dependencies.ui_url, dependencies.client.namespace)
+
+
+def _change(cursor: str | None) -> tuple[datetime, str, int] | None:
+    key = key_of(CHANGES, cursor, parts=3)
+    if key is None:
+        return None
+    try:
+        since, number = datetime.fromisoformat(key[0]), int(key[2])
+    except ValueError:
+        since, number = None, 0
+    if since is None or since.tzinfo is None or not 0 < number < 2**31:
+        raise InvalidInput("CURSOR_INVALID", "Pass `next_cursor` of the page before, unchanged and to the same list")
+    return since, key[1], number

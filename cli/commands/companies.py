@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from cli.commands.companies_earnings import earnings
+from cli.commands.companies_exposures import exposures
 from cli.commands.operate import actor, ask, links
 from cli.commands.stack import DEFAULT_STATE, Json, State
+from cli.instants import read_instant
 from cli.output import err, out, print_json
 from domain.errors import InvalidInput, NotFound, StonksError, VendorUnavailable
 
 if TYPE_CHECKING:
     from api.operations.companies import Candidates, CompanyView
-    from api.operations.competitors import InferenceView, LinkView
+    from api.operations.competitors import InferenceView, LinkChangeView, LinkView
     from workers.parts import Parts
 
 WIDTH = 80
@@ -38,6 +41,8 @@ def register(app: typer.Typer) -> None:
     companies.command(name="alias")(add_alias)
     companies.command(name="resolve")(resolve)
     companies.command(name="competitors")(competitors)
+    companies.command(name="exposures")(exposures)
+    companies.command(name="earnings")(earnings)
     app.add_typer(companies, name="companies")
 
 
@@ -147,7 +152,7 @@ def resolve(
     """
     from api.operations import companies
 
-    day = _instant(on, "--on").date() if on is not None else None
+    day = read_instant(on, "--on").date() if on is not None else None
     found = ask(state, lambda parts: companies.resolve(parts.database, text, on=day))
     if json:
         print_json(found.model_dump(mode="json"))
@@ -163,6 +168,9 @@ def competitors(
     ] = None,
     confirm: Annotated[str | None, typer.Option(metavar="SYMBOL", help="Confirm this one: it counts")] = None,
     reject: Annotated[str | None, typer.Option(metavar="SYMBOL", help="Reject this one, for good")] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="From when each link held, the newest change first")
+    ] = False,
     state: State = DEFAULT_STATE,
     json: Json = False,
 ) -> None:
@@ -170,9 +178,12 @@ def competitors(
 
     Example: stonks companies competitors KO --infer, then stonks companies competitors KO --confirm PEP
     """
-    if sum((search, confirm is not None, reject is not None)) > 1 or (as_of is not None and not search):
-        raise typer.BadParameter("Give one of --infer (with --as-of), --confirm, --reject")
+    if sum((search, confirm is not None, reject is not None, history)) > 1 or (as_of is not None and not search):
+        raise typer.BadParameter("Give one of --infer (with --as-of), --confirm, --reject, --history")
     company = symbol.upper()
+    if history:
+        _show_history(company, _changes(state, company), json)
+        return
 
     async def act(parts: Parts) -> tuple[InferenceView | None, list[LinkView]]:
         from api.operations import competitors
@@ -190,12 +201,18 @@ def competitors(
         _show_links(company, rows)
 
 
+def _changes(state: Path, symbol: str) -> list[LinkChangeView]:
+    from api.operations import competitors
+
+    return ask(state, lambda parts: competitors.list_changes(parts.database, symbol, limit=MOST))
+
+
 async def _search(parts: Parts, symbol: str, as_of: str | None) -> InferenceView:
     from api.operations import competitors
     from api.operations.competitors import Search
     from workflows import names
 
-    wanted = Search(as_of=_instant(as_of, "--as-of") if as_of is not None else None)
+    wanted = Search(as_of=read_instant(as_of, "--as-of") if as_of is not None else None)
     found = await competitors.infer(parts.database, parts.client, links(parts), symbol, wanted, actor=actor())
     handle = parts.client.get_workflow_handle(names.infer_competitors_id(found.inference_id))
     try:
@@ -266,14 +283,34 @@ def _show_links(symbol: str, rows: Sequence[LinkView]) -> None:
     table.add_column("competitor", no_wrap=True, style="bold")
     table.add_column("strength", justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
+    table.add_column("moves", no_wrap=True)
     table.add_column("why", overflow="fold")
     styles = {"confirmed": "green", "rejected": "red"}
     for row in sorted(rows, key=lambda row: (-row.strength, row.competitor)):
         status = Text(row.status, style=styles.get(row.status, "yellow"))
-        table.add_row(row.competitor, f"{row.strength:.2f}", status, Text("\n".join(row.reasons)))
+        moves = f"{row.comovement.rho:+.2f} of {row.comovement.events}" if row.comovement is not None else ""
+        table.add_row(row.competitor, f"{row.strength:.2f}", status, moves, Text("\n".join(row.reasons)))
     out.print(table, width=WIDTH)
     if any(row.status == "proposed" for row in rows):
         err.print("Only confirmed ones count: --confirm SYMBOL, or --reject SYMBOL", markup=False)
+
+
+def _show_history(symbol: str, rows: Sequence[LinkChangeView], json: bool) -> None:
+    if json:
+        print_json({"data": [row.model_dump(mode="json") for row in rows]})
+        return
+    if not rows:
+        out.print(f"No link of {symbol} was ever in force.", markup=False)
+        return
+    table = Table(box=None, header_style="dim", padding=(0, 1))
+    table.add_column("since", no_wrap=True)
+    table.add_column("competitor", no_wrap=True, style="bold")
+    table.add_column("strength", justify="right", no_wrap=True)
+    table.add_column("by", overflow="ellipsis", no_wrap=True)
+    for row in rows:
+        strength = f"{row.strength:.2f}" if row.strength is not None else "taken back"
+        table.add_row(f"{row.since:%Y-%m-%d %H:%MZ}", row.competitor, strength, Text(row.actor))
+    out.print(table, width=WIDTH)
 
 
 def _say(view: Any, json: bool, done: str) -> None:
@@ -281,19 +318,6 @@ def _say(view: Any, json: bool, done: str) -> None:
         print_json(view.model_dump(mode="json"))
     else:
         out.print(done, markup=False)
-
-
-def _instant(text: str, option: str) -> datetime:
-    """Read a day or an instant; without a zone it is UTC.
-
-    Raises:
-        InvalidInput: it is neither.
-    """
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput("TIME_INVALID", "Give it as 2016-03-01 or 2016-03-01T20:00Z", option=option) from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def _checked(model: Callable[..., Any], **values: Any) -> Any:

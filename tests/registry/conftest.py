@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.api.conftest import api, platform
+from tests.api.test_exposures import economy
 from tests.operate.conftest import cli
 
-__all__ = ["api", "cli", "platform"]
+__all__ = ["api", "cli", "economy", "platform"]
