@@ -1,0 +1,1 @@
+"""A day live beside the same day played again."""
