@@ -23,6 +23,13 @@ EULER_MASCHERONI = 0.5772156649015329
 _NORMAL = NormalDist()
 
 
+class Interval(NamedTuple):
+    """Where the true ratio lies with the confidence asked for."""
+
+    low: float
+    high: float
+
+
 class Shape(NamedTuple):
     """The third and fourth standardised moments of returns. `kurtosis` is 3 for a normal distribution, not 0."""
 
@@ -98,6 +105,33 @@ def probabilistic_sharpe(
     return _NORMAL.cdf((sharpe - against) * math.sqrt(sessions - 1) / math.sqrt(spread))
 
 
+def sharpe_interval(
+    sharpe: float,
+    sessions: int,
+    *,
+    skewness: float = NORMAL_SKEWNESS,
+    kurtosis: float = NORMAL_KURTOSIS,
+    confidence: float = CONFIDENCE,
+) -> Interval | None:
+    """Two-sided interval of the true ratio: SR +- z sqrt(v / (T - 1)), v as for the probabilistic ratio.
+
+    Its ends are the ratios against which the probabilistic ratio is (1 + confidence)/2 and (1 - confidence)/2.
+
+    Returns:
+        None as for the probabilistic ratio.
+
+    Raises:
+        InvalidInput: a value is not finite, or the confidence is not in [.5, 1).
+    """
+    _require_finite(sharpe=sharpe, skewness=skewness, kurtosis=kurtosis)
+    _require_confidence(confidence)
+    spread = _variance(sharpe, skewness, kurtosis)
+    if sessions < 2 or spread is None:
+        return None
+    reach = _NORMAL.inv_cdf((1 + confidence) / 2) * math.sqrt(spread / (sessions - 1))
+    return Interval(sharpe - reach, sharpe + reach)
+
+
 def expected_maximum(trials: int) -> float:
     """Expected largest of N independent standard normal values, 0 for one of them.
 
@@ -164,8 +198,7 @@ def minimum_track_record(
         InvalidInput: a value is not finite, or the confidence is not in [.5, 1).
     """
     _require_finite(sharpe=sharpe, skewness=skewness, kurtosis=kurtosis, against=against)
-    if not 0.5 <= confidence < 1:
-        raise InvalidInput("CONFIDENCE_OUT_OF_RANGE", field="confidence", found=confidence, allowed="[0.5, 1)")
+    _require_confidence(confidence)
     spread = _variance(sharpe, skewness, kurtosis)
     if spread is None or sharpe <= against:
         return None
@@ -178,6 +211,11 @@ def _variance(sharpe: float, skewness: float, kurtosis: float) -> float | None:
     """Variance of the estimated ratio, times T - 1 (Mertens 2002); None unless positive and finite."""
     value = 1 - skewness * sharpe + (kurtosis - 1) / 4 * sharpe * sharpe
     return value if value > 0 and math.isfinite(value) else None
+
+
+def _require_confidence(confidence: float) -> None:
+    if not 0.5 <= confidence < 1:
+        raise InvalidInput("CONFIDENCE_OUT_OF_RANGE", field="confidence", found=confidence, allowed="[0.5, 1)")
 
 
 def _require_finite(**values: Any) -> None:

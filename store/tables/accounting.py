@@ -1,0 +1,55 @@
+"""What is held by purchase, and every movement of money."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from store.tables.columns import dollars, exact_dollars, instant, shares, text
+
+
+class LotRow(SQLModel, table=True):
+    """What a purchase still holds. The lots of a symbol are its position; they follow from its fills and actions."""
+
+    __tablename__ = "lots"
+
+    lot_id: str = Field(primary_key=True, foreign_key="fills.fill_id")
+    symbol: str = Field(index=True)
+    opened_at: datetime = instant()
+    bought: Decimal = shares()
+    price: Decimal = dollars()
+    quantity: Decimal = shares()
+    cost: Decimal = exact_dollars()
+
+
+class LotClosingRow(SQLModel, table=True):
+    """A lot, or part of one, that is held no more."""
+
+    __tablename__ = "lot_closings"
+
+    closing_id: str = Field(primary_key=True)
+    lot_id: str = Field(foreign_key="fills.fill_id")
+    closed_by: str = text(index=True)
+    symbol: str = Field(index=True)
+    quantity: Decimal = shares()
+    proceeds: Decimal = exact_dollars()
+    cost: Decimal = exact_dollars()
+    opened_at: datetime = instant()
+    closed_at: datetime = instant(index=True)
+
+
+class CashEntryRow(SQLModel, table=True):
+    """Append-only, and the database holds to it: a wrong entry is put right by another one."""
+
+    __tablename__ = "cash_entries"
+    __table_args__ = (UniqueConstraint("kind", "source_id"),)
+
+    entry_id: str = Field(primary_key=True)
+    kind: str = text(index=True)
+    source_id: str = text()
+    symbol: str = text("", index=True)
+    amount: Decimal = exact_dollars()
+    occurred_at: datetime = instant(index=True)
+    recorded_at: datetime = instant()
+    note: str = text("")
