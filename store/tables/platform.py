@@ -9,17 +9,56 @@ from store.tables.columns import Json, instant, json_object, text
 
 
 class Notification(SQLModel, table=True):
+    """A message for one channel. Its id is a function of the event and the channel, so that it is planned once."""
+
     __tablename__ = "notifications"
 
     notification_id: str = Field(primary_key=True)
     event: str = Field(index=True)
+    event_id: str = text("")
     channel: str = text("")
-    status: str = text()
+    severity: str = text("info")
+    status: str = text(index=True)
     subject: str = text()
     body: str = text("")
+    message: Json = json_object()
     created_at: datetime = instant(index=True)
+    due_at: datetime | None = instant(nullable=True)
+    """When it may be sent, or listed."""
+    handed_at: datetime | None = instant(nullable=True)
+    """When its workflow was last asked for."""
+    claimed_at: datetime | None = instant(nullable=True)
+    """When the last attempt began."""
+    attempts: int = 0
     sent_at: datetime | None = instant(nullable=True)
+    receipt: str = text("")
+    """What the receiver calls it."""
+    list_id: str = text("")
+    """The notification that lists this one."""
     error: str = text("")
+    """Of the last attempt."""
+
+
+class NotificationsConfigRow(SQLModel, table=True):
+    """A version of channels and routes. The highest version is in force."""
+
+    __tablename__ = "notifications_config"
+
+    version: int = Field(primary_key=True)
+    body: Json = json_object()
+    created_at: datetime = instant()
+    created_by: str = text()
+    reason: str = text("")
+
+
+class OutboxCursor(SQLModel, table=True):
+    """How far a reader has read the outbox."""
+
+    __tablename__ = "outbox_cursors"
+
+    reader: str = Field(primary_key=True)
+    sequence: int = Field(default=0, sa_type=BigInteger)
+    moved_at: datetime = instant()
 
 
 class OutboxEvent(SQLModel, table=True):

@@ -78,7 +78,13 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             target=request.extensions["target"],
         )
         answer = await self._pool.handle_async_request(
-            httpcore.Request(request.method, url, headers=request.headers.raw, extensions=request.extensions)
+            httpcore.Request(
+                request.method,
+                url,
+                headers=request.headers.raw,
+                content=cast(AsyncIterable[bytes], request.stream),
+                extensions=request.extensions,
+            )
         )
         stream = _Stream(cast(AsyncIterable[bytes], answer.stream), answer)
         return httpx.Response(answer.status, headers=answer.headers, stream=stream, extensions=answer.extensions)
