@@ -1,0 +1,6 @@
+"""Alpaca through the vendor's own SDK: the only broker client, for the vendor's hosts and the paper broker alike."""
+
+from activities.adapters.alpaca.broker import AlpacaBroker
+from activities.adapters.alpaca.session import AlpacaSettings
+
+__all__ = ["AlpacaBroker", "AlpacaSettings"]

@@ -1,0 +1,203 @@
+"""The whole path on a stack of its own with real time: stream, worker, kill -9, comparison, API and command."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from cli.migrate import migrate
+from cli.stack.names import PartName
+from cli.stack.supervisor import Stack
+from domain.ids import client_order_id
+from domain.reconciliation import ReconcileReport
+from domain.trading import OrderRequest
+from store import reconciliations
+from tests.conftest import clean_environment, stonks
+from tests.orders.desk import Desk
+from workers.parts import Parts
+from workers.settings import load
+from workflows import names
+from workflows.client import begin_broker_reconciliation
+from workflows.execute_order import ExecuteOrder
+from workflows.reconcile_broker import ReconcileBroker
+
+pytestmark = pytest.mark.stack
+
+PATIENT = {"poll_seconds": 300.0, "maximum_poll_seconds": 300.0}
+"""Polling alone would find nothing within a test."""
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    directory = tmp_path_factory.mktemp("paper")
+    with Stack(directory, mode="paper", inherited=clean_environment()) as stack:
+        stack.start(before_application=migrate)
+        yield stack
+
+
+class Real(Desk):
+    """A desk whose orders rest at any hour: nobody has ever told the broker a price of the symbol."""
+
+    async def rest(self) -> tuple[str, Any]:
+        """An order of ours that the broker holds."""
+        self.now = datetime.now(UTC)
+        intent_id = await self.intend("10", price="50")
+        request = OrderRequest(intent_id=intent_id, symbol=self.symbol, side="buy", as_of=self.now, **PATIENT)
+        handle = await self.parts.client.start_workflow(
+            ExecuteOrder.run, request, id=names.order_id(intent_id), task_queue=names.Queue.TRADING
+        )
+        deadline = time.monotonic() + 20
+        while (found := (await handle.query(ExecuteOrder.status)).state.value) != "working":
+            assert found != "closed", await handle.result()
+            assert time.monotonic() < deadline, found
+            await asyncio.sleep(0.05)
+        return intent_id, handle
+
+    def vendor(self) -> httpx.AsyncClient:
+        settings = self.parts.settings
+        headers = {
+            "APCA-API-KEY-ID": settings.broker_key_id.get_secret_value(),
+            "APCA-API-SECRET-KEY": settings.broker_secret_key.get_secret_value(),
+        }
+        return httpx.AsyncClient(base_url=settings.broker_url, headers=headers, trust_env=False)
+
+    async def cancel_by_hand(self, intent_id: str) -> None:
+        wanted = client_order_id("paper", intent_id)
+        async with self.vendor() as client:
+            found = await client.get("/v2/orders:by_client_order_id", params={"client_order_id": wanted})
+            (await client.delete(f"/v2/orders/{found.json()['id']}")).raise_for_status()
+
+
+@pytest.fixture
+async def desk(paper: Stack) -> AsyncIterator[Real]:
+    parts = await Parts.connect(load(paper.environment()))
+    key = parts.settings.broker_control_key.get_secret_value()
+    async with httpx.AsyncClient(
+        base_url=parts.settings.broker_url, headers={"X-Control-Key": key}, trust_env=False
+    ) as control:
+        made = Real(parts, control, "RESTS")
+        made.now = datetime.now(UTC)
+        asset = [{"symbol": "RESTS", "name": "Rests Inc."}]
+        (await control.post("/control/assets", json=asset)).raise_for_status()
+        yield made
+    await parts.close()
+
+
+async def _runs(desk: Real) -> list[Any]:
+    async with desk.parts.database.transaction() as session:
+        return await reconciliations.list_recent(session, limit=200)
+
+
+async def _until(condition: Any, *, seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.1)
+
+
+async def test_order_when_it_changes_at_the_broker_then_the_stream_makes_its_workflow_look(desk: Real) -> None:
+    intent_id, handle = await desk.rest()
+    began = time.monotonic()
+    await desk.cancel_by_hand(intent_id)
+    outcome = await asyncio.wait_for(handle.result(), timeout=20)
+    assert (outcome.status, time.monotonic() - began < 20) == ("canceled", True)
+
+
+async def test_worker_when_it_starts_then_book_and_broker_are_compared_for_the_start_and_for_the_stream(
+    desk: Real,
+) -> None:
+    async def both() -> bool:
+        return {"start", "stream"} <= {run.trigger for run in await _runs(desk)}
+
+    await _until(both)
+    assert all(run.clean for run in await _runs(desk))
+
+
+async def test_order_when_it_changes_while_the_worker_is_dead_then_the_comparison_at_the_start_finds_it(
+    paper: Stack, desk: Real
+) -> None:
+    intent_id, handle = await desk.rest()
+    paper.kill(PartName.WORKER)
+    await desk.cancel_by_hand(intent_id)
+    paper.restart(PartName.WORKER)
+    outcome = await asyncio.wait_for(handle.result(), timeout=60)
+    assert outcome.status == "canceled"
+    assert len(await desk.broker_orders(intent_id)) == 1
+
+
+async def test_stream_when_the_broker_is_killed_then_it_is_followed_again_and_the_book_compared(
+    paper: Stack, desk: Real
+) -> None:
+    before = len([run for run in await _runs(desk) if run.trigger == "stream"])
+    paper.kill(PartName.BROKER)
+    paper.restart(PartName.BROKER)
+
+    async def again() -> bool:
+        return len([run for run in await _runs(desk) if run.trigger == "stream"]) > before
+
+    await _until(again, seconds=60)
+    intent_id, handle = await desk.rest()
+    await desk.cancel_by_hand(intent_id)
+    assert (await asyncio.wait_for(handle.result(), timeout=20)).status == "canceled"
+
+
+async def test_comparison_when_asked_by_update_then_the_report_comes_back(desk: Real) -> None:
+    handle = await begin_broker_reconciliation(desk.parts.client, trigger="engine", at=datetime.now(UTC))
+    report = await handle.execute_update(ReconcileBroker.report)
+    assert isinstance(report, ReconcileReport)
+    assert report.clean
+    assert (await handle.result()) == report
+
+
+async def test_api_when_a_comparison_is_asked_for_then_it_is_listed_with_what_it_found(desk: Real) -> None:
+    async with desk.vendor() as client:
+        body = {
+            "symbol": "RESTS",
+            "qty": "1",
+            "side": "buy",
+            "type": "limit",
+            "limit_price": "1",
+            "time_in_force": "gtc",
+        }
+        foreign = (await client.post("/v2/orders", json=body)).json()
+    settings = desk.parts.settings
+    address = f"http://{settings.api_host}:{settings.api_port}"
+    headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+    async with httpx.AsyncClient(base_url=address, headers=headers, trust_env=False, timeout=30) as api:
+        begun = await api.post("/v1/trading/reconcile")
+        assert begun.status_code == 202
+        wanted = begun.json()["reconciliation_id"]
+
+        async def done() -> bool:
+            return (await api.get(f"/v1/trading/reconciliations/{wanted}")).status_code == 200
+
+        await _until(done)
+        found = (await api.get(f"/v1/trading/reconciliations/{wanted}")).json()
+        assert found["clean"]
+        assert [(each["kind"], each["subject"]) for each in found["differences"]] == [("foreign_order", foreign["id"])]
+        listed = (await api.get("/v1/trading/reconciliations", params={"limit": 1})).json()
+        assert listed["data"][0]["reconciliation_id"] == wanted
+        assert listed["has_more"]
+        following = await api.get("/v1/trading/reconciliations", params={"limit": 1, "cursor": listed["next_cursor"]})
+        assert following.json()["data"][0]["reconciliation_id"] != wanted
+        assert (await api.get("/v1/trading/reconciliations/nothing")).json()["code"] == "RECONCILIATION_NOT_FOUND"
+    async with httpx.AsyncClient(base_url=address, trust_env=False) as stranger:
+        assert (await stranger.post("/v1/trading/reconcile")).status_code == 401
+
+
+async def test_command_when_run_then_it_shows_what_is_left_alone(paper: Stack, desk: Real, tmp_path: Any) -> None:
+    state = str(paper.directory.root)
+    done = await asyncio.to_thread(stonks, "reconcile", "--state", state, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["clean"]
+    assert found["trigger"].startswith("cli:")
+    shown = await asyncio.to_thread(stonks, "reconcile", "--state", state)
+    assert "book and broker agree" in shown.stdout
