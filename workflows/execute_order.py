@@ -1,21 +1,29 @@
 """ExecuteOrder: one order intent to its end.
 
-    risk -> approval where policy asks for it -> submit, effectively once -> follow the fills -> settle
+    risk -> approval where policy asks for it -> risk again -> submit, effectively once -> follow the fills -> settle
+                                                      ^-- nothing of it was sent --'
 
 Id: `order/<intent_id>`, never used twice. Ends denied, declined, expired, rejected, canceled or filled. A person
-decides by the update `decide` (and learns the result) or by the plain signals `approve` and `decline`.
+decides by the update `decide` (and learns the result) or by the plain signals `approve` and `decline`. What is asked
+is asked anew, a bounded number of times, when the price or the order moves away from what an answer would cover.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.approvals import ApprovalActivities
     from activities.orders import OrderActivities
+    from activities.risk import RiskActivities
+    from domain.actors import SIGNAL_ACTOR
+    from domain.approvals import ApprovalStatus
     from domain.trading import (
+        MAX_REASON,
         ApprovalDecision,
         ApprovalRecord,
         ApprovalRequest,
@@ -33,7 +41,28 @@ with workflow.unsafe.imports_passed_through():
         SubmitRequest,
         SyncRequest,
     )
+    from domain.voting import RecheckReport, RecheckRequest
     from workflows import names, options
+    from workflows.question import NOBODY, Question
+
+QUORUM = "approval-quorum"
+"""Patch: questions to several people, asked anew when the price moved, and risk judged again before sending."""
+SENDS_AGAIN = "sends-again"
+"""Patch: an order of which nothing was sent is judged again, and sent, while its time to live lasts."""
+MOST_ASKS = 10
+UNSURE_POLL_SECONDS = 30.0
+"""The longest pause between looks while nobody knows whether the broker has the order."""
+RECHECK_AFTER = timedelta(seconds=60)
+"""A verdict that nobody was asked about holds this long: a worker may have been away since."""
+
+
+@dataclass(frozen=True)
+class Permission:
+    """What came of asking. Without a verdict the order ends with the status and the reason."""
+
+    status: str
+    reason: str = ""
+    verdict: RiskVerdict | None = None
 
 
 @workflow.defn
@@ -48,25 +77,40 @@ class ExecuteOrder:
         self._now = request.as_of
         self._looks = 0
         self._answered = False
+        self._question: Question | None = None
+        self._judged_at = request.as_of
+        self._ask = 0
 
     @workflow.run
     async def run(self, request: OrderRequest) -> OrderOutcome:
-        verdict = await self._assess()
+        verdict = await self._still_so(await self._assess())
         if verdict.denial:
             return await self._close("denied", verdict.denial)
         if verdict.needs_approval:
-            approval = await self._ask(verdict)
-            if approval is not ApprovalVerdict.APPROVED:
-                reason = self._decision.reason if self._decision else "nobody decided in time"
-                return await self._close(approval.value, reason)
+            permission = await self._permission(verdict)
+            if permission.verdict is None:
+                return await self._close(permission.status, permission.reason)
+            verdict = permission.verdict
         await self._submit(verdict)
         await self._follow()
+        while not self._progress.closed:
+            permission = await self._renewed(verdict)
+            if permission.verdict is None:
+                return await self._close(permission.status, permission.reason)
+            verdict = permission.verdict
+            await self._submit(verdict)
+            await self._follow()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return await self._close(self._progress.status, self._progress.reason)
 
     @workflow.update
     async def decide(self, decision: ApprovalDecision) -> str:
-        """Approve or decline the pending order. An update, so that the caller learns what came of it."""
+        """Approve or decline the pending order. An update, so that the caller learns what came of it.
+
+        Answers approved or declined, or pending where another person must approve too.
+        """
+        if self._question is not None:
+            return (await self._question.decide(decision)).value
         self._decision = decision
         await workflow.wait_condition(lambda: self._state is not OrderState.AWAITING_APPROVAL)
         return "approved" if decision.approved else "declined"
@@ -75,6 +119,10 @@ class ExecuteOrder:
     def _decidable(self, decision: ApprovalDecision) -> None:
         if not self._open_to_decision():
             raise ValueError(f"APPROVAL_NOT_PENDING: intent={self._request.intent_id}, state={self._state}")
+        if self._question is not None:
+            if problem := self._question.problem(decision):
+                raise ValueError(problem)
+            return
         pending = self._ticket.order_hash if self._ticket else ""
         if decision.order_hash != pending:
             raise ValueError(
@@ -94,14 +142,16 @@ class ExecuteOrder:
 
     @workflow.signal
     def order_changed(self) -> None:
-        """The broker reported something about this order: look now instead of at the next poll."""
+        """Something about this order changed, at the broker or by hand: look now instead of at the next poll."""
         self._looks += 1
+        if self._question is not None:
+            self._question.look_now()
 
     @workflow.update
     async def refresh(self, request: RefreshRequest) -> RefreshReport:
         """Bring the order to rest as of an instant: expire what is due, read back what the broker did."""
         self._now = max(self._now, request.as_of)
-        await workflow.wait_condition(lambda: self._state not in (OrderState.ASSESSING, OrderState.SUBMITTING))
+        await workflow.wait_condition(self._rests)
         if self._state is OrderState.WORKING:
             await self._sync()
         return RefreshReport(state=self._state, status=self._progress.status)
@@ -114,6 +164,12 @@ class ExecuteOrder:
         """Whether a decision still counts: the order waits, nobody decided, and its time is not up."""
         return self._state is OrderState.AWAITING_APPROVAL and self._decision is None and not self._answered
 
+    def _rests(self) -> bool:
+        """Whether the order waits for somebody: a person, the broker, or nobody any more."""
+        if self._state is OrderState.AWAITING_APPROVAL and self._question is not None:
+            return self._question.at_rest
+        return self._state not in (OrderState.ASSESSING, OrderState.SUBMITTING)
+
     def _present(self) -> datetime:
         """The order's present: the replay's instant when driven, the workflow's clock otherwise."""
         return self._now if self._request.driven else workflow.now()
@@ -124,23 +180,101 @@ class ExecuteOrder:
         workflow.set_current_details(f"{self._request.side} {self._request.symbol}: {state.value}")
 
     def _decide_by_signal(self, *, approved: bool, reason: str) -> None:
-        if self._open_to_decision():
-            self._decision = ApprovalDecision(
-                approved=approved, actor="temporal-cli", reason=reason or "no reason given"
-            )
+        if not self._open_to_decision():
+            return
+        reason = (reason or "no reason given")[:MAX_REASON]
+        if self._question is not None:
+            self._question.offer(approved=approved, reason=reason)
+        else:
+            self._decision = ApprovalDecision(approved=approved, actor=SIGNAL_ACTOR, reason=reason)
 
     async def _assess(self) -> RiskVerdict:
+        self._judged_at = self._present()
         return await workflow.execute_activity_method(
-            OrderActivities.decide_risk,
+            RiskActivities.decide_risk,
             RiskRequest(intent_id=self._request.intent_id, as_of=self._present()),
             summary="check every limit",
             **options.LEDGER,
         )
 
-    async def _ask(self, verdict: RiskVerdict) -> ApprovalVerdict:
-        """Put the order before a person and wait for the answer or the expiry."""
+    async def _still_so(self, verdict: RiskVerdict) -> RiskVerdict:
+        """Judge again where a worker was away since the verdict: the ledger may have changed."""
+        late = self._present() - self._judged_at >= RECHECK_AFTER
+        if verdict.denial or not late or not workflow.patched(QUORUM):
+            return verdict
+        return (await self._recheck(verdict)).verdict
+
+    async def _renewed(self, verdict: RiskVerdict) -> Permission:
+        """Judge an order again that was not sent; ask people again where their answer does not cover it any more."""
+        self._enter(OrderState.SUBMITTING)
+        ticket = self._question.ticket if self._question is not None else None
+        report = await self._recheck(verdict, approval_id=ticket.approval_id if ticket is not None else "")
+        if report.verdict.denial:
+            return Permission(status="denied", reason=report.verdict.denial)
+        answered = self._answered or ticket is not None
+        if not report.voided and (answered or not report.verdict.needs_approval):
+            return Permission(status="approved", verdict=report.verdict)
+        if ticket is not None and (ticket.last_ask or self._ask >= MOST_ASKS):
+            return Permission(status="expired", reason=f"{report.voided}. It was asked {self._ask} times")
+        return await self._permission(report.verdict, replaces=ticket.approval_id if ticket is not None else "")
+
+    async def _permission(self, verdict: RiskVerdict, *, replaces: str = "") -> Permission:
+        """Ask people until an answer covers the order as it is when it is sent."""
+        if not workflow.patched(QUORUM):
+            return await self._permission_of_one(verdict)
+        for ask in range(self._ask + 1, MOST_ASKS + 1):
+            self._ask = ask
+            self._question = await self._put(verdict, ask=ask, replaces=replaces)
+            self._enter(OrderState.AWAITING_APPROVAL)
+            standing = await self._question.answered()
+            self._enter(OrderState.SUBMITTING)
+            if standing.status in (ApprovalStatus.DECLINED, ApprovalStatus.EXPIRED):
+                return Permission(status=standing.status.value, reason=standing.reason)
+            ticket = self._question.ticket
+            report = await self._recheck(verdict, approval_id=ticket.approval_id)
+            if report.verdict.denial:
+                return Permission(status="denied", reason=report.verdict.denial)
+            if not report.voided:
+                return Permission(status="approved", verdict=report.verdict)
+            if ticket.last_ask:
+                break
+            verdict, replaces = report.verdict, ticket.approval_id
+        return Permission(status="expired", reason=f"{report.voided}. It was asked {self._ask} times")
+
+    async def _put(self, verdict: RiskVerdict, *, ask: int, replaces: str) -> Question:
+        """Put the order before people."""
         ticket = await workflow.execute_activity_method(
-            OrderActivities.request_approval,
+            ApprovalActivities.request_approval,
+            ApprovalRequest(
+                intent_id=self._request.intent_id,
+                decision_id=verdict.decision_id,
+                as_of=self._present(),
+                ask=ask,
+                replaces=replaces,
+            ),
+            summary=verdict.approval_reason,
+            **options.LEDGER,
+        )
+        return Question(ticket, symbol=self._request.symbol, present=self._present, driven=self._request.driven)
+
+    async def _recheck(self, verdict: RiskVerdict, *, approval_id: str = "") -> RecheckReport:
+        return await workflow.execute_activity_method(
+            RiskActivities.recheck,
+            RecheckRequest(
+                intent_id=self._request.intent_id,
+                symbol=self._request.symbol,
+                decision_id=verdict.decision_id,
+                approval_id=approval_id,
+                as_of=self._present(),
+            ),
+            summary="check every limit again",
+            **options.LEDGER,
+        )
+
+    async def _permission_of_one(self, verdict: RiskVerdict) -> Permission:
+        """As orders asked that began before there were quorums: one answer of one person, and no second look."""
+        ticket = await workflow.execute_activity_method(
+            ApprovalActivities.request_approval,
             ApprovalRequest(intent_id=self._request.intent_id, decision_id=verdict.decision_id, as_of=self._present()),
             summary=verdict.approval_reason,
             **options.LEDGER,
@@ -149,20 +283,22 @@ class ExecuteOrder:
         self._enter(OrderState.AWAITING_APPROVAL)
         outcome = await self._answer(ticket)
         self._answered = True
+        reason = self._decision.reason if self._decision else NOBODY
         await workflow.execute_activity_method(
-            OrderActivities.record_approval,
+            ApprovalActivities.record_approval,
             ApprovalRecord(
                 approval_id=ticket.approval_id,
                 verdict=outcome,
                 actor=self._decision.actor if self._decision else "system",
-                reason=self._decision.reason if self._decision else "nobody decided in time",
+                reason=reason,
                 as_of=self._present(),
             ),
             summary=outcome.value,
             **options.LEDGER,
         )
         self._enter(OrderState.SUBMITTING)
-        return outcome
+        approved = outcome is ApprovalVerdict.APPROVED
+        return Permission(status=outcome.value, reason=reason, verdict=verdict if approved else None)
 
     async def _answer(self, ticket: ApprovalTicket) -> ApprovalVerdict:
         if self._request.driven:
@@ -196,13 +332,21 @@ class ExecuteOrder:
         self._enter(OrderState.CLOSED if self._progress.closed else OrderState.WORKING)
 
     async def _follow(self) -> None:
-        """Follow the order until it is final; a driven order is looked at only when asked."""
+        """Follow the order until it is final, or until it is known that nothing of it was sent.
+
+        The longer nothing changes, the longer the pause until the next look. A driven order is looked at only when
+        asked.
+        """
         pause = self._request.poll_seconds
         while not self._progress.closed:
-            seen = self._looks
+            if self._to_send():
+                return
+            seen, before = self._looks, self._progress
             if self._request.driven:
                 await workflow.wait_condition(lambda: self._progress.closed)
                 break
+            if before.status == "unknown":
+                pause = min(pause, UNSURE_POLL_SECONDS)
             try:
                 await workflow.wait_condition(
                     lambda seen=seen: self._looks != seen or self._progress.closed,  # type: ignore[misc]
@@ -213,7 +357,12 @@ class ExecuteOrder:
                 pause = min(pause * 2, self._request.maximum_poll_seconds)
             if not self._progress.closed:
                 await self._sync()
+            if self._progress != before:
+                pause = self._request.poll_seconds
         self._enter(OrderState.CLOSED)
+
+    def _to_send(self) -> bool:
+        return self._progress.to_send and not self._request.driven and workflow.patched(SENDS_AGAIN)
 
     async def _sync(self) -> None:
         self._progress = await workflow.execute_activity_method(

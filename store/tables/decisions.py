@@ -79,6 +79,22 @@ class OrderIntentRow(SQLModel, table=True):
     as_of: datetime = instant(index=True)
     reason: str = text("")
     state: str = Field(default="open", index=True)
+    proposed_by: str = text("engine")
+    """The principal who made it by hand, `engine` otherwise."""
+
+
+class IntentChange(SQLModel, table=True):
+    """Append-only: a person changed an intent before it was sent, and became one of its proposers."""
+
+    __tablename__ = "intent_changes"
+
+    change_id: str = Field(primary_key=True)
+    intent_id: str = Field(foreign_key="order_intents.intent_id", index=True)
+    actor: str = text()
+    reason: str = text()
+    quantity_before: Decimal = shares()
+    quantity_after: Decimal = shares()
+    changed_at: datetime = instant()
 
 
 class RiskDecisionRow(SQLModel, table=True):
@@ -92,10 +108,18 @@ class RiskDecisionRow(SQLModel, table=True):
     approval_reason: str = text("")
     checks: list[Json] = json_list()
     as_of: datetime = instant()
+    stage: str = text("first")
+    """`first`, or `recheck`: before the order was sent, or asked about anew."""
+    price: Decimal | None = dollars(nullable=True)
+    """What a share was judged at."""
+    people: int = 0
+    """How many different people must approve."""
+    approval_rules: list[Json] = json_list()
+    """Every rule of the approval policy that was looked at."""
 
 
 class Approval(SQLModel, table=True):
-    """A question to a person, bound to one exact order by `order_hash`."""
+    """A question to people, bound to one exact order and one band of prices by `order_hash`."""
 
     __tablename__ = "approvals"
 
@@ -114,3 +138,37 @@ class Approval(SQLModel, table=True):
     decided_at: datetime | None = instant(nullable=True)
     decided_by: str = text("")
     decision_reason: str = text("")
+    people: int = 1
+    """How many different people must approve."""
+    rules: list[Json] = json_list()
+    proposers: list[str] = json_list()
+    solo: bool = False
+    signals_approve: bool = True
+    price: Decimal | None = dollars(nullable=True)
+    band_low: Decimal | None = dollars(nullable=True)
+    band_high: Decimal | None = dollars(nullable=True)
+    record_hash: str = text("")
+    """Of the decision record behind the thesis."""
+    escalates_at: datetime | None = instant(nullable=True)
+    escalated_at: datetime | None = instant(nullable=True)
+    escalation_audience: str = text("")
+    ask: int = 1
+    """Counts the questions about the intent."""
+    replaces: str = text("")
+
+
+class ApprovalVote(SQLModel, table=True):
+    """Append-only: one person's word on one question. The database refuses to change or delete it."""
+
+    __tablename__ = "approval_votes"
+    __table_args__ = (UniqueConstraint("approval_id", "person"),)
+
+    vote_id: str = Field(primary_key=True)
+    approval_id: str = Field(foreign_key="approvals.approval_id", index=True)
+    person: str = text()
+    actor: str = text()
+    approved: bool
+    reason: str = text()
+    order_hash: str = text()
+    via: str = text()
+    voted_at: datetime = instant()

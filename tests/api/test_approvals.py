@@ -41,7 +41,13 @@ async def test_order_when_approved_then_it_is_placed_once_and_cannot_be_decided_
         waiting = await platform.waiting("AAPL")
         listed = await api.get("/v1/approvals", status="pending")
         shown = next(each for each in listed["data"] if each["approval_id"] == waiting["approval_id"])
-        assert shown == await api.get(f"/v1/approvals/{waiting['approval_id']}")
+        single = await api.get(f"/v1/approvals/{waiting['approval_id']}")
+        assert shown == {key: value for key, value in single.items() if key in shown}
+        assert {rule["code"] for rule in single["rules"]} >= {"NOTIONAL_ABOVE_THRESHOLD", "FIRST_TRADE"}
+        assert {check["code"] for check in single["checks"]} >= {"POSITION_LIMIT_EXCEEDED", "TRADING_PAUSED"}
+        assert [each["doc_id"] for each in single["evidence"]]
+        assert (shown["people"], shown["votes"], shown["proposers"]) == (1, [], ["engine"])
+        assert (shown["band_low"], shown["price"], shown["band_high"]) == ("49.00", "50.00", "51.00")
         assert (shown["quantity"], shown["notional"]) == ("700", "35000.00")
         assert shown["thesis"]
         assert shown["temporal_url"].startswith("http://ui.test/namespaces/stonks/workflows/order%2F")

@@ -11,7 +11,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from cli.stack.supervisor import Stack
 from domain.decisions import TradingState
 from domain.trading import ApprovalDecision, Command, RefreshRequest
-from store import audit, control, orders
+from store import approvals, audit, control, orders
 from tests.orders.desk import Desk, desk
 from workflows.execute_order import ExecuteOrder
 from workflows.names import TRADING_ENGINE
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.stack
 
 async def _pending_hash(table: Desk, intent: str) -> str:
     async with table.parts.database.transaction() as session:
-        return next(row.order_hash for row in await orders.list_approvals(session) if row.intent_id == intent)
+        return next(row.order_hash for row in await approvals.list_by_status(session) if row.intent_id == intent)
 
 
 def _decision(approved: bool, order_hash: str) -> ApprovalDecision:
@@ -78,7 +78,7 @@ async def test_driven_order_when_nobody_decides_in_time_then_it_expires(stack: S
         handle = await table.execute(intent, driven=True)
         await table.state_of(intent, "awaiting_approval")
         async with table.parts.database.transaction() as session:
-            expires = next(r.expires_at for r in await orders.list_approvals(session) if r.intent_id == intent)
+            expires = next(r.expires_at for r in await approvals.list_by_status(session) if r.intent_id == intent)
         await handle.execute_update(ExecuteOrder.refresh, RefreshRequest(as_of=expires))
         assert (await table.finish(handle)).status == "expired"
         assert await table.broker_orders(intent) == []
