@@ -1,49 +1,40 @@
-"""What protects a backtest's account: stops, breakers, the reserve and risk tiers, as one state that sessions move.
+"""What protects an account, live or in a backtest: stops, breakers, the reserve and risk tiers, as one state.
 
-Each rule is a pure function of its own module; here stands when a session asks it. Of the breakers those that the past
-can tell of take part: daily loss, drawdown, loss streak, volatility. The operator who must release a drawdown does so
-as soon as the rules allow it.
+Each rule is a pure function of its own module; here stands when a session asks it. In a backtest those breakers take
+part that the past can tell of: daily loss, drawdown, loss streak, volatility.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date, timedelta
 from decimal import Decimal
-from typing import Annotated
+from fractions import Fraction
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
-from domain.breaker_state import Breaker, BreakerEvent, BreakerInputs, BreakerPhase, Breakers
+from domain.breaker_state import Breaker, BreakerEvent, BreakerInputs, BreakerPhase, Breakers, FeedAge
 from domain.breakers import advance as advance_breakers
 from domain.breakers import permission, release
-from domain.config import Tier, TradingConfig
+from domain.config import SizingConfig, Tier, TradingConfig
+from domain.decisions import Gate, Holding, Side, SizedIntent
+from domain.entries import EarningsCalendar
 from domain.model import Model, Utc
+from domain.portfolio import product
 from domain.reserve import ReserveMove, ReserveState, skim
-from domain.rules_config import TIER_PRESETS, BreakerRules, ReserveRules, StopRules, TierRules
-from domain.settings import Settings
+from domain.rules_config import TIER_PRESETS, BreakerRules, Protection
 from domain.sharpe import probabilistic_sharpe, session_sharpe, shape_of
+from domain.sizing import floor_to_step
 from domain.stops import StopEvent, StopState
 from domain.tiers import TierChange, TierInputs, TierState, next_tier
 
-RELEASING = "backtest"
-"""Who releases a drawdown breaker of the past."""
-_OF_A_TIER = ("sizing", "limits")
-
-
-class Protection(Settings):
-    """The rules that take part; None: that rule does not."""
-
-    stops: StopRules | None = StopRules()
-    breakers: BreakerRules | None = BreakerRules()
-    reserve: ReserveRules | None = ReserveRules()
-    tiers: Annotated[TierRules | None, Field(description="None: the account stays in its tier")] = TierRules()
-
-    @classmethod
-    def for_tier(cls, tier: Tier) -> Protection:
-        """The preset of a risk tier."""
-        preset = TIER_PRESETS[tier.value]
-        return cls.model_validate({name: preset[name] for name in ("stops", "breakers", "reserve")})
+EARNINGS_TRIM = "EARNINGS_TRIM"
+"""The reason of such a sale."""
+SAME_REPORT = timedelta(days=30)
+"""A report that is moved by less is the one for which was sold already."""
+_OF_A_TIER = ("sizing", "limits", "caps", "weights")
 
 
 class StopRecord(Model):
@@ -70,6 +61,8 @@ class ProtectionState(Model):
     breaker_events: tuple[BreakerEvent, ...] = ()
     reserve_moves: tuple[ReserveMove, ...] = ()
     tier_changes: tuple[TierChange, ...] = ()
+    trims: dict[str, date] = Field(default_factory=dict)
+    """By symbol the day of the earnings report before which its holding was last made smaller."""
 
 
 class Look(Model):
@@ -85,6 +78,13 @@ class Look(Model):
     short_volatility: float | None = None
     long_volatility: float | None = None
     index_move: float | None = None
+    feeds: tuple[FeedAge, ...] = ()
+    clock_skew_seconds: float = 0.0
+    broker_errors: tuple[Utc, ...] = ()
+    reconciliation_mismatch: bool = False
+    reconciled_at: Utc | None = None
+    model_outcomes: tuple[bool, ...] = ()
+    """Oldest first; see `BreakerInputs`."""
 
 
 def config_in(tier: Tier, base: TradingConfig) -> TradingConfig:
@@ -93,8 +93,9 @@ def config_in(tier: Tier, base: TradingConfig) -> TradingConfig:
         return base
     body = base.model_dump(mode="json")
     preset = TIER_PRESETS[tier.value]
-    changed = {name: {**body[name], **preset[name]} for name in _OF_A_TIER}
-    return TradingConfig.model_validate({**body, **changed, "tier": tier.value})
+    changed: dict[str, Any] = {name: {**body[name], **preset[name]} for name in _OF_A_TIER}
+    protection = rules_in(tier, base, base.protection)
+    return TradingConfig.model_validate({**body, **changed, "protection": protection, "tier": tier.value})
 
 
 def rules_in(tier: Tier, base: TradingConfig, rules: Protection) -> Protection:
@@ -115,11 +116,90 @@ def entry_size(state: ProtectionState, rules: Protection) -> Decimal:
     return permission(state.breakers, rules.breakers).size if rules.breakers is not None else Decimal(1)
 
 
-def look(state: ProtectionState, rules: Protection, seen: Look) -> ProtectionState:
-    """Let the breakers look at the account, before the open and at the close."""
+def reduced(intents: Sequence[SizedIntent], size: Decimal, sizing: SizingConfig) -> tuple[SizedIntent, ...]:
+    """Make entries as small as the breakers want them; those that are too small then are left out. Exits stay.
+
+    Args:
+        size: factor in [0, 1], see `entry_size`.
+    """
+    kept = []
+    for intent in intents:
+        if intent.side is Side.SELL or size >= 1:
+            kept.append(intent)
+            continue
+        quantity = floor_to_step(Fraction(intent.quantity) * Fraction(size), sizing.step)
+        notional = product(quantity, intent.reference_price)
+        if quantity <= 0 or notional < sizing.smallest_order:
+            continue
+        share = float(Fraction(notional) / Fraction(intent.notional))
+        gate = Gate(name="breakers", value=str(intent.quantity), limit=f"{size} of it", passed=False)
+        kept.append(
+            intent.model_copy(
+                update={
+                    "quantity": quantity,
+                    "notional": notional,
+                    "target_weight": intent.target_weight * share,
+                    "clamps": (*intent.clamps, gate),
+                }
+            )
+        )
+    return tuple(kept)
+
+
+class Trim(Model):
+    """Part of a holding that is sold before an earnings report."""
+
+    symbol: str
+    quantity: Decimal
+    report: date
+    weight: str
+    """The holding's share of equity."""
+
+
+def trims(
+    state: ProtectionState,
+    holdings: Iterable[Holding],
+    equity: Decimal,
+    earnings: EarningsCalendar,
+    config: TradingConfig,
+    *,
+    busy: Collection[str],
+) -> tuple[Trim, ...]:
+    """Give what is to be sold of large holdings because their companies report, by symbol. Once per report.
+
+    Args:
+        busy: symbols with an open order: they wait.
+    """
+    found = []
+    for holding in sorted(holdings, key=lambda one: one.symbol):
+        report = earnings.next_report(holding.symbol)
+        if report is None or holding.quantity <= 0 or equity <= 0 or holding.symbol in busy:
+            continue
+        last = state.trims.get(holding.symbol)
+        if last is not None and report - last < SAME_REPORT:
+            continue
+        weight = Fraction(holding.market_value) / Fraction(equity)
+        share = earnings.trim(holding.symbol, config.entries, weight=weight, name_cap=config.limits.name_cap)
+        quantity = floor_to_step(Fraction(holding.quantity) * Fraction(share), config.sizing.step)
+        if quantity > 0:
+            found.append(Trim(symbol=holding.symbol, quantity=quantity, report=report, weight=f"{float(weight):.6f}"))
+    return tuple(found)
+
+
+def note_trims(state: ProtectionState, planned: Iterable[Trim]) -> ProtectionState:
+    """Note before which reports holdings were made smaller."""
+    return state.model_copy(update={"trims": {**state.trims, **{trim.symbol: trim.report for trim in planned}}})
+
+
+def look(state: ProtectionState, rules: Protection, seen: Look, *, releasing: str = "") -> ProtectionState:
+    """Let the breakers look at the account.
+
+    Args:
+        releasing: who releases a tripped drawdown as soon as its rest is over; empty: nobody, it waits for an operator.
+    """
     if rules.breakers is None:
         return state
-    breakers = _released(state.breakers, rules.breakers, seen)
+    breakers = _released(state.breakers, rules.breakers, seen, releasing)
     moved, events = advance_breakers(
         breakers,
         BreakerInputs(
@@ -130,6 +210,12 @@ def look(state: ProtectionState, rules: Protection, seen: Look) -> ProtectionSta
             short_volatility=seen.short_volatility,
             long_volatility=seen.long_volatility,
             index_move=seen.index_move,
+            feeds=seen.feeds,
+            clock_skew_seconds=seen.clock_skew_seconds,
+            broker_errors=seen.broker_errors,
+            reconciliation_mismatch=seen.reconciliation_mismatch,
+            reconciled_at=seen.reconciled_at,
+            model_outcomes=seen.model_outcomes,
         ),
         rules.breakers,
         as_of=seen.as_of,
@@ -138,13 +224,13 @@ def look(state: ProtectionState, rules: Protection, seen: Look) -> ProtectionSta
     return state.model_copy(update={"breakers": moved, "breaker_events": (*state.breaker_events, *events)})
 
 
-def _released(breakers: Breakers, rules: BreakerRules, seen: Look) -> Breakers:
+def _released(breakers: Breakers, rules: BreakerRules, seen: Look, operator: str) -> Breakers:
     drawdown = breakers.of(Breaker.DRAWDOWN)
-    if drawdown.phase is not BreakerPhase.OPEN or breakers.released_by or drawdown.changed_session is None:
+    if not operator or drawdown.phase is not BreakerPhase.OPEN or breakers.released_by:
         return breakers
-    if seen.session - drawdown.changed_session < rules.drawdown_rest:
+    if drawdown.changed_session is None or seen.session - drawdown.changed_session < rules.drawdown_rest:
         return breakers
-    return release(breakers, Breaker.DRAWDOWN, operator=RELEASING, rules=rules, session=seen.session)
+    return release(breakers, Breaker.DRAWDOWN, operator=operator, rules=rules, session=seen.session)
 
 
 def end_session(

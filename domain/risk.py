@@ -8,8 +8,8 @@ it, except for losses, which trip at it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -25,6 +25,7 @@ from domain.decisions import (
     SizedIntent,
     TradingState,
 )
+from domain.entries import BLACKOUT, DATE_UNKNOWN, Entry, earnings_gates, spread_gate
 from domain.ids import digest
 from domain.portfolio import product
 from domain.sizing import floor_to_step
@@ -40,6 +41,10 @@ class RiskCase:
     conviction: float
     average_dollar_volume: float
     config: TradingConfig
+    entry_size: Decimal = Decimal(1)
+    groups: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    leaving: str = ""
+    entry: Entry = field(default_factory=Entry)
 
     @property
     def opening(self) -> bool:
@@ -64,6 +69,14 @@ class RiskCase:
     @property
     def gross_value(self) -> Fraction:
         return sum((abs(_worth(one)) for one in self.portfolio.holdings), Fraction(0))
+
+    def in_group(self, which: int) -> Fraction:
+        """Dollars held and being bought in the intent's sector (0) or cluster (1)."""
+        own = self.groups[self.intent.symbol][which]
+        alike = {symbol for symbol, found in self.groups.items() if found[which] == own} | {self.intent.symbol}
+        held = sum((abs(_worth(one)) for one in self.portfolio.holdings if one.symbol in alike), Fraction(0))
+        bought = (Fraction(amount) for symbol, amount in self.portfolio.open_buys.items() if symbol in alike)
+        return held + sum(bought, Fraction(0))
 
     @property
     def being_bought(self) -> Fraction:
@@ -90,6 +103,10 @@ def decide_risk(
     average_dollar_volume: float,
     config: TradingConfig,
     as_of: datetime,
+    entry_size: Decimal = Decimal(1),
+    groups: Mapping[str, tuple[str, str]] | None = None,
+    leaving: str = "",
+    entry: Entry | None = None,
 ) -> RiskDecision:
     """Judge an intent against the account as it is now.
 
@@ -97,6 +114,10 @@ def decide_risk(
         portfolio: the account without this intent: `open_buys` and `open_sells` must not contain its own order.
         conviction: the recommendation's, in [0, 1].
         average_dollar_volume: of 20 sessions, in dollars.
+        entry_size: what the circuit breakers leave of entries, in [0, 1]; they were sized with it, so only 0 denies.
+        leaving: why the symbol is being left, or was left since the intent was planned; empty: it is not.
+        groups: sector and cluster by symbol, of everything held or being bought; without the intent's, neither counts.
+        entry: the company's reports and the quote; None: no report is known, and no quote.
     """
     case = RiskCase(
         intent=intent,
@@ -105,6 +126,10 @@ def decide_risk(
         conviction=conviction,
         average_dollar_volume=average_dollar_volume,
         config=config,
+        entry_size=entry_size,
+        groups=groups or {},
+        leaving=leaving,
+        entry=entry or Entry(),
     )
     quantity, checks = intent.quantity, []
     for check in CHECKS:
@@ -113,15 +138,12 @@ def decide_risk(
     outcomes = {recorded.outcome for recorded in checks}
     outcome = next(one for one in (RiskOutcome.DENY, RiskOutcome.CLAMP, RiskOutcome.ALLOW) if one in outcomes)
     allowed = Decimal(0) if outcome is RiskOutcome.DENY else quantity
-    reason = _approval_reason(case, allowed)
     return RiskDecision(
         decision_id=digest("risk", intent.intent_id, as_of),
         intent_id=intent.intent_id,
         outcome=outcome,
         checks=tuple(checks),
         allowed_quantity=allowed,
-        needs_approval=bool(reason),
-        approval_reason=reason,
         as_of=as_of,
     )
 
@@ -136,19 +158,6 @@ def denial_of(decision: RiskDecision) -> str:
         ),
         "",
     )
-
-
-def _approval_reason(case: RiskCase, allowed: Decimal) -> str:
-    limit = case.config.approval.notional_above
-    notional = product(allowed, case.intent.reference_price)
-    if not case.opening or notional <= limit:
-        return ""
-    return f"NOTIONAL_ABOVE_THRESHOLD: notional={_plain(notional)}, limit={_plain(limit)}"
-
-
-def _plain(amount: Decimal) -> str:
-    """Dollars to the cent, as people read them."""
-    return f"{amount:.2f}"
 
 
 def order_is_valid(case: RiskCase, quantity: Decimal) -> tuple[RiskCheck, Decimal]:
@@ -166,6 +175,18 @@ def trading_is_not_halted(case: RiskCase, quantity: Decimal) -> tuple[RiskCheck,
 def openings_are_not_paused(case: RiskCase, quantity: Decimal) -> tuple[RiskCheck, Decimal]:
     passed = not case.opening or case.state is TradingState.ACTIVE
     return _verdict("TRADING_PAUSED", passed, case.state.value, "active for openings"), quantity
+
+
+def breakers_are_closed(case: RiskCase, quantity: Decimal) -> tuple[RiskCheck, Decimal]:
+    """Deny an opening while a circuit breaker stops entries."""
+    passed = not case.opening or case.entry_size > 0
+    return _verdict("BREAKER_OPEN", passed, f"entries at {case.entry_size} of their size", "> 0"), quantity
+
+
+def symbol_is_not_being_left(case: RiskCase, quantity: Decimal) -> tuple[RiskCheck, Decimal]:
+    """Deny a purchase of what a stop wants sold, or what was left after the purchase was thought of."""
+    passed = not case.opening or not case.leaving
+    return _verdict("SYMBOL_BEING_LEFT", passed, case.leaving or "no", "not due, not left since"), quantity
 
 
 def sale_is_covered(case: RiskCase, quantity: Decimal) -> tuple[RiskCheck, Decimal]:
@@ -195,6 +216,16 @@ def name_cap_holds(case: RiskCase, quantity: Decimal) -> tuple[RiskCheck, Decima
     return _room(case, code, quantity, case.held_value + case.being_bought, cap)
 
 
+def cluster_cap_holds(case: RiskCase, quantity: Decimal) -> tuple[RiskCheck, Decimal]:
+    """Cut a purchase so that what moves together stays within the cap on a cluster."""
+    return _group(case, quantity, "CLUSTER_LIMIT_EXCEEDED", 1, case.config.caps.cluster_cap)
+
+
+def sector_cap_holds(case: RiskCase, quantity: Decimal) -> tuple[RiskCheck, Decimal]:
+    """Cut a purchase so that its sector stays within the cap on a sector."""
+    return _group(case, quantity, "SECTOR_LIMIT_EXCEEDED", 0, case.config.caps.sector_cap)
+
+
 def gross_cap_holds(case: RiskCase, quantity: Decimal) -> tuple[RiskCheck, Decimal]:
     """Cut a purchase so that all positions and open purchases together stay within the gross cap."""
     code = "GROSS_LIMIT_EXCEEDED"
@@ -211,6 +242,36 @@ def participation_is_small(case: RiskCase, quantity: Decimal) -> tuple[RiskCheck
         return _exempt(code, "reduction"), quantity
     cap = Fraction(case.config.limits.max_adv_share) * _dollar_volume(case)
     return _room(case, code, quantity, Fraction(0), cap)
+
+
+def position_is_small_for_its_market(case: RiskCase, quantity: Decimal) -> tuple[RiskCheck, Decimal]:
+    """Cut a purchase so that the position, open purchases included, stays within a share of a day's dollar volume."""
+    code = "POSITION_VOLUME_EXCEEDED"
+    if not case.opening:
+        return _exempt(code, "reduction"), quantity
+    cap = Fraction(case.config.entries.max_position_adv) * _dollar_volume(case)
+    return _room(case, code, quantity, case.held_value + case.being_bought, cap)
+
+
+def no_report_is_near(case: RiskCase, quantity: Decimal) -> tuple[RiskCheck, Decimal]:
+    """Deny an opening from two sessions before an earnings report to the open after it."""
+    return _earnings(case, "EARNINGS_BLACKOUT", BLACKOUT), quantity
+
+
+def next_report_is_known(case: RiskCase, quantity: Decimal) -> tuple[RiskCheck, Decimal]:
+    """Deny an opening when a report is due and nobody has said when it comes."""
+    return _earnings(case, "EARNINGS_DATE_UNKNOWN", DATE_UNKNOWN), quantity
+
+
+def spread_is_narrow(case: RiskCase, quantity: Decimal) -> tuple[RiskCheck, Decimal]:
+    """Deny an opening in the session at a wide quote. The opening auction has one price: no quote is asked for."""
+    code, entry, rules = "SPREAD_TOO_WIDE", case.entry, case.config.entries
+    if not case.opening or entry.at_open:
+        return _exempt(code, "opening auction" if case.opening else "reduction"), quantity
+    if not entry.is_quoted and not (entry.real_money and rules.quote_needed):
+        return _exempt(code, "purchase without a quote"), quantity
+    gate = spread_gate(entry.bid, entry.ask, rules)
+    return _verdict(code, gate.passed, gate.value, gate.limit), quantity
 
 
 def price_is_high_enough(case: RiskCase, quantity: Decimal) -> tuple[RiskCheck, Decimal]:
@@ -257,13 +318,21 @@ CHECKS: tuple[Check, ...] = (
     order_is_valid,
     trading_is_not_halted,
     openings_are_not_paused,
+    breakers_are_closed,
+    symbol_is_not_being_left,
     sale_is_covered,
     cash_is_kept,
     name_cap_holds,
+    cluster_cap_holds,
+    sector_cap_holds,
     gross_cap_holds,
     participation_is_small,
+    position_is_small_for_its_market,
     price_is_high_enough,
     market_is_liquid,
+    spread_is_narrow,
+    no_report_is_near,
+    next_report_is_known,
     conviction_is_enough,
     day_is_not_lost,
     drawdown_is_bearable,
@@ -277,6 +346,23 @@ def _verdict(code: str, passed: bool, value: str, limit: str) -> RiskCheck:
 
 def _exempt(code: str, kind: str) -> RiskCheck:
     return RiskCheck(code=code, outcome=RiskOutcome.ALLOW, value=kind, limit="none", detail=f"no limit on a {kind}")
+
+
+def _earnings(case: RiskCase, code: str, name: str) -> RiskCheck:
+    if not case.opening:
+        return _exempt(code, "reduction")
+    entry = case.entry
+    gates = earnings_gates(entry.earnings, case.config.entries, session=entry.session, at_open=entry.at_open)
+    gate = next(gate for gate in gates if gate.name == name)
+    return _verdict(code, gate.passed, gate.value, gate.limit)
+
+
+def _group(case: RiskCase, quantity: Decimal, code: str, which: int, share: Decimal) -> tuple[RiskCheck, Decimal]:
+    if not case.opening:
+        return _exempt(code, "reduction"), quantity
+    if case.intent.symbol not in case.groups:
+        return _exempt(code, "symbol without a group"), quantity
+    return _room(case, code, quantity, case.in_group(which), Fraction(share) * case.equity)
 
 
 def _room(case: RiskCase, code: str, quantity: Decimal, used: Fraction, cap: Fraction) -> tuple[RiskCheck, Decimal]:

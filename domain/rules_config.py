@@ -1,7 +1,7 @@
 """The numbers of the risk rules: stops, reserve, breakers, tiers, clusters, caps, entries and the weight formula.
 
 Defaults are those of the moderate tier; `TIER_PRESETS` holds every number that differs between the tiers. Source:
-quantitative specification, section 3. This module knows nothing of `domain.config`, which embeds it.
+quantitative specification, section 3. `domain.config` embeds what stands here.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from pydantic import AfterValidator, Field, model_validator
 from domain.settings import Positive, Settings, Unit
 
 
-def _plain(value: Decimal) -> Decimal:
+def plain(value: Decimal) -> Decimal:
     """Drop trailing zeros and exponents, so that 0.050 and 0.05 have one version."""
     return Decimal(format(value.normalize(), "f"))
 
 
-Share = Annotated[Decimal, Field(ge=0, le=1, decimal_places=9), AfterValidator(_plain)]
-PositiveShare = Annotated[Decimal, Field(gt=0, le=1, decimal_places=9), AfterValidator(_plain)]
-Multiple = Annotated[Decimal, Field(gt=0, le=1_000, decimal_places=9), AfterValidator(_plain)]
+Share = Annotated[Decimal, Field(ge=0, le=1, decimal_places=9), AfterValidator(plain)]
+PositiveShare = Annotated[Decimal, Field(gt=0, le=1, decimal_places=9), AfterValidator(plain)]
+Multiple = Annotated[Decimal, Field(gt=0, le=1_000, decimal_places=9), AfterValidator(plain)]
 Sessions = Annotated[int, Field(ge=1, le=2_000)]
 Count = Annotated[int, Field(ge=1, le=10_000)]
 TierName = Literal["conservative", "moderate", "aggressive"]
@@ -167,6 +167,9 @@ class EntryRules(Settings):
         int, Field(ge=1, le=400, description="calendar days since the last report from which the next must be known")
     ] = 80
     max_spread_bp: Annotated[float, Field(ge=0, le=1_000, description="quoted spread")] = 30.0
+    quote_needed: Annotated[bool, Field(description="refuse to spend real money in the session without a quote")] = (
+        False
+    )
     max_position_adv: Annotated[PositiveShare, Field(description="position as a share of a day's dollar volume")] = (
         Decimal("0.10")
     )
@@ -184,6 +187,20 @@ class WeightRules(Settings):
     full_conviction: Annotated[
         float, Field(gt=0, le=1, description="conviction from which the volatility weight counts in full")
     ] = 0.5
+
+
+class Protection(Settings):
+    """The rules that protect an account; None: that rule does not take part."""
+
+    stops: StopRules | None = StopRules()
+    breakers: BreakerRules | None = BreakerRules()
+    reserve: ReserveRules | None = ReserveRules()
+    tiers: Annotated[TierRules | None, Field(description="None: the account stays in its tier")] = TierRules()
+
+    @classmethod
+    def for_tier(cls, tier: TierName) -> Protection:
+        """The preset of a risk tier."""
+        return cls.model_validate({name: TIER_PRESETS[tier][name] for name in PROTECTION_SECTIONS})
 
 
 def _preset(
@@ -231,3 +248,6 @@ TIER_PRESETS: dict[TierName, dict[str, dict[str, Any]]] = {
     ),
 }  # fmt: skip
 """The table of the specification by tier, then by the section of the configuration that the numbers belong to."""
+
+PROTECTION_SECTIONS = ("stops", "reserve", "breakers")
+"""Sections of a preset that belong to `Protection`."""

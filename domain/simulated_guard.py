@@ -22,8 +22,8 @@ from domain.ids import digest
 from domain.market import Bar, Session
 from domain.portfolio import product
 from domain.protection import (
+    EARNINGS_TRIM,
     Look,
-    Protection,
     ProtectionState,
     StopRecord,
     config_in,
@@ -31,17 +31,21 @@ from domain.protection import (
     entry_size,
     look,
     note_trades,
+    note_trims,
     rules_in,
+    trims,
 )
 from domain.returns import deviation
+from domain.rules_config import Protection
 from domain.simulated_account import SimulatedAccount
 from domain.sizing import floor_to_step
 from domain.stops import StopEvent, StopKind, StopState, advance, open_stop, split, stop_distance
+from domain.surroundings import ATR_SESSIONS
 from domain.tiers import TierState
 
-ATR_SESSIONS = 250
-"""Bars that an average true range is smoothed over: older ones weigh less than a millionth."""
 VOLATILITY_SESSIONS, BURST_SESSIONS = 60, 5
+RELEASING = "backtest"
+"""Who releases a drawdown breaker of the past, as soon as its rest is over: nobody can be asked."""
 ZERO = Decimal(0)
 
 
@@ -80,7 +84,8 @@ class Guard:
 
     def before_open(self, index: int, as_of: datetime, prior_close: Decimal | None, peak: Decimal | None) -> None:
         if self.rules is not None:
-            self.state = look(self.state, self.rules, self._look(index, as_of, prior_close, peak, at_close=False))
+            seen = self._look(index, as_of, prior_close, peak, at_close=False)
+            self.state = look(self.state, self.rules, seen, releasing=RELEASING)
 
     def split(self, ratios: Mapping[str, Decimal]) -> None:
         """Restate the stops of what was split."""
@@ -106,22 +111,47 @@ class Guard:
             )
         return order.model_copy(update={"allowed": allowed})
 
-    def exits(self, as_of: datetime, assessments: Mapping[str, Assessment], busy: set[str]) -> list[OrderEntry]:
-        """Orders for positions whose time is up."""
+    def exits(
+        self, session: Session, as_of: datetime, assessments: Mapping[str, Assessment], busy: set[str]
+    ) -> list[OrderEntry]:
+        """Orders for positions whose time is up, and for large ones whose companies report."""
         due = sorted(symbol for symbol in self._due - busy if self._account.quantity(symbol) > 0)
         self._due = set()
-        return [self._exit(symbol, as_of, assessments.get(symbol), "TIME_STOP") for symbol in due]
+        exits = [self._exit(symbol, as_of, assessments.get(symbol), "TIME_STOP") for symbol in due]
+        if self.rules is None:
+            return exits
+        smaller = trims(
+            self.state,
+            self._account.held,
+            self._account.equity,
+            self._data.earnings_at(session.date, as_of),
+            self.config,
+            busy={*busy, *due},
+        )
+        self.state = note_trims(self.state, smaller)
+        return exits + [
+            self._exit(trim.symbol, as_of, assessments.get(trim.symbol), EARNINGS_TRIM, trim.quantity)
+            for trim in smaller
+        ]
 
-    def _exit(self, symbol: str, as_of: datetime, assessment: Assessment | None, reason: str) -> OrderEntry:
+    def _exit(
+        self,
+        symbol: str,
+        as_of: datetime,
+        assessment: Assessment | None,
+        reason: str,
+        part: Decimal | None = None,
+    ) -> OrderEntry:
         holding = self._account.positions[symbol].holding
+        quantity = holding.quantity if part is None else part
         return OrderEntry(
             intent_id=digest("protective-exit", symbol, as_of, reason),
             recommendation_id="",
             as_of=as_of,
             symbol=symbol,
             side=Side.SELL,
-            quantity=holding.quantity,
-            allowed=holding.quantity,
+            quantity=quantity,
+            allowed=quantity,
             reference_price=holding.last_price,
             reason=reason,
             daily_volatility=assessment.daily_volatility if assessment is not None else 0.0,
@@ -230,7 +260,7 @@ class Guard:
         closed = [trade.result for trade in self._account.trades if trade.closed == session.date]
         state = note_trades(self.state, closed) if closed else self.state
         seen = self._look(index, session.closes_at, prior_close, peak, at_close=True)
-        state = look(state, rules, seen)
+        state = look(state, rules, seen, releasing=RELEASING)
         limit = self.config.limits.drawdown
         self.state = end_session(state, rules, seen, limit=limit, returns=returns)
         self._adopt()

@@ -1,6 +1,6 @@
 """The backtest engine: sessions of the past through the functions that decide, size and limit live.
 
-    before the open: decide everything -> corporate actions -> mark -> size -> check risk
+    before the open: decide -> corporate actions -> mark -> size -> check risk
     at the open: fill          at the close: mark
 
 As production does it: decided five minutes before the open on what was known then, filled at the open, marked at the
@@ -10,7 +10,7 @@ or the strategy thinks otherwise. Approvals count as given: nobody can be asked 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -20,16 +20,15 @@ from domain.backtest import (
     BacktestState,
     DecisionEntry,
     Mark,
+    Noted,
     OrderEnd,
     OrderEntry,
 )
 from domain.backtest_data import BacktestData
 from domain.config import TradingConfig
-from domain.decision_pass import PassInputs, decide_all
 from domain.decisions import (
     Action,
     Assessment,
-    DecisionRecord,
     Layer,
     Portfolio,
     Recommendation,
@@ -38,24 +37,23 @@ from domain.decisions import (
     TradingState,
 )
 from domain.documents import NEW_YORK
+from domain.entries import EarningsCalendar, Entry
 from domain.market import Session
 from domain.risk import decide_risk
 from domain.simulated_account import SimulatedAccount
 from domain.simulated_guard import Guard
 from domain.simulated_market import fill_at_open
+from domain.simulated_pass import Decided, Decider, Observer
 from domain.sizing import size
+from domain.surroundings import SeenMarket, everything
 
 PRE_OPEN = timedelta(minutes=5)
 """Orders of a session are planned this long before its open, on what was known then."""
-MARKET_SESSIONS = 61
-"""Bars that a decision may see: sixty daily returns."""
 CITED = 3
 """Documents that are named with a decision."""
 ZERO = Decimal(0)
 
 Progress = Callable[[int], None]
-Observer = Callable[[Recommendation, DecisionRecord], None]
-"""Is shown everything that is decided, also what changed nothing."""
 
 
 class Simulation:
@@ -72,19 +70,23 @@ class Simulation:
     ) -> None:
         found = state or BacktestState(cash=request.opening_cash)
         self._data, self._request = data, request
-        self._code_version = code_version
-        self._observe = observe
         self._account = SimulatedAccount(found.cash, dict(found.positions), found.trades)
+        self._decider = Decider(
+            data, self._account, found.actions, code_version=code_version, observe=observe, noted=request.noted
+        )
         self._guard = Guard(request, data, self._account, found.protection)
         self._done, self._assessed = found.sessions_done, found.assessed
-        self._actions = dict(found.actions)
         self._peak, self._prior_close = found.peak_equity, found.prior_close_equity
         self._working, self._orders = list(found.working), list(found.orders)
         self._decisions, self._marks = list(found.decisions), list(found.marks)
+        equity = [request.opening_cash, *(mark.equity for mark in self._marks)]
+        self._returns = [_change(before, after) for before, after in pairwise(equity)]
 
     def run(self, until: int | None = None, *, progress: Progress | None = None) -> BacktestState:
         """Play the sessions that are left, or those up to a number; the state can be gone on from."""
         last = len(self._data.sessions) if until is None else min(until, len(self._data.sessions))
+        ahead = [session.opens_at - PRE_OPEN for session in self._data.sessions[self._done : last]]
+        self._decider.foresee(self._done, ahead, self._config)
         for index in range(self._done, last):
             self._play(self._data.sessions[index])
             self._done = index + 1
@@ -94,7 +96,7 @@ class Simulation:
             sessions_done=self._done,
             cash=self._account.cash,
             positions=dict(sorted(self._account.positions.items())),
-            actions=dict(sorted(self._actions.items())),
+            actions=self._decider.actions,
             peak_equity=self._peak,
             prior_close_equity=self._prior_close,
             working=tuple(self._working),
@@ -109,78 +111,58 @@ class Simulation:
     def _play(self, session: Session) -> None:
         before = session.opens_at - PRE_OPEN
         self._account.traded = ZERO
-        found = self._decide(before)
-        assessments = {one.symbol: one.assessment for one in found}
+        decided = self._decide(before)
         split = self._account.apply(self._data.actions.get(session.date, ()))
         self._guard.split(split)
         self._mark(before)
         self._guard.before_open(self._done, before, self._prior_close, self._peak)
-        self._withdraw(found, split.keys(), before)
-        self._working += self._guard.exits(before, assessments, {order.symbol for order in self._working})
-        self._plan(found, before)
+        self._withdraw(decided, split.keys(), before)
+        busy = {order.symbol for order in self._working}
+        self._working += self._guard.exits(session, before, decided.assessments, busy)
+        self._plan(decided.recommendations, before)
         self._fill(session)
-        self._orders += self._guard.during(session, before, assessments)
+        self._orders += self._guard.during(session, before, decided.assessments)
         self._mark(session.closes_at)
         self._account.write_off(lambda symbol: self._data.traded_on(symbol, session.date), session)
         prior, peak = self._prior_close, self._peak
         self._close(session)
-        self._guard.end_session(self._done, session, prior, peak, self._returns())
+        self._guard.end_session(self._done, session, prior, peak, self._returns)
 
     @property
     def _config(self) -> TradingConfig:
         return self._guard.config
 
-    def _returns(self) -> list[float]:
-        equity = [self._request.opening_cash, *(mark.equity for mark in self._marks)]
-        return [float(after / before - 1) for before, after in pairwise(equity)]
-
     # -- deciding -----------------------------------------------------------------------------------------------------
 
-    def _decide(self, as_of: datetime) -> list[Recommendation]:
-        """Assess every company of which anything was known, and note what changed."""
-        signals = self._config.signals
-        symbols = self._data.universe(as_of, signals, [holding.symbol for holding in self._account.held])
-        evidence = {symbol: self._data.evidence_at(symbol, as_of, signals) for symbol in symbols}
-        dates = self._data.session_dates_at(as_of)
-        decided = decide_all(
-            symbols,
-            as_of,
-            PassInputs(
-                config=self._config,
-                session_dates=dates,
-                evidence=evidence,
-                others=self._data.others_at(evidence, as_of, signals),
-                windows=self._data.windows_at(symbols, as_of, MARKET_SESSIONS),
-                previous=self._actions,
-                positions={symbol: self._account.view(symbol, as_of, dates) for symbol in symbols},
-            ),
-            code_version=self._code_version,
-        )
-        if self._observe is not None:
-            for recommendation, record in decided:
-                self._observe(recommendation, record)
-        found = [recommendation for recommendation, _ in decided]
-        for one in found:
-            if one.action is not one.previous_action:
-                self._decisions.append(decision_entry(one))
-            self._actions[one.symbol] = one.action
-        self._assessed += len(found)
-        return found
+    def _decide(self, as_of: datetime) -> Decided:
+        """Decide about every company of which anything was known, and note what changed."""
+        decided = self._decider.decide(self._done, as_of, self._config)
+        self._decisions += [decision_entry(one) for one in decided.recommendations if self._is_noted(one)]
+        self._assessed += decided.assessed
+        return decided
 
-    def _withdraw(self, found: Sequence[Recommendation], split: Collection[str], as_of: datetime) -> None:
-        """End what is left of orders that the strategy would not place any more, or whose shares were split."""
-        actions = {one.symbol: one.action for one in found}
-        day = as_of.astimezone(NEW_YORK).date()
+    def _is_noted(self, one: Recommendation) -> bool:
+        traded = one.action in (Action.BUY, Action.SELL)
+        return one.action is not one.previous_action and (traded or self._request.noted is Noted.CHANGES)
+
+    def _withdraw(self, decided: Decided, split: Collection[str], as_of: datetime) -> None:
+        """End what is left of orders that would not be placed any more, or whose shares were split."""
+        if not self._working:
+            return
+        day, kept = as_of.astimezone(NEW_YORK).date(), []
+        earnings, rules = self._earnings(as_of), self._config.entries
         for order in self._working:
-            action = actions.get(order.symbol, Action.NONE)
+            action = decided.actions(order.symbol)
             if order.side is Side.SELL:
                 wanted = action is Action.SELL
             else:
                 wanted = action in (Action.BUY, Action.HOLD) and self._data.is_member(order.symbol, day)
-            if not wanted or order.symbol in split:
+                wanted = wanted and all(gate.passed for gate in earnings.gates(order.symbol, rules))
+            if wanted and order.symbol not in split:
+                kept.append(order)
+            else:
                 self._orders.append(order.model_copy(update={"end": OrderEnd.EXPIRED}))
-        ended = {order.intent_id for order in self._orders}
-        self._working = [order for order in self._working if order.intent_id not in ended]
+        self._working = kept
 
     def _plan(self, found: Sequence[Recommendation], as_of: datetime) -> None:
         """Size what is recommended, and check it against every limit with everything under way counted."""
@@ -191,23 +173,41 @@ class Simulation:
             for one in found
             if one.symbol not in busy and (one.action is not Action.BUY or self._data.is_member(one.symbol, day))
         }
+        if not any(one.action in (Action.BUY, Action.SELL) for one in wanted.values()):
+            return
+        account = self._portfolio(as_of, ())
+        earnings = self._earnings(as_of)
+        around = SeenMarket(self._data.bars, self._data.sectors, as_of=as_of, config=self._config, earnings=earnings)
         intents = size(
             list(wanted.values()),
-            self._portfolio(as_of, ()),
+            account,
             config=self._config,
             state=TradingState.ACTIVE,
             as_of=as_of,
+            around=around,
         )
+        groups = around.groups(everything(account, intents)) if intents else {}
         placed = []
         for intent in intents:
             others = [other for other in intents if other is not intent]
-            judged = self._judge(intent, others, wanted[intent.recommendation_id].assessment, as_of)
+            assessment = wanted[intent.recommendation_id].assessment
+            judged = self._judge(intent, others, assessment, groups, earnings.entry(intent.symbol), as_of)
             placed.append(self._guard.admit(judged))
         self._orders += [order for order in placed if order.end is not None]
         self._working += [order for order in placed if order.end is None]
 
+    def _earnings(self, as_of: datetime) -> EarningsCalendar:
+        """The reports that are known before the session under way opens."""
+        return self._data.earnings_at(self._data.sessions[self._done].date, as_of)
+
     def _judge(
-        self, intent: SizedIntent, others: Sequence[SizedIntent], assessment: Assessment, as_of: datetime
+        self,
+        intent: SizedIntent,
+        others: Sequence[SizedIntent],
+        assessment: Assessment,
+        groups: Mapping[str, tuple[str, str]],
+        entry: Entry,
+        as_of: datetime,
     ) -> OrderEntry:
         verdict = decide_risk(
             intent,
@@ -217,6 +217,8 @@ class Simulation:
             average_dollar_volume=assessment.average_dollar_volume,
             config=self._config,
             as_of=as_of,
+            groups=groups,
+            entry=entry,
         )
         return OrderEntry(
             intent_id=intent.intent_id,
@@ -261,6 +263,8 @@ class Simulation:
     # -- the market ---------------------------------------------------------------------------------------------------
 
     def _fill(self, session: Session) -> None:
+        if not self._working:
+            return
         after = fill_at_open(
             self._working,
             self._account,
@@ -278,6 +282,7 @@ class Simulation:
 
     def _close(self, session: Session) -> None:
         held, equity = self._account.held, self._account.equity
+        self._returns.append(_change(self._marks[-1].equity if self._marks else self._request.opening_cash, equity))
         self._prior_close = equity
         self._peak = equity if self._peak is None else max(self._peak, equity)
         self._marks.append(
@@ -291,6 +296,10 @@ class Simulation:
                 traded=self._account.traded,
             )
         )
+
+
+def _change(before: Decimal, after: Decimal) -> float:
+    return float(after / before - 1)
 
 
 def decision_entry(one: Recommendation) -> DecisionEntry:

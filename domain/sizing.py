@@ -1,19 +1,21 @@
-"""From recommendations to sized intents: volatility-scaled weights, shared limits, exact quantities.
+"""From recommendations to sized intents: bounded weights, shared limits, exact quantities.
 
 Increases that share a limit are scaled in proportion, never served first come first: relabelling the symbols changes
 nothing. Everything after the wanted weight is computed in exact fractions. Formulas: quantitative specification,
-section 3; the fractional-Kelly and stop-distance bounds join `wanted_weight` when their inputs exist.
+section 3, with the weight in `domain.weights` and the gate in `domain.allocation`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from typing import Protocol
 
+from domain.allocation import Allocation, AllocationLimits, Exposure, allocate
 from domain.config import SizingConfig, TradingConfig
 from domain.decisions import (
     Action,
@@ -28,6 +30,41 @@ from domain.decisions import (
 )
 from domain.ids import digest
 from domain.portfolio import as_decimal, product
+from domain.reserve import buckets
+from domain.stops import stop_distance
+from domain.weights import PositionWeight, WeightBound, position_weight
+
+
+class Surroundings(Protocol):
+    """What sizing must know of the market besides the recommendations. Asked only where something is to be bought."""
+
+    def average_range(self, symbol: str) -> float | None:
+        """Average true range at the last close known, in dollars a share of the day; None: unknown."""
+        ...
+
+    def groups(self, symbols: Sequence[str]) -> Mapping[str, tuple[str, str]]:
+        """Sector and cluster of each symbol. What belongs to none has one of its own."""
+        ...
+
+    def entry_gates(self, symbol: str) -> Sequence[Gate]:
+        """What the calendar says of an entry; nothing is asked for what risk would deny."""
+        ...
+
+
+class Alone:
+    """Nothing is known of the market: no position has a stop, and every symbol stands alone."""
+
+    def average_range(self, symbol: str) -> float | None:
+        return None
+
+    def groups(self, symbols: Sequence[str]) -> Mapping[str, tuple[str, str]]:
+        return {symbol: (symbol, symbol) for symbol in symbols}
+
+    def entry_gates(self, symbol: str) -> Sequence[Gate]:
+        return ()
+
+
+ALONE = Alone()
 
 
 def volatility_weight(daily_volatility: float, config: SizingConfig) -> float:
@@ -38,15 +75,31 @@ def volatility_weight(daily_volatility: float, config: SizingConfig) -> float:
     return each / (daily_volatility * math.sqrt(config.sessions_per_year))
 
 
-def conviction_scale(conviction: float) -> float:
-    """Give min(1, 2c): half conviction is enough for a full position."""
-    return min(1.0, 2.0 * conviction)
-
-
-def wanted_weight(assessment: Assessment, config: SizingConfig) -> float:
-    """Give w = min(w_vol min(1, 2c), name cap), the share of equity a position should have on its own."""
-    weight = volatility_weight(assessment.daily_volatility, config) * conviction_scale(assessment.conviction)
+def weight_without_edge(assessment: Assessment, config: SizingConfig) -> float:
+    """Give min(w_vol min(1, 2c), name cap): what costs are estimated for, before the edge and its cost bound it too."""
+    weight = volatility_weight(assessment.daily_volatility, config) * min(1.0, 2.0 * assessment.conviction)
     return min(weight, float(config.name_cap))
+
+
+def wanted_weight(one: Recommendation, price: Decimal, config: TradingConfig, around: Surroundings) -> PositionWeight:
+    """Give w, the share of equity a position should have on its own, with every bound that was looked at.
+
+    The stop term takes part where positions have stops and the average true range is known.
+    """
+    assessment, distance = one.assessment, None
+    if config.protection.stops is not None and (atr := around.average_range(one.symbol)) is not None:
+        distance = stop_distance(price, atr, config.protection.stops)
+    return position_weight(
+        volatility_weight=volatility_weight(assessment.daily_volatility, config.sizing),
+        conviction=assessment.conviction,
+        edge_bp=one.edge_bp,
+        cost_bp=one.cost_bp,
+        daily_volatility=assessment.daily_volatility,
+        horizon_td=assessment.horizon_td,
+        stop_distance=distance,
+        name_cap=config.sizing.name_cap,
+        rules=config.weights,
+    )
 
 
 def intent_id(recommendation_id: str, symbol: str, side: Side) -> str:
@@ -61,12 +114,14 @@ def size(
     config: TradingConfig,
     state: TradingState,
     as_of: datetime,
+    around: Surroundings = ALONE,
 ) -> tuple[SizedIntent, ...]:
     """Turn the recommendations of one tick into intents: sells first, then by symbol.
 
     A sell is a full exit of what is held and not already being sold. A buy fills the gap between the wanted weight
-    and what is held or being bought; gaps within the rebalance band of an existing position are left alone. Buys are
-    cut to the name cap, then all of them scaled to the gross cap and to the cash above max(reserve, cash floor), then
+    and what is held or being bought; gaps within the rebalance band of an existing position are left alone, and so is
+    what may not be entered because of an earnings report, or is as large as its market bears already. Buys are
+    scaled together to the caps on name, cluster, sector and gross and to the cash above max(reserve, cash floor), then
     floored to the quantity step. Cash that sells will free is not counted. What falls below the smallest order is
     dropped. Of several recommendations on a symbol the latest counts; those made after `as_of` are not looked at.
     Paused trading gives sells only, halted trading nothing.
@@ -79,8 +134,8 @@ def size(
     sells = tuple(intent for intent in exits if intent is not None)
     if state is not TradingState.ACTIVE or portfolio.equity <= 0:
         return sells
-    asked = [_ask(one, held.get(one.symbol), portfolio, config.sizing) for one in latest if one.action is Action.BUY]
-    return sells + _openings([one for one in asked if one is not None], portfolio, config.sizing, as_of)
+    asked = [_ask(one, held.get(one.symbol), portfolio, config, around) for one in latest if one.action is Action.BUY]
+    return sells + _openings([one for one in asked if one is not None], portfolio, config, around, as_of)
 
 
 def _latest(recommendations: Sequence[Recommendation], as_of: datetime) -> tuple[Recommendation, ...]:
@@ -124,11 +179,13 @@ class _Ask:
     there: Fraction
     """Dollars held or being bought."""
     amount: Fraction
-    """Dollars to add, within the name cap."""
+    """Dollars to add, within the name cap and the volume of its market."""
     gates: tuple[Gate, ...]
 
 
-def _ask(one: Recommendation, holding: Holding | None, portfolio: Portfolio, config: SizingConfig) -> _Ask | None:
+def _ask(
+    one: Recommendation, holding: Holding | None, portfolio: Portfolio, config: TradingConfig, around: Surroundings
+) -> _Ask | None:
     """Find the gap to the wanted weight; None where there is nothing to add."""
     price = holding.last_price if holding is not None else as_decimal(one.assessment.last_close)
     if price <= 0 or portfolio.open_sells.get(one.symbol, Decimal(0)) > 0:
@@ -137,64 +194,105 @@ def _ask(one: Recommendation, holding: Holding | None, portfolio: Portfolio, con
     there = Fraction(portfolio.open_buys.get(one.symbol, Decimal(0)))
     if holding is not None:
         there += Fraction(holding.quantity) * Fraction(price)
-    by_volatility = volatility_weight(one.assessment.daily_volatility, config)
-    scale = conviction_scale(one.assessment.conviction)
-    uncapped = by_volatility * scale
-    cap = Fraction(config.name_cap)
-    target = min(Fraction(wanted_weight(one.assessment, config)), cap) * equity  # a float cap may lie above the exact
-    gap = target - there
-    if gap <= 0 or (there > 0 and gap <= Fraction(config.rebalance_band) * target):
+    for known in (ALONE, around):  # the first is cheap, and its weight is never the smaller one
+        wanted = wanted_weight(one, price, config, known)
+        target = wanted.weight * equity
+        gap = target - there
+        if gap <= 0 or (there > 0 and gap <= Fraction(config.sizing.rebalance_band) * target):
+            return None
+    room = Fraction(config.entries.max_position_adv) * _dollar_volume(one) - there
+    if room <= 0 or not all(gate.passed for gate in around.entry_gates(one.symbol)):
         return None
-    gates = (
-        Gate(name="volatility_target", value=_share(by_volatility), limit=_share(by_volatility), passed=True),
-        Gate(name="conviction", value=_share(scale), limit="1", passed=scale >= 1.0),
-        Gate(name="name_cap", value=_share(uncapped), limit=str(config.name_cap), passed=Fraction(uncapped) <= cap),
-    )
-    return _Ask(recommendation=one, price=price, there=there, amount=gap, gates=gates)
+    volume = Gate(name="position_volume", value=_share(there + gap), limit=_share(there + room), passed=gap <= room)
+    return _Ask(recommendation=one, price=price, there=there, amount=min(gap, room), gates=(*_gates_of(wanted), volume))
+
+
+def _dollar_volume(one: Recommendation) -> Fraction:
+    """The average of 20 sessions, in dollars; what is no finite number counts as no volume."""
+    volume = one.assessment.average_dollar_volume
+    return Fraction(volume) if math.isfinite(volume) else Fraction(0)
+
+
+def _gates_of(wanted: PositionWeight) -> tuple[Gate, ...]:
+    """Each bound on the weight beside the weight that the others allow."""
+    found = []
+    for term in wanted.terms:
+        others = min(other.weight for other in wanted.terms if other is not term)
+        found.append(
+            Gate(
+                name=_GATES[term.bound],
+                value=_share(others),
+                limit=_share(term.weight),
+                passed=others <= term.weight,
+            )
+        )
+    return tuple(found)
+
+
+_GATES = {
+    WeightBound.VOLATILITY: "volatility_target",
+    WeightBound.KELLY: "kelly",
+    WeightBound.STOP: "stop_distance",
+    WeightBound.NAME_CAP: "name_cap",
+}
 
 
 def _openings(
-    asks: Sequence[_Ask], portfolio: Portfolio, config: SizingConfig, as_of: datetime
+    asks: Sequence[_Ask], portfolio: Portfolio, config: TradingConfig, around: Surroundings, as_of: datetime
 ) -> tuple[SizedIntent, ...]:
     """Scale the increases to what they share, in proportion, and make intents of what is left."""
-    equity = Fraction(portfolio.equity)
-    reserved = sum((Fraction(amount) for amount in portfolio.open_buys.values()), Fraction(0))
-    invested = sum((abs(Fraction(one.quantity) * Fraction(one.last_price)) for one in portfolio.holdings), Fraction(0))
-    asked = sum((one.amount for one in asks), Fraction(0))
-    gross_room = Fraction(config.gross_cap) * equity - invested - reserved
-    gross_scale = _scale(asked, gross_room)
-    kept = asked * gross_scale
-    floor = max(Fraction(portfolio.reserve), Fraction(config.cash_floor) * equity)
-    cash = Fraction(portfolio.cash) - reserved
-    cash_scale = _scale(kept, cash - floor)
-    shared = (
-        Gate(
-            name="gross_cap",
-            value=_share((invested + reserved + asked) / equity),
-            limit=str(config.gross_cap),
-            passed=gross_scale == 1,
-        ),
-        Gate(
-            name="cash_floor",
-            value=_share((cash - kept) / equity),
-            limit=_share(floor / equity),
-            passed=cash_scale == 1,
-        ),
-    )
-    scale = gross_scale * cash_scale
-    intents = (_opening(one, one.amount * scale, shared, equity, config, as_of) for one in asks)
+    if not asks:
+        return ()
+    increases = {ask.recommendation.symbol: ask.amount for ask in asks}
+    there = _there(portfolio)
+    groups = around.groups(sorted(increases.keys() | there.keys()))
+
+    def exposures(amounts: Mapping[str, Fraction]) -> list[Exposure]:
+        return [
+            Exposure(symbol=symbol, sector=groups[symbol][0], cluster=groups[symbol][1], amount=amount)
+            for symbol, amount in amounts.items()
+        ]
+
+    found = allocate(exposures(increases), exposures(there), _limits(portfolio, config))
+    intents = (_opening(ask, gets, portfolio, config.sizing, as_of) for ask, gets in zip(asks, found, strict=True))
     return tuple(intent for intent in intents if intent is not None)
 
 
-def _scale(asked: Fraction, room: Fraction) -> Fraction:
-    if asked == 0 or asked <= room:
-        return Fraction(1)
-    return max(Fraction(0), room) / asked
+def _there(portfolio: Portfolio) -> dict[str, Fraction]:
+    """Dollars in each symbol: held, and being bought."""
+    found: dict[str, Fraction] = {}
+    for holding in portfolio.holdings:
+        worth = abs(Fraction(holding.quantity) * Fraction(holding.last_price))
+        found[holding.symbol] = found.get(holding.symbol, Fraction(0)) + worth
+    for symbol, amount in portfolio.open_buys.items():
+        found[symbol] = found.get(symbol, Fraction(0)) + Fraction(amount)
+    return found
+
+
+def _limits(portfolio: Portfolio, config: TradingConfig) -> AllocationLimits:
+    sizing = config.sizing
+    reservations = sum(portfolio.open_buys.values(), Decimal(0))
+    cash = buckets(
+        portfolio.cash,
+        equity=portfolio.equity,
+        reserve=portfolio.reserve,
+        cash_floor=sizing.cash_floor,
+        reservations=reservations,
+    )
+    return AllocationLimits(
+        equity=portfolio.equity,
+        name_cap=sizing.name_cap,
+        cluster_cap=config.caps.cluster_cap,
+        sector_cap=config.caps.sector_cap,
+        gross_cap=sizing.gross_cap,
+        deployable=cash.deployable,
+    )
 
 
 def _opening(
-    ask: _Ask, amount: Fraction, shared: tuple[Gate, ...], equity: Fraction, config: SizingConfig, as_of: datetime
+    ask: _Ask, gets: Allocation, portfolio: Portfolio, config: SizingConfig, as_of: datetime
 ) -> SizedIntent | None:
+    amount, equity = gets.amount, Fraction(portfolio.equity)
     quantity = floor_to_step(amount / Fraction(ask.price), config.step)
     notional = product(quantity, ask.price)
     smallest = config.smallest_order
@@ -218,10 +316,15 @@ def _opening(
         reference_price=ask.price,
         notional=notional,
         target_weight=float((ask.there + Fraction(notional)) / equity),
-        clamps=(*ask.gates, *shared, whole, least),
+        clamps=(*ask.gates, *(_named(gate) for gate in gets.gates), whole, least),
         as_of=as_of,
         reason=_reason(one),
     )
+
+
+def _named(gate: Gate) -> Gate:
+    """The cap on a name bounds the weight and, with what is there, the room: the second has a name of its own."""
+    return gate.model_copy(update={"name": "name_room"}) if gate.name == "name_cap" else gate
 
 
 def floor_to_step(quantity: Fraction, step: Decimal) -> Decimal:

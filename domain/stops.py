@@ -189,6 +189,26 @@ def advance(
     return after, None
 
 
+def at_price(state: StopState, price: Decimal, rules: StopRules) -> tuple[StopState, StopEvent | None]:
+    """Judge one price seen in the session: the stop, then the target. The bar is still to be judged at its close.
+
+    Raises:
+        InvalidInput: the stop was hit before, or the price is not finite and positive.
+    """
+    if state.closed:
+        raise InvalidInput("STOP_ALREADY_HIT", "Open a new stop for a new position.")
+    if not (price.is_finite() and price > 0):
+        raise InvalidInput("PRICE_NOT_POSITIVE", price=price)
+    if price <= state.stop:
+        hit = StopEvent(kind=StopKind.STOP, price=price, level=state.stop, share=Decimal(1))
+        return state.model_copy(update={"closed": True}), hit
+    target = state.at_gain(rules.scale_out_r)
+    if not state.scaled_out and price >= target:
+        reached = StopEvent(kind=StopKind.SCALE_OUT, price=price, level=target, share=rules.scale_out_share)
+        return state.model_copy(update={"scaled_out": True}), reached
+    return state, None
+
+
 def time_is_up(state: StopState, rules: StopRules) -> bool:
     """Tell whether 1.5 H sessions have passed without a close at +.5 R; a position that was scaled out had its gain."""
     if state.scaled_out or state.highest_close >= state.at_gain(rules.time_stop_r):

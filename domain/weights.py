@@ -54,13 +54,13 @@ def position_weight(
     cost_bp: float,
     daily_volatility: float,
     horizon_td: float,
-    stop_distance: Fraction,
+    stop_distance: Fraction | None,
     name_cap: Decimal,
     rules: WeightRules,
 ) -> PositionWeight:
     """Give the share of equity a long position should have, exactly the smallest of its bounds.
 
-    What is not known allows nothing: without a volatility the Kelly term is 0, without a stop the stop term is.
+    What is not known allows nothing: without a volatility the Kelly term is 0.
 
     Args:
         volatility_weight: w_vol, the share of equity that meets the volatility target; 0 where volatility is unknown.
@@ -68,7 +68,8 @@ def position_weight(
         edge_bp, cost_bp: expected gain over the horizon and cost of the round trip, in basis points of the price.
         daily_volatility: standard deviation of daily log returns; sd_H^2 is its square times the horizon.
         horizon_td: H in trading days.
-        stop_distance: way to the initial stop as a share of the price; not in (0, 1) means that no stop fits.
+        stop_distance: way to the initial stop as a share of the price; not in (0, 1) means that no stop fits, None that
+            the position has none and that the term is left out.
         name_cap: largest share of equity in one name.
 
     Raises:
@@ -85,10 +86,11 @@ def position_weight(
         if not math.isfinite(number) or (name in numbers and number < 0):
             raise InvalidInput("WEIGHT_INPUT_INVALID", field=name, found=number)
     conviction_scale = min(1.0, conviction / rules.full_conviction)
+    by_stop = () if stop_distance is None else (WeightTerm(WeightBound.STOP, _by_stop(stop_distance, rules)),)
     terms = (
         WeightTerm(WeightBound.VOLATILITY, Fraction(volatility_weight * conviction_scale)),
         WeightTerm(WeightBound.KELLY, _kelly(edge_bp - cost_bp, daily_volatility, horizon_td, rules)),
-        WeightTerm(WeightBound.STOP, _by_stop(stop_distance, rules)),
+        *by_stop,
         WeightTerm(WeightBound.NAME_CAP, max(Fraction(0), Fraction(name_cap))),
     )
     least = min(terms, key=lambda term: term.weight)

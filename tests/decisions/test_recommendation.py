@@ -22,7 +22,7 @@ from domain.decisions import (
 from domain.errors import InvalidInput
 from domain.recommendation import cost_bp, edge_bp, recommend, reconfigured, record_hash, replay
 from domain.signals import assess
-from domain.sizing import wanted_weight
+from domain.sizing import weight_without_edge
 
 from .builders import AS_OF, PROPERTY, SESSIONS, assessment, evidence_lists, item, window, windows
 
@@ -189,7 +189,7 @@ def test_edge_and_cost_when_computed_by_hand_then_they_agree() -> None:
     judged = assessment(score=0.3, conviction=0.3, daily_volatility=0.02, horizon_td=9.0)
     assert edge_bp(judged, CONFIG) == pytest.approx(1e4 * 0.02 * 0.02 * 3.0 * 1.5)
     weight = min((0.10 / math.sqrt(10)) / (0.02 * math.sqrt(252)) * 0.6, 0.05)
-    assert wanted_weight(judged, CONFIG.sizing) == pytest.approx(weight)
+    assert weight_without_edge(judged, CONFIG.sizing) == pytest.approx(weight)
     assert cost_bp(judged, CONFIG) == pytest.approx(
         2 * (2.5 + 1e4 * 0.7 * 0.02 * math.sqrt(weight * 100_000 / 100_000_000))
     )

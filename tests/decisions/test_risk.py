@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from domain.config import TradingConfig
 from domain.decisions import Portfolio, RiskCheck, RiskDecision, RiskOutcome, Side, SizedIntent, TradingState
+from domain.entries import EarningsView, Entry
 from domain.risk import CHECKS, decide_risk, denial_of
 
 from .builders import AS_OF, PROPERTY, holding, portfolio
@@ -47,17 +48,34 @@ def check(decision: RiskDecision, code: str) -> RiskCheck:
     return next(one for one in decision.checks if one.code == code)
 
 
+REPORTS = EarningsView(reports=(50,), next_is_known=True)
+LONG_AGO = EarningsView(next_is_known=False, days_since_report=80)
+QUOTE_NEEDED = TradingConfig.model_validate({"entries": {"quote_needed": True}})
+
+
+def quoted(bid: str | None, ask: str | None, **changes: Any) -> Entry:
+    return Entry.model_validate({"bid": bid, "ask": ask, "at_open": False, **changes})
+
+
 CODES = [
     "ORDER_INVALID",
     "TRADING_HALTED",
     "TRADING_PAUSED",
+    "BREAKER_OPEN",
+    "SYMBOL_BEING_LEFT",
     "SELL_EXCEEDS_POSITION",
     "INSUFFICIENT_BUYING_POWER",
     "POSITION_LIMIT_EXCEEDED",
+    "CLUSTER_LIMIT_EXCEEDED",
+    "SECTOR_LIMIT_EXCEEDED",
     "GROSS_LIMIT_EXCEEDED",
     "PARTICIPATION_LIMIT_EXCEEDED",
+    "POSITION_VOLUME_EXCEEDED",
     "PRICE_TOO_LOW",
     "LIQUIDITY_TOO_LOW",
+    "SPREAD_TOO_WIDE",
+    "EARNINGS_BLACKOUT",
+    "EARNINGS_DATE_UNKNOWN",
     "CONVICTION_TOO_LOW",
     "DAILY_LOSS_LIMIT",
     "DRAWDOWN_LIMIT",
@@ -77,7 +95,6 @@ def test_checks_when_outcome_is_any_then_all_are_recorded_in_order(order: SizedI
 def test_buy_when_every_limit_is_kept_then_it_is_allowed_whole() -> None:
     decision = judge()
     assert (decision.outcome, decision.allowed_quantity) == (ALLOW, Decimal(100))
-    assert not decision.needs_approval
     assert denial_of(decision) == ""
 
 
@@ -133,7 +150,6 @@ def test_sell_when_every_limit_on_openings_is_broken_then_it_still_passes() -> N
     )
     decision = judge(intent(SELL, "1", "4"), account, conviction=0.0, average_dollar_volume=0.0)
     assert (decision.outcome, decision.allowed_quantity) == (ALLOW, Decimal(1))
-    assert not decision.needs_approval
 
 
 @pytest.mark.parametrize(("asked", "allowed"), [("99", "99"), ("100", "100"), ("101", "100"), ("4000", "100")])
@@ -215,6 +231,34 @@ def test_buy_when_order_is_around_the_share_of_volume_then_it_is_cut(volume: flo
 
 
 @pytest.mark.parametrize(
+    ("held", "buying", "outcome", "allowed"),
+    [
+        ("0", "0", ALLOW, 50),
+        ("150", "0", ALLOW, 50),
+        ("151", "0", CLAMP, 49),
+        ("0", "8000", CLAMP, 40),
+        ("200", "0", DENY, 0),
+    ],
+)
+def test_buy_when_the_position_is_around_a_tenth_of_a_days_volume_then_it_is_cut_to_it(
+    held: str, buying: str, outcome: RiskOutcome, allowed: int
+) -> None:
+    """A day's volume is $100,000: the position, with what is being bought, may be $10,000."""
+    limits = {"min_adv20": 0, "max_adv_share": 1, "name_cap": 1}
+    config = TradingConfig.model_validate({"limits": limits})
+    account = portfolio(str(100_000 - int(held) * 50), (holding(quantity=held),), open_buys={"ACME": Decimal(buying)})
+    decision = judge(intent(quantity="50"), account, average_dollar_volume=100_000.0, config=config)
+    assert check(decision, "POSITION_VOLUME_EXCEEDED").outcome is outcome
+    assert (decision.outcome, decision.allowed_quantity) == (outcome, Decimal(allowed))
+
+
+def test_sale_when_a_report_is_near_and_the_quote_is_wide_then_it_passes() -> None:
+    account = portfolio("98000", (holding(quantity="40"),))
+    entry = quoted("90", "110", earnings=REPORTS, session=50, real_money=True)
+    assert judge(intent(SELL, "40"), account, entry=entry).outcome is ALLOW
+
+
+@pytest.mark.parametrize(
     ("code", "changes", "outcome"),
     [
         ("PRICE_TOO_LOW", {"order": intent(price="5.01")}, ALLOW),
@@ -235,6 +279,29 @@ def test_buy_when_order_is_around_the_share_of_volume_then_it_is_cut(volume: flo
         ("DRAWDOWN_LIMIT", {"account": portfolio("90001", peak_equity=Decimal(100_000))}, ALLOW),
         ("DRAWDOWN_LIMIT", {"account": portfolio("90000", peak_equity=Decimal(100_000))}, DENY),
         ("DRAWDOWN_LIMIT", {"account": portfolio("89999", peak_equity=Decimal(100_000))}, DENY),
+        ("EARNINGS_BLACKOUT", {"entry": Entry(earnings=REPORTS, session=47)}, ALLOW),
+        ("EARNINGS_BLACKOUT", {"entry": Entry(earnings=REPORTS, session=48)}, DENY),
+        ("EARNINGS_BLACKOUT", {"entry": Entry(earnings=REPORTS, session=51)}, DENY),
+        ("EARNINGS_BLACKOUT", {"entry": Entry(earnings=REPORTS, session=51, at_open=False)}, ALLOW),
+        ("EARNINGS_DATE_UNKNOWN", {"entry": Entry(earnings=LONG_AGO)}, DENY),
+        (
+            "EARNINGS_DATE_UNKNOWN",
+            {"entry": Entry(earnings=LONG_AGO.model_copy(update={"days_since_report": 79}))},
+            ALLOW,
+        ),
+        ("EARNINGS_DATE_UNKNOWN", {}, ALLOW),
+        ("SPREAD_TOO_WIDE", {"entry": quoted("99.85", "100.15")}, ALLOW),
+        ("SPREAD_TOO_WIDE", {"entry": quoted("99.85", "100.16")}, DENY),
+        ("SPREAD_TOO_WIDE", {"entry": quoted("99.85", "100.16", at_open=True)}, ALLOW),
+        ("SPREAD_TOO_WIDE", {"entry": quoted(None, "100.16", real_money=True)}, ALLOW),
+        ("SPREAD_TOO_WIDE", {"entry": quoted(None, "100.16", real_money=True), "config": QUOTE_NEEDED}, DENY),
+        ("SPREAD_TOO_WIDE", {"entry": quoted("0", "100.16", real_money=True), "config": QUOTE_NEEDED}, DENY),
+        ("SPREAD_TOO_WIDE", {"entry": quoted(None, None), "config": QUOTE_NEEDED}, ALLOW),
+        (
+            "SPREAD_TOO_WIDE",
+            {"entry": quoted(None, None, real_money=True, at_open=True), "config": QUOTE_NEEDED},
+            ALLOW,
+        ),
         ("ORDER_TOO_SMALL", {"order": intent(quantity="1", price="100.01")}, ALLOW),
         ("ORDER_TOO_SMALL", {"order": intent(quantity="1", price="100")}, ALLOW),
         ("ORDER_TOO_SMALL", {"order": intent(quantity="1", price="99.99")}, DENY),
@@ -251,7 +318,6 @@ def test_buy_when_a_value_is_around_its_limit_then_the_check_decides(
     assert check(decision, code).outcome is outcome
     if outcome is DENY:
         assert (decision.outcome, decision.allowed_quantity) == (DENY, Decimal(0))
-        assert not decision.needs_approval
         assert denial_of(decision)
 
 
@@ -262,21 +328,6 @@ def test_buy_when_cuts_leave_too_little_then_it_is_denied() -> None:
     assert check(decision, "ORDER_TOO_SMALL").outcome is DENY
     assert decision.allowed_quantity == 0
     assert denial_of(decision).startswith("ORDER_TOO_SMALL: value=50")
-
-
-@pytest.mark.parametrize(("limit", "asks"), [("5001", False), ("5000", False), ("4999.99", True)])
-def test_approval_when_notional_is_around_the_threshold_then_more_needs_a_person(limit: str, asks: bool) -> None:
-    config = TradingConfig.model_validate({"approval": {"notional_above": limit}})
-    decision = judge(config=config)
-    assert decision.needs_approval is asks
-    assert decision.approval_reason == (f"NOTIONAL_ABOVE_THRESHOLD: notional=5000.00, limit={limit}" if asks else "")
-    account = portfolio("0", (holding(quantity="100"),))
-    assert not judge(intent(SELL), account, config=config).needs_approval
-
-
-def test_approval_when_the_order_is_cut_then_the_allowed_notional_counts() -> None:
-    config = TradingConfig.model_validate({"approval": {"notional_above": 5000}})
-    assert not judge(intent(quantity="150"), config=config).needs_approval
 
 
 def test_decision_when_asked_again_then_its_id_is_the_same() -> None:
@@ -351,3 +402,36 @@ def test_decision_when_another_order_is_pending_then_no_more_is_allowed(
     busier = account.model_copy(update={"open_buys": {**account.open_buys, "Y": account.open_buys["Y"] + pending}})
     order = intent(quantity=str(quantity))
     assert judge(order, busier).allowed_quantity <= judge(order, account).allowed_quantity
+
+
+@pytest.mark.parametrize(
+    ("groups", "code", "allowed"),
+    [
+        ({"ACME": ("tech", "A"), "BETA": ("tech", "B")}, "SECTOR_LIMIT_EXCEEDED", 60),
+        ({"ACME": ("tech", "A"), "BETA": ("bank", "A")}, "CLUSTER_LIMIT_EXCEEDED", 0),
+        ({"ACME": ("tech", "A"), "BETA": ("bank", "B")}, "", 100),
+        ({}, "", 100),
+    ],
+)
+def test_buy_when_its_group_is_nearly_full_then_it_is_cut_to_the_room(
+    groups: dict[str, tuple[str, str]], code: str, allowed: int
+) -> None:
+    """$22,000 of $100,000 are in the other symbol: a sector may hold $25,000, a cluster $15,000."""
+    account = portfolio("78000", (holding("BETA", quantity="440"),))
+    decision = judge(account=account, groups=groups)
+    assert decision.allowed_quantity == allowed
+    cut = [one.code for one in decision.checks if one.outcome is not ALLOW]
+    assert cut == ([code] if code else [])
+
+
+def test_buy_when_a_breaker_is_open_then_it_is_denied_and_a_sale_is_not() -> None:
+    account = portfolio("98000", (holding(quantity="40"),))
+    assert denial_of(judge(entry_size=Decimal(0))).startswith("BREAKER_OPEN")
+    assert judge(intent(SELL, quantity="10"), account, entry_size=Decimal(0)).outcome is ALLOW
+    assert judge(entry_size=Decimal("0.25")).outcome is ALLOW
+
+
+def test_buy_when_its_symbol_is_being_left_then_it_is_denied_and_a_sale_is_not() -> None:
+    account = portfolio("98000", (holding(quantity="40"),))
+    assert denial_of(judge(leaving="stop due")).startswith("SYMBOL_BEING_LEFT: value=stop due")
+    assert judge(intent(SELL, quantity="10"), account, leaving="stop due").outcome is ALLOW

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from domain.config import Tier, TradingConfig
 from domain.decisions import Action, Gate, Holding, Portfolio, Recommendation, Side, SizedIntent, TradingState
-from domain.sizing import size, volatility_weight, wanted_weight
+from domain.sizing import size, volatility_weight, weight_without_edge
 
 from .builders import AS_OF, PROPERTY, assessment, holding, portfolio
 
@@ -57,10 +58,10 @@ def test_weight_when_computed_by_hand_then_it_agrees() -> None:
     by_volatility = (0.10 / math.sqrt(10)) / (0.06 * math.sqrt(252))
     assert volatility_weight(0.06, CONFIG.sizing) == pytest.approx(by_volatility)
     judged = assessment(daily_volatility=0.06, conviction=0.3)
-    assert wanted_weight(judged, CONFIG.sizing) == pytest.approx(by_volatility * 0.6)
-    assert wanted_weight(assessment(daily_volatility=0.06, conviction=0.9), CONFIG.sizing) == by_volatility
-    assert wanted_weight(assessment(daily_volatility=0.001), CONFIG.sizing) == 0.05
-    assert wanted_weight(assessment(daily_volatility=0.0), CONFIG.sizing) == 0.0
+    assert weight_without_edge(judged, CONFIG.sizing) == pytest.approx(by_volatility * 0.6)
+    assert weight_without_edge(assessment(daily_volatility=0.06, conviction=0.9), CONFIG.sizing) == by_volatility
+    assert weight_without_edge(assessment(daily_volatility=0.001), CONFIG.sizing) == 0.05
+    assert weight_without_edge(assessment(daily_volatility=0.0), CONFIG.sizing) == 0.0
 
 
 def test_buy_when_account_is_empty_then_target_is_floored_to_whole_shares() -> None:
@@ -70,7 +71,7 @@ def test_buy_when_account_is_empty_then_target_is_floored_to_whole_shares() -> N
     assert intent.target_weight == pytest.approx(0.049665)
     assert not clamp(intent, "name_cap").passed
     assert clamp(intent, "gross_cap").passed
-    assert clamp(intent, "cash_floor").passed
+    assert clamp(intent, "deployable_cash").passed
     assert not clamp(intent, "quantity_step").passed
 
 
@@ -194,7 +195,7 @@ def test_buys_when_cash_floor_or_reserve_binds_then_all_are_scaled_alike() -> No
     account = portfolio("22000", others, reserve=Decimal(21_000))
     found = plan(*map(recommendation, symbols), account=account, config=config)
     assert [intent.notional for intent in found] == [Decimal(500)] * 2
-    assert all(not clamp(intent, "cash_floor").passed for intent in found)
+    assert all(not clamp(intent, "deployable_cash").passed for intent in found)
     assert plan(*map(recommendation, symbols), account=portfolio("22000", others, reserve=Decimal(22_000))) == ()
 
 
@@ -202,7 +203,7 @@ def test_buys_when_orders_on_other_symbols_are_open_then_they_use_the_gross_cap(
     account = portfolio(open_buys={"X": Decimal(78_000)})
     found = plan(recommendation("A"), recommendation("B"), account=account)
     assert [intent.notional for intent in found] == [Decimal(1000)] * 2
-    assert all(clamp(intent, "cash_floor").passed for intent in found)
+    assert all(clamp(intent, "deployable_cash").passed for intent in found)
 
 
 def test_buys_when_the_account_is_worth_nothing_then_there_is_no_order() -> None:
@@ -317,3 +318,96 @@ def test_plan_when_trading_is_paused_then_sells_are_those_of_active_trading(
     paused = plan(*recommendations, account=account, config=config, state=TradingState.REDUCING)
     assert paused == tuple(intent for intent in active if intent.side is Side.SELL)
     assert plan(*recommendations, account=account, config=config, state=TradingState.HALTED) == ()
+
+
+class Market:
+    """A market in which some symbols belong together."""
+
+    def __init__(
+        self, groups: dict[str, tuple[str, str]], ranges: dict[str, float] | None = None, closed: Sequence[str] = ()
+    ) -> None:
+        self._groups, self._ranges, self._closed = groups, ranges or {}, closed
+
+    def average_range(self, symbol: str) -> float | None:
+        return self._ranges.get(symbol)
+
+    def groups(self, symbols: Sequence[str]) -> dict[str, tuple[str, str]]:
+        return {symbol: self._groups.get(symbol, (symbol, symbol)) for symbol in symbols}
+
+    def entry_gates(self, symbol: str) -> Sequence[Gate]:
+        return [Gate(name="earnings_blackout", value="", limit="", passed=symbol not in self._closed)]
+
+
+def wanted(count: int) -> list[Recommendation]:
+    return [recommendation(f"S{number:02}") for number in range(count)]
+
+
+def plan_in(market: Market, *recommendations: Recommendation, **options: Any) -> tuple[SizedIntent, ...]:
+    return size(
+        recommendations,
+        options.pop("account", None) or portfolio(),
+        config=options.pop("config", CONFIG),
+        state=TradingState.ACTIVE,
+        as_of=AS_OF,
+        around=market,
+    )
+
+
+def test_buys_when_one_company_is_about_to_report_then_it_is_not_asked_for_and_takes_no_share() -> None:
+    one, other = recommendation("ACME"), recommendation("BOLT")
+    found = plan_in(Market({}, closed=["ACME"]), one, other)
+    assert [intent.symbol for intent in found] == ["BOLT"]
+    assert found == plan_in(Market({}), other)
+
+
+@pytest.mark.parametrize(("held", "quantity"), [("0", 20), ("15", 5), ("19", None), ("20", None)])
+def test_buy_when_its_market_is_thin_then_no_more_is_asked_for_than_a_tenth_of_a_day(
+    held: str, quantity: int | None
+) -> None:
+    account = portfolio(str(100_000 - int(held) * 50), (holding(quantity=held),) if held != "0" else ())
+    found = plan_in(Market({}), recommendation(average_dollar_volume=10_000.0, last_close=50.0), account=account)
+    assert [intent.quantity for intent in found] == ([] if quantity is None else [Decimal(quantity)])
+    if found:
+        assert not clamp(found[0], "position_volume").passed
+
+
+def test_buys_when_they_are_of_one_sector_then_they_share_its_cap() -> None:
+    market = Market({f"S{number:02}": ("tech", f"S{number:02}") for number in range(8)})
+    found = plan_in(market, *wanted(8))
+    assert sum(intent.notional for intent in found) <= Decimal(25_000)
+    assert len({intent.quantity for intent in found}) == 1
+    assert all(not clamp(intent, "sector_cap").passed for intent in found)
+
+
+def test_buys_when_they_move_together_then_they_share_the_cap_of_a_cluster_with_what_is_held() -> None:
+    market = Market({f"S{number:02}": (f"S{number:02}", "S00") for number in range(4)})
+    account = portfolio("95000", (holding("S00", quantity="100"),))
+    found = plan_in(market, *wanted(4)[1:], account=account)
+    assert sum(intent.notional for intent in found) <= Decimal(10_000)
+    assert all(not clamp(intent, "cluster_cap").passed for intent in found)
+
+
+def test_buy_when_its_stop_is_far_then_the_risk_of_the_trade_bounds_it() -> None:
+    (near,) = plan_in(Market({}, {"ACME": 1.0}), recommendation())
+    (far,) = plan_in(Market({}, {"ACME": 4.0}), recommendation())
+    assert near.notional == Decimal(5_000)
+    assert far.quantity == Decimal(41)  # half a percent of $100,000 over a stop $12 away
+    assert not clamp(far, "stop_distance").passed
+    assert plan_in(Market({}, {"ACME": 20.0}), recommendation()) == ()
+
+
+def test_buy_when_the_edge_hardly_pays_its_cost_then_the_kelly_fraction_bounds_it() -> None:
+    thin = recommendation().model_copy(update={"edge_bp": 6.0})
+    (intent,) = plan(thin)
+    assert intent.quantity == Decimal(9)  # .2 x 1 bp / (.02^2 x 10) is .5 % of $100,000, less a hair: floats
+    assert not clamp(intent, "kelly").passed
+    assert plan(recommendation().model_copy(update={"edge_bp": 5.0})) == ()
+
+
+def test_buy_when_what_is_held_is_within_the_band_then_the_market_is_not_asked() -> None:
+    class Silent(Market):
+        def average_range(self, symbol: str) -> float | None:
+            raise AssertionError(symbol)
+
+    account = portfolio("95200", (holding(quantity="96"),))
+    assert plan_in(Silent({}), recommendation(), account=account) == ()

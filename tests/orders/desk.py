@@ -45,7 +45,7 @@ class Desk:
         self.now = FIRST_OPEN
 
     async def open_market(self, price: str = "50") -> None:
-        self.session = self._next_session()
+        self.session = self.next_session()
         self.now = self.session.opens_at
         await self._advance("open", price)
 
@@ -141,7 +141,7 @@ class Desk:
         days = [self.now.date() - timedelta(days=n) for n in range(len(calm.closes), 0, -1)]
         return calm.model_copy(update={"sessions": tuple(day.isoformat() for day in days)})
 
-    def _next_session(self) -> Session:
+    def next_session(self) -> Session:
         opens_at = FIRST_OPEN + timedelta(days=next(DAYS))
         return Session(date=opens_at.date(), opens_at=opens_at, closes_at=opens_at + timedelta(hours=6, minutes=30))
 
