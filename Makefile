@@ -8,10 +8,10 @@ STAMP  := $(VENV)/.installed
 CODE   := domain store activities workflows workers api cli
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types contracts check bench lock clean
+.PHONY: help install demo test conformance chaos lint types contracts check bench lock clean
 
 help: ## Show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(STAMP): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "stonks needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=/path/to/python3.11")'
@@ -33,6 +33,13 @@ demo: $(STAMP) ## Replay a real past fortnight through the whole pipeline
 
 test: $(STAMP) ## Run the whole test suite on real servers
 	$(BIN)/python -m pytest $(ARGS)
+
+conformance: $(STAMP) ## Independent, unmodified clients against the paper broker
+	$(BIN)/python -m tests.conformance.environments build/conformance
+	CONFORMANCE_ENVIRONMENTS=build/conformance $(BIN)/python -m pytest tests/conformance -rs $(ARGS)
+
+chaos: $(STAMP) ## Kill processes and break the broker in the middle of orders [TRIALS=1000 SEED=n MINUTES=m ONLY=trial]
+	$(BIN)/python -m tests.chaos --trials $(or $(TRIALS),100) $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY)) $(if $(IN_FLIGHT),--in-flight $(IN_FLIGHT))
 
 lint: $(STAMP) ## Ruff: style and formatting
 	$(BIN)/ruff check .

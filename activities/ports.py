@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Protocol
 
-from domain.broker import BrokerAccount, BrokerFill, BrokerOrder, BrokerPosition, OrderTicket
+from domain.broker import (
+    BrokerAccount,
+    BrokerActivity,
+    BrokerFill,
+    BrokerOrder,
+    BrokerPosition,
+    MarketDay,
+    OrderChange,
+    OrderTicket,
+    Snapshot,
+)
 from domain.ingestion import DocumentRequest
 from domain.market import Bar, CorporateAction, Session
+from domain.notifications import EmailChannel, FailedWorkflow, OutgoingMessage, SnsChannel, WebhookChannel
 from domain.prompting import ModelReply, ModelRequest
 from domain.research import (
     AssessAllReport,
@@ -29,11 +41,49 @@ class Broker(Protocol):
         """Look an order up by our id; None where the broker never saw it."""
         ...
 
+    async def get(self, broker_order_id: str) -> BrokerOrder: ...
+
     async def place(self, ticket: OrderTicket) -> BrokerOrder: ...
+
+    async def replace(self, broker_order_id: str, change: OrderChange) -> BrokerOrder: ...
 
     async def cancel(self, broker_order_id: str) -> None: ...
 
     async def fills(self, broker_order_id: str, *, since: datetime) -> list[BrokerFill]: ...
+
+    async def account(self) -> BrokerAccount: ...
+
+    async def positions(self) -> list[BrokerPosition]: ...
+
+    async def calendar(self, first: date, last: date) -> list[MarketDay]:
+        """The broker's own sessions, oldest first."""
+        ...
+
+
+class Prices(Protocol):
+    """What a share costs."""
+
+    async def last(self, symbol: str, *, as_of: datetime) -> Decimal | None:
+        """The newest price in dollars a share that was known at an instant; None where there is none."""
+        ...
+
+    async def quote(self, symbol: str) -> Snapshot | None:
+        """What the broker quotes now; None where nobody does."""
+        ...
+
+
+class BrokerBook(Protocol):
+    """What the broker has on its own books: read to compare, never written."""
+
+    async def find(self, client_order_id: str) -> BrokerOrder | None: ...
+
+    async def get(self, broker_order_id: str) -> BrokerOrder: ...
+
+    async def orders(self, *, open_only: bool, after: datetime) -> list[BrokerOrder]:
+        """Orders sent after an instant, legs under their parents."""
+        ...
+
+    async def activities(self, *, since: datetime) -> tuple[list[BrokerFill], list[BrokerActivity]]: ...
 
     async def account(self) -> BrokerAccount: ...
 
@@ -96,13 +146,23 @@ class Flows(Protocol):
 
     async def ensure_engine(self) -> None: ...
 
+    async def ensure_notifications(self) -> None:
+        """Have the outbox read for people, where nobody does."""
+        ...
+
     async def tick_engine(self, request: TickRequest) -> TickReport: ...
 
     async def refresh_order(self, intent_id: str, request: RefreshRequest) -> RefreshReport | None:
         """Bring an order to rest; None when its workflow has ended."""
         ...
 
-    async def decide_order(self, intent_id: str, decision: ApprovalDecision) -> None: ...
+    async def decide_order(self, intent_id: str, decision: ApprovalDecision) -> bool:
+        """Decide on an order that waits for people; False where the decision was refused."""
+        ...
+
+    async def order_changed(self, intent_id: str) -> bool:
+        """Have an order looked at now; False when its workflow has ended or never was."""
+        ...
 
 
 class ModelServer(Protocol):
@@ -117,4 +177,20 @@ class ModelServer(Protocol):
 
     async def chat(self, request: ModelRequest, *, on_progress: Callable[[int], None] | None = None) -> ModelReply:
         """Ask, and wait for the whole answer; `on_progress` is told the characters that have come so far."""
+        ...
+
+
+class FailedWorkflows(Protocol):
+    """Workflows that gave up, as Temporal lists them."""
+
+    async def failed_since(self, instant: datetime, *, limit: int) -> list[FailedWorkflow]: ...
+
+
+class Messenger(Protocol):
+    """A way to people. Errors: `VendorUnavailable` also where nobody knows whether the message arrived."""
+
+    async def send(
+        self, channel: EmailChannel | SnsChannel | WebhookChannel, message: OutgoingMessage, *, now: datetime
+    ) -> str:
+        """Hand a message over; returns what the receiver calls it, or what it said of a part of the recipients."""
         ...

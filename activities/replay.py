@@ -28,7 +28,7 @@ from domain.research import AssessAllReport, AssessAllRequest
 from domain.sources import FileSourceConfig
 from domain.trading import ApprovalDecision, OrderState, RefreshRequest, TickReport, TickRequest
 from domain.universe import SymbolSpan, describe_universe
-from store import config, orders, registry, replays, sources
+from store import approvals, config, orders, registry, replays, sources
 from store.database import Database, insert_new
 from store.objects import ObjectStore
 from store.tables.market import CorporateActionRow
@@ -127,7 +127,7 @@ class ReplayActivities:
         while True:
             async with self._database.transaction() as session:
                 intents = await orders.open_intents(session)
-                pending = {row.intent_id: row for row in await orders.list_approvals(session, limit=10_000)}
+                pending = {row.intent_id: row for row in await approvals.list_by_status(session, limit=10_000)}
             waiting, moving = 0, 0
             for intent in intents:
                 report = await self._flows.refresh_order(intent.intent_id, RefreshRequest(as_of=step.as_of))
@@ -141,8 +141,12 @@ class ReplayActivities:
                     waiting += 1
                 else:
                     granted = step.approvals is not ReplayApprovals.DECLINE
-                    await self._flows.decide_order(intent.intent_id, _replay_decision(granted, approval.order_hash))
-                    approved, declined, moving = approved + granted, declined + (not granted), moving + 1
+                    moving += 1
+                    for decision in _replay_decisions(granted, approval.order_hash, approval.people):
+                        if not await self._flows.decide_order(intent.intent_id, decision):
+                            break
+                    else:
+                        approved, declined = approved + granted, declined + (not granted)
             if not moving:
                 return OrdersReport(open=len(intents), awaiting_approval=waiting, approved=approved, declined=declined)
             await asyncio.sleep(SETTLE_PAUSE_SECONDS)
@@ -261,11 +265,16 @@ async def _beat() -> None:
         await asyncio.sleep(5)
 
 
-def _replay_decision(granted: bool, shown: str) -> ApprovalDecision:
+def _replay_decisions(granted: bool, shown: str, people: int) -> list[ApprovalDecision]:
+    """One decline, or the approvals of as many people as are needed."""
     word = "granted" if granted else "declined"
-    return ApprovalDecision(
-        approved=granted, actor="replay", reason=f"{word} by the replay, as it was told to", order_hash=shown
-    )
+    actors = ["replay", *(f"replay-{number}" for number in range(2, people + 1))] if granted else ["replay"]
+    return [
+        ApprovalDecision(
+            approved=granted, actor=actor, reason=f"{word} by the replay, as it was told to", order_hash=shown
+        )
+        for actor in actors
+    ]
 
 
 def _not_a_session(path: Path, line: int, bar: Bar) -> Reject:

@@ -65,6 +65,7 @@ class ScheduleActivities:
 
     @activity.defn
     async def ensure_engine(self) -> None:
-        """Start the trading loop and the research of the universe where they do not run."""
+        """Start the trading loop, the research of the universe and the notifications where they do not run."""
         await self._flows.ensure_engine()
         await self._flows.ensure_universe()
+        await self._flows.ensure_notifications()

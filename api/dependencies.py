@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
 
@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from pydantic import SecretStr
 from temporalio.client import Client
 
+from activities.ports import Calendar
 from domain.agents import AgentKind
 from store.database import Database
 from store.objects import ObjectStore
@@ -28,6 +29,8 @@ class Dependencies:
     """replay, paper or live."""
     bootstrap_key: SecretStr
     """A key with every scope, for making the first real one; empty: there is none."""
+    calendar: Callable[[], Calendar]
+    """The exchange's sessions, worked out when they are first asked for."""
     code_version: str = ""
     """Part of what a backtest is identified by."""
     agent_defaults: Mapping[AgentKind, Mapping[str, Any]] = field(default_factory=dict)

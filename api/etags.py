@@ -40,12 +40,12 @@ class VersionMismatch(PreconditionFailure):
     status = HTTPStatus.PRECONDITION_FAILED
 
 
-def etag(version: int) -> str:
+def etag(version: int | str) -> str:
     """The strong validator of a version: `"7"`."""
     return f'"{version}"'
 
 
-def tag(response: Response, version: int) -> None:
+def tag(response: Response, version: int | str) -> None:
     """Send the version along as `ETag`."""
     response.headers["ETag"] = etag(version)
 
@@ -65,7 +65,7 @@ def require_version(if_match: str | None, current: int) -> None:
     check_version(if_match, current)
 
 
-def check_version(if_match: str | None, current: int) -> None:
+def check_version(if_match: str | None, current: int | str) -> None:
     """The same where the header may be left out, and then no version is meant.
 
     Raises:

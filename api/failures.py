@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import exc
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.errors import ConfigurationError, Conflict, InvalidInput, NotFound, StonksError, VendorUnavailable
@@ -40,11 +41,16 @@ def as_stonks_error(error: BaseException) -> StonksError | None:
 
 def refused(error: WorkflowUpdateFailedError) -> Conflict:
     """A workflow said no to an update. Its message starts with the code: `CODE: what was found`."""
-    message = str(error.cause)
+    message = refusal(error)
     code, _, rest = message.partition(": ")
     if rest and code.isascii() and code.replace("_", "").isupper():
         return Conflict(code, rest)
     return Conflict("COMMAND_REFUSED", message)
+
+
+def refusal(error: WorkflowUpdateFailedError) -> str:
+    """What the workflow said, without the type of the error that it said it with."""
+    return error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
 
 
 def temporal_away() -> VendorUnavailable:

@@ -7,15 +7,19 @@ import sys
 import typer
 
 from cli.commands import (
+    account,
     agents,
     backfill,
     backtest,
     companies,
+    controls,
     data,
     demo,
     documents,
+    notifications,
     operate,
     processes,
+    reconcile,
     replay,
     sources,
     stack,
@@ -37,12 +41,16 @@ for module in (
     replay,
     backtest,
     operate,
+    account,
+    controls,
+    reconcile,
     sources,
     documents,
     agents,
     backfill,
     companies,
     data,
+    notifications,
     processes,
 ):
     module.register(app)

@@ -17,6 +17,7 @@ from api.operations.explanation import EvidenceShare, Explanation, IntentStep
 from api.operations.overview import Overview
 from api.operations.trading import AcknowledgedBy, CommandReport, TradingStatus
 from cli.output import err, out
+from domain.approvals import ENGINE
 from domain.decisions import TradingState
 
 WIDTH = 80
@@ -86,6 +87,7 @@ def show_inbox(waiting: Sequence[ApprovalView]) -> None:
         table.add_column(name, no_wrap=True)
     for name in ("shares", "dollars"):
         table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("votes", justify="right", no_wrap=True)
     table.add_column("decide before", no_wrap=True)
     for each in waiting:
         table.add_row(
@@ -94,12 +96,15 @@ def show_inbox(waiting: Sequence[ApprovalView]) -> None:
             Text(each.symbol, style="bold"),
             shares(each.quantity),
             f"{each.notional:,.2f}",
+            _votes_so_far(each),
             _when(each.expires_at),
         )
     out.print(table, width=WIDTH)
     for each in waiting:
         out.print()
         out.print(_plain(f"{each.approval_id}  {each.reason}"), width=WIDTH)
+        for line in _terms(each):
+            out.print(_plain(line), width=WIDTH)
         if each.thesis:
             _paragraph(each.thesis)
     err.print("Decide with `stonks approve ID --reason ...` or `stonks decline ID --reason ...`", markup=False)
@@ -110,6 +115,31 @@ def show_review(done: ApprovalView) -> None:
     out.print(
         Text(f"{done.status}: {done.side} {shares(done.quantity)} {done.symbol}, ${done.notional:,.2f}", style=style)
     )
+    if done.status == "pending":
+        out.print(_plain(f"{_votes_so_far(done)} people have approved: another person must approve it too"))
+
+
+def _votes_so_far(each: ApprovalView) -> str:
+    return f"{sum(vote.approved for vote in each.votes)} of {each.people}"
+
+
+def _terms(each: ApprovalView) -> list[str]:
+    """What an answer covers, who has voted, and who else was told."""
+    lines = []
+    if each.band_low is not None and each.band_high is not None:
+        lines.append(f"good from {each.band_low:,.2f} to {each.band_high:,.2f} a share; asked anew outside")
+    if each.ask > 1:
+        lines.append(f"question {each.ask}: it replaces {each.replaces}")
+    hands = [proposer for proposer in each.proposers if proposer != ENGINE]
+    if hands:
+        who = "may approve it alone: solo mode" if each.solo else "cannot approve it"
+        lines.append(f"proposed by {', '.join(hands)}, who {who}")
+    lines += [f"{'approved' if vote.approved else 'declined'} by {vote.actor}: {vote.reason}" for vote in each.votes]
+    if each.escalated_at is not None:
+        lines.append(f"escalated to {each.escalation_audience} at {_when(each.escalated_at)}")
+    elif each.escalates_at is not None:
+        lines.append(f"escalates to {each.escalation_audience} at {_when(each.escalates_at)}")
+    return lines
 
 
 def show_explanation(found: Explanation) -> None:

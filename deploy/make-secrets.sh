@@ -43,6 +43,9 @@ put broker_control_key "$(random_hex 24)"
 # Keys of news and market data vendors: one file each, named as sources name it, for example vendors/polygon_api_key.
 mkdir -p -- "$dir/vendors"
 chmod 0755 -- "$dir/vendors"
+# What notifications need: smtp_password, sns_access_key, sns_secret_key, and a file for each secret of a webhook.
+mkdir -p -- "$dir/notify"
+chmod 0755 -- "$dir/notify"
 
 # The bundled object store reads its one identity from this file; it must agree with the two keys above.
 if [ ! -e "$dir/s3_identities.json" ]; then

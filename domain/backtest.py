@@ -13,7 +13,8 @@ from domain.config import TradingConfig
 from domain.costs import CostModel
 from domain.decisions import Action, Holding, Layer, Side
 from domain.model import Model, Utc
-from domain.protection import Protection, ProtectionState
+from domain.protection import ProtectionState
+from domain.rules_config import Protection
 
 
 class ReadBy(StrEnum):
@@ -22,6 +23,15 @@ class ReadBy(StrEnum):
     ALL = "all"
     RULES = "rules"
     """The control: what the rules alone would have done."""
+
+
+class Noted(StrEnum):
+    """Which decisions a backtest keeps with their thesis and their documents. What is traded does not depend on it."""
+
+    CHANGES = "changes"
+    """Every one that changed what is thought of a company."""
+    TRADES = "trades"
+    """Those to buy and to sell: many times faster, as the others need not be made in full."""
 
 
 class Membership(Model):
@@ -50,6 +60,7 @@ class BacktestRequest(Model):
     protection: Protection | None = None
     """Stops, breakers, the reserve and tiers; None: what is bought is held until the strategy sells it."""
     read_by: ReadBy = ReadBy.ALL
+    noted: Noted = Noted.CHANGES
     universe: Annotated[tuple[Membership, ...], Field(max_length=20_000)] = ()
     """What may be bought, and when: an index as it was. Empty: everything with bars."""
     benchmark: Annotated[str, Field(max_length=20)] = "SPY"

@@ -161,7 +161,7 @@ def check_truncation(
             if difference is None and not before_open and base.states[cut] != other.end:
                 difference = _lists_differ(base.states[cut], detail)
             found.add(other, sessions=cut - start, facts=facts, difference=difference)
-    return found.result(CheckName.TRUNCATION, note="links between competitors have no history and stay as they are")
+    return found.result(CheckName.TRUNCATION, note="which companies are followed has no history and stays as it is")
 
 
 def _start(cut: int, reach: int | None) -> int:

@@ -1,7 +1,7 @@
 """What a backtest reads: everything that the book came to know, cut at an instant as production would have seen it.
 
-Every fact carries the instant from which it was known, and the cuts read nothing later. Two things have no history and
-are those of today: confirmed links between competitors, and which companies are followed.
+Every fact carries the instant from which it was known, and the cuts read nothing later. One thing has no history and is
+that of today: which companies are followed.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from decimal import Decimal
 from typing import TypeVar
 
 from domain.adjustment import Split, adjusted_close, adjusted_volume, split_factor
+from domain.comovement import CoMovement
 from domain.config import SignalConfig
 from domain.decisions import EvidenceItem, MarketWindow
 from domain.documents import NEW_YORK
+from domain.entries import EarningsCalendar, KnownReport
 from domain.errors import InvalidInput
 from domain.layer_terms import OtherLayers, competitive_terms, macro_terms
 from domain.macro_items import MacroItem
@@ -32,6 +34,9 @@ DAYS_AFTER = 7
 """Beyond it, so that a holiday is known to be one."""
 
 Known = TypeVar("Known", EvidenceItem, MacroItem)
+Value = TypeVar("Value")
+History = Sequence[tuple[datetime, Value]]
+"""Values, oldest first, each with the instant from which it was known and held."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,11 @@ class BarSeries:
     def splits(self) -> Sequence[Split]:
         return self._splits
 
+    @property
+    def in_order(self) -> bool:
+        """Whether bars became known in the order of their sessions."""
+        return self._in_order
+
     def window(self, as_of: datetime, sessions: int) -> MarketWindow | None:
         """The last bars that were finished at an instant, split-adjusted as of its day in New York."""
         self._adjust(as_of.astimezone(NEW_YORK).date())
@@ -85,6 +95,15 @@ class BarSeries:
             closes=tuple(self._closes[at] for at in rows),
             volumes=tuple(self._volumes[at] for at in rows),
         )
+
+    def last_close(self, as_of: datetime) -> float | None:
+        """The last of the closes that `window` shows; None where it shows none."""
+        if not self._in_order:
+            window = self.window(as_of, 1)
+            return window.closes[-1] if window is not None else None
+        self._adjust(as_of.astimezone(NEW_YORK).date())
+        end = bisect_right(self._known, as_of)
+        return self._closes[end - 1] if end else None
 
     def average_true_range(self, as_of: datetime, rules: StopRules, sessions: int) -> float | None:
         """The average true range at the last close known, in dollars a share of that day; None where it has none."""
@@ -106,14 +125,18 @@ class BarSeries:
 
     def _adjust(self, today: date) -> None:
         """Express all bars in today's shares; done anew only where a split has taken effect since the last time."""
-        epoch = bisect_right([ex_date for ex_date, _ in self._splits], today)
+        epoch = bisect_right(self._splits, today, key=lambda split: split[0]) if self._splits else 0
         if epoch == self._epoch:
+            return
+        self._epoch = epoch
+        if not epoch:  # dividing by 1 changes nothing
+            self._closes = [float(known.bar.close) for known in self._bars]
+            self._volumes = [float(known.bar.volume) for known in self._bars]
             return
         factors = [split_factor(known.bar.session, self._splits, today) for known in self._bars]
         pairs = list(zip(self._bars, factors, strict=True))
         self._closes = [adjusted_close(known.bar.close, factor) for known, factor in pairs]
         self._volumes = [adjusted_volume(known.bar.volume, factor) for known, factor in pairs]
-        self._epoch = epoch
 
 
 @dataclass(frozen=True)
@@ -133,12 +156,18 @@ class BacktestData:
     """By document, when a correction or a retraction of it was known."""
     economy: Sequence[MacroItem] = ()
     """By (available_at, id)."""
-    exposures: Mapping[str, Sequence[tuple[datetime, Exposures]]] = field(default_factory=dict)
-    """By followed company its profiles, oldest first, each from when it was in force."""
-    links: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Strength by confirmed competitor, by followed company."""
+    exposures: Mapping[str, History[Exposures]] = field(default_factory=dict)
+    """By followed company its profiles."""
+    links: Mapping[str, Mapping[str, History[float | None]]] = field(default_factory=dict)
+    """By followed company, by followed competitor: strengths from when a person confirmed them; None: taken back."""
+    comovements: Mapping[str, Mapping[str, History[CoMovement]]] = field(default_factory=dict)
+    """By company, by competitor."""
+    sectors: Mapping[str, str] = field(default_factory=dict)
+    """By symbol, as they are today."""
     members: Mapping[str, Sequence[tuple[date, date | None]]] = field(default_factory=dict)
     """By symbol the days on which it was in the universe; a symbol that is not named always was."""
+    reports: Mapping[str, Sequence[KnownReport]] = field(default_factory=dict)
+    """Earnings reports by symbol, scheduled and made, also those of long before the look-back of evidence."""
 
     def __post_init__(self) -> None:
         for symbol, items in self.evidence.items():
@@ -163,6 +192,11 @@ class BacktestData:
         items = _cut(self.evidence.get(symbol, ()), as_of - timedelta(days=config.lookback_days), as_of)
         return [item for item in items if not self._is_taken_back(item.doc_id, as_of)]
 
+    def economy_at(self, as_of: datetime, config: SignalConfig) -> list[MacroItem]:
+        """What was known of the economy, cut as evidence is."""
+        oldest = as_of - timedelta(days=config.lookback_days)
+        return [item for item in _cut(self.economy, oldest, as_of) if not self._is_taken_back(item.doc_id, as_of)]
+
     def universe(self, as_of: datetime, config: SignalConfig, held: Sequence[str]) -> list[str]:
         """Every company of which anything was known, as production assesses them."""
         told = set(self.told(as_of, config))
@@ -170,7 +204,7 @@ class BacktestData:
         if config.macro_enabled:
             found |= {symbol for symbol, versions in self.exposures.items() if versions and versions[0][0] <= as_of}
         if config.competitive_enabled:
-            found |= {symbol for symbol, rivals in self.links.items() if told & rivals.keys()}
+            found |= {symbol for symbol in self.links if told & self.links_at(symbol, as_of).keys()}
         return sorted(found)
 
     def others_at(
@@ -182,19 +216,33 @@ class BacktestData:
         }
         by_economy, by_rivals = {}, {}
         if config.macro_enabled and profiles:
-            oldest = as_of - timedelta(days=config.lookback_days)
-            items = [item for item in _cut(self.economy, oldest, as_of) if not self._is_taken_back(item.doc_id, as_of)]
+            items = self.economy_at(as_of, config)
             by_economy = macro_terms(items, profiles, as_of=as_of, session_dates=self.session_dates, config=config)
-        links = {symbol: self.links[symbol] for symbol in evidence if self.links.get(symbol)}
+        links = {symbol: found for symbol in evidence if (found := self.links_at(symbol, as_of))}
         if config.competitive_enabled and links:
             rivals = {rival for found in links.values() for rival in found} - evidence.keys()
             everybody = {**{rival: self.evidence_at(rival, as_of, config) for rival in rivals}, **evidence}
             by_rivals = competitive_terms(
-                links, everybody, as_of=as_of, session_dates=self.session_dates, config=config
+                links,
+                everybody,
+                as_of=as_of,
+                session_dates=self.session_dates,
+                config=config,
+                comovements={symbol: self.comovements_at(symbol, as_of) for symbol in links},
             )
         return {
             symbol: OtherLayers.of([*by_economy.get(symbol, ()), *by_rivals.get(symbol, ())]) for symbol in evidence
         }
+
+    def links_at(self, symbol: str, as_of: datetime) -> dict[str, float]:
+        """Strength by competitor of the links that were in force."""
+        known = {rival: _last(history, as_of) for rival, history in self.links.get(symbol, {}).items()}
+        return {rival: strength for rival, strength in known.items() if strength is not None}
+
+    def comovements_at(self, symbol: str, as_of: datetime) -> dict[str, CoMovement]:
+        """How it moves at its competitors' events, where that had been measured."""
+        known = {rival: _last(history, as_of) for rival, history in self.comovements.get(symbol, {}).items()}
+        return {rival: measured for rival, measured in known.items() if measured is not None}
 
     def windows_at(self, symbols: Sequence[str], as_of: datetime, sessions: int) -> dict[str, MarketWindow]:
         found = {}
@@ -207,8 +255,9 @@ class BacktestData:
 
     def last_close(self, symbol: str, as_of: datetime) -> Decimal | None:
         """The last close that was known, in that day's shares, to the micro-dollar as the book keeps prices."""
-        window = self.windows_at([symbol], as_of, 1).get(symbol)
-        return as_decimal(window.closes[-1]) if window is not None else None
+        series = self.bars.get(symbol)
+        close = series.last_close(as_of) if series is not None else None
+        return as_decimal(close) if close is not None else None
 
     def bar_on(self, symbol: str, day: date) -> Bar | None:
         """The raw bar of a session."""
@@ -217,6 +266,12 @@ class BacktestData:
 
     def traded_on(self, symbol: str, day: date) -> bool:
         return self.bar_on(symbol, day) is not None
+
+    def earnings_at(self, session: date, as_of: datetime) -> EarningsCalendar:
+        """The reports that were known, for entries planned at an instant for a session's open."""
+        return EarningsCalendar(
+            self.reports, session=session, session_dates=self.session_dates, at_open=True, as_of=as_of
+        )
 
     def is_member(self, symbol: str, day: date) -> bool:
         spans = self.members.get(symbol)
@@ -227,8 +282,13 @@ class BacktestData:
         return since is not None and since <= as_of
 
     def _exposures_at(self, symbol: str, as_of: datetime) -> Exposures | None:
-        known = [profile for since, profile in self.exposures.get(symbol, ()) if since <= as_of]
-        return known[-1] if known else None
+        return _last(self.exposures.get(symbol, ()), as_of)
+
+
+def _last(history: History[Value], as_of: datetime) -> Value | None:
+    """The value that held at an instant; None before the first."""
+    at = bisect_right(history, as_of, key=lambda known: known[0])
+    return history[at - 1][1] if at else None
 
 
 def _cut(items: Sequence[Known], oldest: datetime, as_of: datetime) -> Sequence[Known]:

@@ -11,8 +11,10 @@ from typing import TypeVar
 
 from domain.adjustment import Split
 from domain.backtest_data import BacktestData, BarSeries, KnownBar
+from domain.comovement import CoMovement
 from domain.decisions import EvidenceItem
 from domain.documents import Credibility
+from domain.entries import KnownReport
 from domain.extraction import EntityRole, EventType, ExtractorKind, Materiality
 from domain.macro import MacroTopic
 from domain.macro_items import MacroItem
@@ -63,9 +65,10 @@ def another_future(data: BacktestData, done: int, cut: Cut) -> tuple[BacktestDat
     Statements are turned round and published earlier than before, some are left out; strong ones are made up on every
     company the instant after the cut, as copies of known stories and as more of known documents. Documents are taken
     back. Prices are multiplied, every third company is delisted. Dividends and splits change and are made up, exposures
-    turn round, the universe empties. The period ends with the cut.
+    turn round, links between competitors are taken back and made up, co-movements turn round, the universe empties.
+    Dates of reports are taken back, and every company reports on the day of the cut. The period ends with the cut.
 
-    The exchange's calendar stays, which is known ahead, and so do the links between competitors, which have no history.
+    The exchange's calendar stays, which is known ahead.
     """
     changes = _Changes(data, cut)
     evidence = changes.evidence()
@@ -80,7 +83,10 @@ def another_future(data: BacktestData, done: int, cut: Cut) -> tuple[BacktestDat
             taken_back=changes.taken_back(),
             economy=changes.economy(),
             exposures=changes.exposures(),
+            links=changes.links(),
+            comovements=changes.comovements(),
             members=changes.members(),
+            reports=changes.reports(),
         ),
         changes.count,
     )
@@ -88,7 +94,7 @@ def another_future(data: BacktestData, done: int, cut: Cut) -> tuple[BacktestDat
 
 def symbols_of(data: BacktestData) -> list[str]:
     """Every name in the data, in order."""
-    found = {*data.evidence, *data.bars, *data.exposures, *data.links, *data.members}
+    found = {*data.evidence, *data.bars, *data.exposures, *data.links, *data.members, *data.reports}
     found |= {rival for rivals in data.links.values() for rival in rivals}
     found |= {action.symbol for actions in data.actions.values() for action in actions}
     return sorted(found)
@@ -132,13 +138,20 @@ def relabelled(data: BacktestData, names: Mapping[str, str]) -> BacktestData:
         bars=_sorted(bars),
         actions=actions,
         exposures=_sorted({names[symbol]: versions for symbol, versions in data.exposures.items()}),
-        links=_sorted(
-            {
-                names[symbol]: _sorted({names[rival]: strength for rival, strength in rivals.items()})
-                for symbol, rivals in data.links.items()
-            }
-        ),
+        links=_renamed_pairs(data.links, names),
+        comovements=_renamed_pairs(data.comovements, names),
+        sectors=_sorted({names[symbol]: sector for symbol, sector in data.sectors.items() if symbol in names}),
         members=_sorted({names[symbol]: spans for symbol, spans in data.members.items()}),
+        reports=_sorted({names[symbol]: reports for symbol, reports in data.reports.items()}),
+    )
+
+
+def _renamed_pairs(table: Mapping[str, Mapping[str, T]], names: Mapping[str, str]) -> dict[str, dict[str, T]]:
+    return _sorted(
+        {
+            names[symbol]: _sorted({names[rival]: value for rival, value in rivals.items()})
+            for symbol, rivals in table.items()
+        }
     )
 
 
@@ -211,6 +224,34 @@ class _Changes:
             self.count += 1 + len(versions) - len(known)
         return found
 
+    def links(self) -> dict[str, dict[str, list[tuple[datetime, float | None]]]]:
+        """Take back what holds, and let every company compete with the next one."""
+        found: dict[str, dict[str, list[tuple[datetime, float | None]]]] = {}
+        for place, symbol in enumerate(self._symbols):
+            histories = {**self._data.links.get(symbol, {})}
+            neighbour = self._symbols[(place + 1) % len(self._symbols)]
+            if neighbour != symbol:
+                histories.setdefault(neighbour, ())
+            for rival, history in histories.items():
+                known = [(since, strength) for since, strength in history if since <= self._cut.decided]
+                holds = known[-1][1] if known else None
+                turned = (self._soon, 1.0 if holds is None else None)
+                found.setdefault(symbol, {})[rival] = [*known, turned]
+                self.count += 1 + len(history) - len(known)
+        return found
+
+    def comovements(self) -> dict[str, dict[str, list[tuple[datetime, CoMovement]]]]:
+        """Measure every pair that is linked at the other extreme."""
+        found: dict[str, dict[str, list[tuple[datetime, CoMovement]]]] = {}
+        for symbol, rivals in self._data.links.items():
+            for rival in rivals:
+                history = self._data.comovements.get(symbol, {}).get(rival, ())
+                known = [(since, measured) for since, measured in history if since <= self._cut.decided]
+                rho = -1.0 if known and known[-1][1].rho > 0.0 else 1.0
+                found.setdefault(symbol, {})[rival] = [*known, (self._soon, CoMovement(rho=rho, n=500))]
+                self.count += 1 + len(history) - len(known)
+        return found
+
     def members(self) -> dict[str, list[tuple[date, date | None]]]:
         """End every membership with the day of the cut."""
         day = self._cut.day
@@ -222,6 +263,23 @@ class _Changes:
             ]
             self.count += sum(1 for _, last in spans if last is None or last > day)
         return found
+
+    def reports(self) -> dict[str, list[KnownReport]]:
+        """Forget what became known later, take back what was scheduled, and let everybody report on the day."""
+        found: dict[str, list[KnownReport]] = {}
+        for symbol in self._symbols:
+            reports = self._data.reports.get(symbol, ())
+            known = [one for one in reports if one.since <= self._cut.decided]
+            made_up = [KnownReport(day=self._cut.day, made=made, since=self._soon) for made in (False, True)]
+            found[symbol] = [*(self._taken_off(one) for one in known), *made_up]
+            self.count += len(reports) - len(known) + len(made_up)
+        return found
+
+    def _taken_off(self, report: KnownReport) -> KnownReport:
+        if report.made or not report.is_known(self._cut.decided):
+            return report
+        self.count += 1
+        return report.model_copy(update={"until": self._soon})
 
     def actions(self) -> dict[date, list[CorporateAction]]:
         """Change what takes effect later, and split every company in the next session."""

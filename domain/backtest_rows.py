@@ -168,7 +168,9 @@ def _rows_of_protection(state: ProtectionState, last: date) -> Iterator[Row]:
         yield Row(_day(record.as_of), Kind.STOP, record.symbol, record.event.kind, _values(record.event))
     for symbol, stop in state.stops.items():
         yield Row(last, Kind.STOP, symbol, "", _values(stop))
-    yield Row(last, Kind.ACCOUNT, "", "protection", _values(state, leave=("stops", "stop_events")))
+    for symbol, report in state.trims.items():
+        yield Row(last, Kind.STOP, symbol, "trim", (("report", report),))
+    yield Row(last, Kind.ACCOUNT, "", "protection", _values(state, leave=("stops", "stop_events", "trims")))
 
 
 def _rows_of_order(order: OrderEntry) -> Iterator[Row]:

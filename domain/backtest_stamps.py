@@ -20,10 +20,16 @@ class StampCode(StrEnum):
     TAKEN_BACK_BEFORE_KNOWN = "taken_back_before_known"
     EVIDENCE_BEFORE_LISTING = "evidence_before_listing"
     ACTION_BEFORE_LISTING = "action_before_listing"
+    REPORT_KNOWN_BEFORE_MADE = "report_known_before_made"
 
 
 IMPOSSIBLE = frozenset(
-    {StampCode.KNOWN_BEFORE_PUBLISHED, StampCode.ECONOMY_KNOWN_BEFORE_PUBLISHED, StampCode.BAR_KNOWN_BEFORE_CLOSE}
+    {
+        StampCode.KNOWN_BEFORE_PUBLISHED,
+        StampCode.ECONOMY_KNOWN_BEFORE_PUBLISHED,
+        StampCode.BAR_KNOWN_BEFORE_CLOSE,
+        StampCode.REPORT_KNOWN_BEFORE_MADE,
+    }
 )
 """A backtest on such facts sees the future. The others are questions: nothing is decided on what was taken back, and
 documents do speak of companies before they are listed."""
@@ -44,6 +50,9 @@ _ADVICE = {
     ),
     StampCode.ACTION_BEFORE_LISTING: (
         "Correct the ex-date or the symbol, or add the bars that are missing if the symbol did trade."
+    ),
+    StampCode.REPORT_KNOWN_BEFORE_MADE: (
+        "Correct the dates of the filing at its source and ingest it again: it blocks entries before it existed."
     ),
 }
 
@@ -77,7 +86,9 @@ class StampFinding(Model):
 def stamp_findings(data: BacktestData) -> tuple[StampFinding, ...]:
     """Look at the stamps of every fact; what cannot be comes first, then by symbol and day."""
     found = [
-        finding for check in (_documents, _economy, _bars, _taken_back, _before_listing) for finding in check(data)
+        finding
+        for check in (_documents, _economy, _bars, _taken_back, _before_listing, _reports)
+        for finding in check(data)
     ]
     return tuple(sorted(found, key=lambda one: (not one.impossible, one.code, one.symbol, one.stamp, one.fact)))
 
@@ -86,7 +97,7 @@ def facts_of(data: BacktestData) -> int:
     """Count the facts whose stamps are looked at."""
     statements = sum(len(items) for items in data.evidence.values()) + len(data.economy)
     market = sum(len(series.bars) for series in data.bars.values()) + sum(len(one) for one in data.actions.values())
-    return statements + market
+    return statements + market + sum(len(reports) for reports in data.reports.values())
 
 
 def _finding(
@@ -160,6 +171,20 @@ def _taken_back(data: BacktestData) -> Iterator[StampFinding]:
         since = data.taken_back.get(doc)
         if since is not None and since < known:
             yield _finding(StampCode.TAKEN_BACK_BEFORE_KNOWN, fact, known, since, symbol=symbol, doc=doc)
+
+
+def _reports(data: BacktestData) -> Iterator[StampFinding]:
+    """A date may be known long before its day; that a report was made may not."""
+    for symbol, reports in data.reports.items():
+        for report in reports:
+            if report.made and report.since.astimezone(NEW_YORK).date() < report.day:
+                yield _finding(
+                    StampCode.REPORT_KNOWN_BEFORE_MADE,
+                    report.day.isoformat(),
+                    report.since,
+                    report.day,
+                    symbol=symbol,
+                )
 
 
 def _before_listing(data: BacktestData) -> Iterator[StampFinding]:

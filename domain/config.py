@@ -19,6 +19,18 @@ from domain.documents import Credibility
 from domain.errors import InvalidInput
 from domain.extraction import EntityRole, EventType, Materiality
 from domain.layer_config import CompetitiveLayerConfig, MacroLayerConfig
+from domain.rules_config import (
+    PROTECTION_SECTIONS,
+    TIER_PRESETS,
+    CapRules,
+    ClusterRules,
+    EntryRules,
+    PositiveShare,
+    Protection,
+    Share,
+    WeightRules,
+    plain,
+)
 from domain.settings import Positive, Settings, Unit
 from domain.taxonomy import half_life_of
 
@@ -26,15 +38,7 @@ VERSION_LENGTH = 12
 """Hex digits of a configuration's version."""
 
 
-def _plain(value: Decimal) -> Decimal:
-    """Drop trailing zeros and exponents, so that 0.050 and 0.05 have one version."""
-    return Decimal(format(value.normalize(), "f"))
-
-
-Share = Annotated[Decimal, Field(ge=0, le=1, decimal_places=9), AfterValidator(_plain)]
-"""A share of equity in [0, 1]."""
-PositiveShare = Annotated[Decimal, Field(gt=0, le=1, decimal_places=9), AfterValidator(_plain)]
-Dollars = Annotated[Decimal, Field(ge=0, decimal_places=6, max_digits=20), AfterValidator(_plain)]
+Dollars = Annotated[Decimal, Field(ge=0, decimal_places=6, max_digits=20), AfterValidator(plain)]
 HALF_LIVES: dict[EventType, float] = {event: half_life_of(event) for event in EventType}
 """Trading days after which an event weighs half; earnings as for large companies."""
 
@@ -255,12 +259,12 @@ class SizingConfig(Settings):
     cash_floor: Share = Decimal("0.15")
     minimum_notional: Dollars = Decimal(100)
     fee_per_order: Dollars = Decimal(0)
-    minimum_fee_multiple: Annotated[Decimal, Field(ge=0, le=1000), AfterValidator(_plain)] = Decimal(20)
+    minimum_fee_multiple: Annotated[Decimal, Field(ge=0, le=1000), AfterValidator(plain)] = Decimal(20)
     fractional: Annotated[bool, Field(description="False: whole shares only")] = False
     quantity_step: Annotated[
         Decimal,
         Field(gt=0, le=1, decimal_places=9, description="smallest part of a share when fractional"),
-        AfterValidator(_plain),
+        AfterValidator(plain),
     ] = Decimal("0.001")
     rebalance_band: Annotated[Share, Field(description="gap, as a share of the target, that is left alone")] = Decimal(
         "0.25"
@@ -295,14 +299,53 @@ class RiskLimits(Settings):
     min_conviction: Unit = 0.25
 
 
-class ApprovalPolicy(Settings):
-    """Which opening orders a person must approve, and how long and how far the question stays valid."""
+People = Annotated[int, Field(ge=0, le=2)]
+"""How many different people must approve; 0: nobody is asked."""
 
-    notional_above: Dollars = Decimal(25_000)
+
+class LiveApprovals(Settings):
+    """What real money adds to the policy. Of the two, the stricter counts: live is never looser than paper."""
+
+    notional_above: Dollars = Decimal(10_000)
+    two_people_above: Dollars | None = Decimal(100_000)
+    conviction_below: Unit = 0.35
+    first_trade: People = 1
+    by_hand: People = 1
+    signals_approve: bool = False
+    price_needed: bool = True
+
+
+class ApprovalPolicy(Settings):
+    """Which orders how many people must approve, and how long and how far the question stays valid.
+
+    Of all rules that apply, the one that asks the most people counts. Limits speak of opening orders; a reduction waits
+    for nobody unless `reductions` says so.
+    """
+
+    notional_above: Annotated[Dollars, Field(description="above it one person is asked")] = Decimal(25_000)
+    notional_above_by_tier: dict[Tier, Dollars] = Field(default_factory=dict, description="the same in one risk tier")
+    two_people_above: Annotated[Dollars | None, Field(description="above it two people are asked")] = None
+    conviction_below: Annotated[Unit, Field(description="below it one person is asked")] = 0.0
+    first_trade: Annotated[People, Field(description="asked about a symbol that was never traded")] = 0
+    by_hand: Annotated[People, Field(description="asked about an order that a person made or changed")] = 1
+    reductions: People = 0
+    solo: Annotated[bool, Field(description="one person runs the house and may approve own proposals alone")] = False
+    signals_approve: Annotated[bool, Field(description="plain signals, which nobody signs, may approve")] = True
+    price_needed: Annotated[bool, Field(description="refuse to send an approved order at an unknown price")] = False
     expires_after_seconds: Annotated[int, Field(ge=1, le=7 * 86_400)] = 14_400
     price_band: Annotated[Share, Field(description="move of the price after which it must be asked again")] = Decimal(
         "0.02"
     )
+    price_look_seconds: Annotated[int, Field(ge=1, le=86_400, description="pause between two looks at the price")] = 300
+    maximum_asks: Annotated[int, Field(ge=1, le=10, description="questions about one order, then it expires")] = 3
+    submit_within_seconds: Annotated[int, Field(ge=1, le=86_400, description="an approval older than this is void")] = (
+        900
+    )
+    escalate_after: Annotated[Share, Field(description="share of the time after which others are told; 1: never")] = (
+        Decimal("0.5")
+    )
+    escalation_audience: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")] = "escalation"
+    live: LiveApprovals = LiveApprovals()
 
 
 class EngineConfig(Settings):
@@ -311,6 +354,9 @@ class EngineConfig(Settings):
     opening_cash: Annotated[Dollars, Field(gt=0, description="cash a new book starts with")] = Decimal(100_000)
     tick_seconds: Annotated[float, Field(ge=1, le=86_400, description="pause between looks at the book")] = 300.0
     pre_open_seconds: Annotated[float, Field(ge=0, le=86_400, description="lead of the day's plan")] = 300.0
+    benchmark: Annotated[
+        str, Field(pattern=r"^[A-Z0-9.\-]{1,20}$", description="index whose volatility the breakers look at")
+    ] = "SPY"
 
 
 class TradingConfig(Settings):
@@ -323,6 +369,11 @@ class TradingConfig(Settings):
     limits: RiskLimits = RiskLimits()
     approval: ApprovalPolicy = ApprovalPolicy()
     engine: EngineConfig = EngineConfig()
+    protection: Protection = Protection()
+    caps: CapRules = CapRules()
+    clusters: ClusterRules = ClusterRules()
+    entries: EntryRules = EntryRules()
+    weights: WeightRules = WeightRules()
 
     @model_validator(mode="after")
     def _sizing_within_limits(self) -> Self:
@@ -344,7 +395,7 @@ class TradingConfig(Settings):
         Raises:
             ValueError: no such tier.
         """
-        return cls.model_validate({"tier": Tier(tier), **_TIERS[Tier(tier)]})
+        return cls.model_validate({"tier": Tier(tier), **_preset_of(Tier(tier))})
 
     def version(self) -> str:
         """Identify the configuration: the first 12 hex digits of the sha256 of its canonical JSON."""
@@ -378,33 +429,8 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return found
 
 
-def _tier(
-    *, name: str, gross: str, floor: str, volatility: str, conviction: float, loss: str, drawdown: str, adv: str
-) -> dict[str, dict[str, Any]]:
-    caps = {"name_cap": name, "gross_cap": gross, "cash_floor": floor}
-    return {
-        "sizing": {**caps, "volatility_target": volatility},
-        "limits": {
-            **caps,
-            "min_conviction": conviction,
-            "daily_loss": loss,
-            "drawdown": drawdown,
-            "max_adv_share": adv,
-        },
-    }
-
-
-_TIERS: dict[Tier, dict[str, dict[str, Any]]] = {
-    Tier.CONSERVATIVE: _tier(
-        name="0.03", gross="0.50", floor="0.25", volatility="0.06",
-        conviction=0.35, loss="0.01", drawdown="0.06", adv="0.01",
-    ),
-    Tier.MODERATE: _tier(
-        name="0.05", gross="0.80", floor="0.15", volatility="0.10",
-        conviction=0.25, loss="0.02", drawdown="0.10", adv="0.02",
-    ),
-    Tier.AGGRESSIVE: _tier(
-        name="0.08", gross="0.95", floor="0.05", volatility="0.15",
-        conviction=0.20, loss="0.03", drawdown="0.15", adv="0.05",
-    ),
-}  # fmt: skip
+def _preset_of(tier: Tier) -> dict[str, Any]:
+    """A tier's numbers, nested as the configuration is."""
+    preset = TIER_PRESETS[tier.value]
+    protection = {name: preset[name] for name in PROTECTION_SECTIONS}
+    return {name: part for name, part in preset.items() if name not in PROTECTION_SECTIONS} | {"protection": protection}

@@ -249,7 +249,8 @@ class RiskDecision(Model):
     outcome: RiskOutcome
     checks: tuple[RiskCheck, ...]
     allowed_quantity: Decimal
-    needs_approval: bool
+    needs_approval: bool = False
+    """As the approval policy says, which looks at what risk allows."""
     approval_reason: str = ""
     as_of: Utc
 

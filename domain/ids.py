@@ -23,10 +23,6 @@ def client_order_id(mode: str, intent_id: str) -> str:
     return f"so-{mode}-{intent_id}"
 
 
-def approval_id(intent_id: str, decision_id: str) -> str:
-    return digest("approval", intent_id, decision_id, length=16)
-
-
 def order_hash(*, symbol: str, side: str, quantity: str, reference_price: str, recommendation_id: str) -> str:
-    """Bind an approval to one exact order: any change of these voids it."""
+    """Identify what an order row was made of; approvals are bound by `domain.approvals.approval_hash`."""
     return digest("order", symbol, side, quantity, reference_price, recommendation_id, length=32)

@@ -11,7 +11,7 @@ holds exactly. With whole shares and prices to the micro-dollar every amount fit
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
@@ -19,7 +19,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from domain.decisions import Holding, PositionView, Side
+from domain.decisions import Holding, Portfolio, PositionView, Side
 from domain.errors import Conflict, InvalidInput
 from domain.model import Model, Utc
 
@@ -248,3 +248,18 @@ def _empty(fill: Fill) -> Holding:
 def _change(before: Holding, after: Holding, cash: Decimal) -> BookChange:
     moved = _EXACT.subtract(cost(after), cost(before))
     return BookChange(holding=after, cash_change=cash, realized_pnl=_EXACT.add(cash, moved))
+
+
+def with_pending(account: Portfolio, pending: Portfolio) -> Portfolio:
+    """Count what was under way at either of two looks, the larger of each: an account read in two steps errs safely."""
+    return account.model_copy(
+        update={
+            "open_buys": _larger(account.open_buys, pending.open_buys),
+            "open_sells": _larger(account.open_sells, pending.open_sells),
+        }
+    )
+
+
+def _larger(one: Mapping[str, Decimal], other: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    nothing, symbols = Decimal(0), sorted(one.keys() | other.keys())
+    return {symbol: max(one.get(symbol, nothing), other.get(symbol, nothing)) for symbol in symbols}

@@ -30,7 +30,7 @@ from domain.errors import InvalidInput
 from domain.ids import digest
 from domain.portfolio import as_decimal
 from domain.signals import assess, bars_used, eligible_evidence, eligible_sessions
-from domain.sizing import wanted_weight
+from domain.sizing import weight_without_edge
 from domain.thesis import invalidation_of, number, thesis_of
 from domain.weak_memo import WeakMemo
 
@@ -96,11 +96,12 @@ class SharedByRecords:
     @classmethod
     def of(cls, config: TradingConfig, session_dates: tuple[date, ...], code_version: str) -> Self:
         """Take what is shared; the session dates are those that can matter at the instant."""
+        version, config_text = _config_text(config)
         text = {
-            "config": _canonical(config.model_dump(mode="json")),
+            "config": config_text,
             "session_dates": _canonical([day.isoformat() for day in session_dates]),
         }
-        return cls(config, session_dates, code_version, config.version(), text)
+        return cls(config, session_dates, code_version, version, text)
 
     def record(
         self,
@@ -188,7 +189,7 @@ def cost_bp(assessment: Assessment, config: TradingConfig) -> float:
     does not depend on the present account. Where the dollar volume is unknown, Q counts as a whole day's volume.
     """
     rules = config.recommendation
-    wanted = wanted_weight(assessment, config.sizing) * float(config.engine.opening_cash)
+    wanted = weight_without_edge(assessment, config.sizing) * float(config.engine.opening_cash)
     volume = assessment.average_dollar_volume
     participation = wanted / volume if volume > 0.0 else 1.0
     impact = BASIS_POINTS * rules.impact * assessment.daily_volatility * math.sqrt(participation)
@@ -209,6 +210,10 @@ def _canonical(plain: Any) -> str:
     return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
+_config_text: WeakMemo[TradingConfig, tuple[str, str]] = WeakMemo(
+    lambda config: (config.version(), _canonical(config.model_dump(mode="json")))
+)
+"""A configuration's version and text: it is the same in all passes."""
 _item_text: WeakMemo[EvidenceItem, str] = WeakMemo(lambda item: _canonical(item.model_dump(mode="json")))
 """The same evidence stands in the records of many sessions."""
 

@@ -40,6 +40,9 @@ class TickReport(Model):
     phase: TickPhase
     planned: tuple[PlannedOrder, ...] = ()
     equity: str = ""
+    tick_seconds: float | None = None
+    """As configured now; None: as the engine was started with."""
+    pre_open_seconds: float | None = None
 
 
 class Command(Model):
@@ -47,6 +50,13 @@ class Command(Model):
 
     reason: Reason
     actor: str = "operator"
+
+
+class Resume(Command):
+    """Trade again, as the kill switch stood when the command was given."""
+
+    epoch: int | None = None
+    """Of the kill switch at that moment: the resume is refused where it has moved. None: it was not looked at."""
 
 
 class ControlChange(Model):
@@ -58,12 +68,27 @@ class ControlChange(Model):
     change_key: str
     as_of: Utc
     cancel_open_orders: bool = False
+    epoch: int | None = None
+    """Of the kill switch, beyond which trading is not resumed; None: whatever it is."""
 
 
 class ControlReport(Model):
     state: TradingState
     epoch: int
     canceled_orders: int = 0
+    """Open orders whose cancel the broker took."""
+    not_canceled: tuple[str, ...] = ()
+    """Client order ids of those that may still be open, with why."""
+    reason: str = ""
+
+
+class EngineTrouble(Model):
+    """What the engine could not do. It goes on."""
+
+    key: str
+    doing: str
+    problem: str
+    as_of: Utc
 
 
 class EngineStatus(Model):
@@ -105,7 +130,8 @@ class OrderRequest(Model):
     as_of: Utc
     driven: bool = False
     poll_seconds: float = 5.0
-    maximum_poll_seconds: float = 60.0
+    maximum_poll_seconds: float = 1_800.0
+    """The pause doubles up to this while nothing changes; the broker's stream and the comparison wake the order."""
 
 
 class RiskRequest(Model):
@@ -128,12 +154,28 @@ class ApprovalRequest(Model):
     intent_id: str
     decision_id: str
     as_of: Utc
+    ask: int = 1
+    """Counts the questions about the intent."""
+    replaces: str = ""
+    """The question before, which was voided."""
 
 
 class ApprovalTicket(Model):
+    """A question as its workflow needs it. The defaults are those of questions asked before there were quorums."""
+
     approval_id: str
     order_hash: str
     expires_at: Utc
+    people: int = 1
+    """How many different people must approve."""
+    proposers: tuple[str, ...] = ()
+    solo: bool = False
+    signals_approve: bool = True
+    escalates_at: Utc | None = None
+    look_seconds: float = 0.0
+    """Pause between two looks at the price; 0: it is not looked at."""
+    last_ask: bool = True
+    """What voids this question ends the order: it is not asked again."""
 
 
 class ApprovalVerdict(StrEnum):
@@ -198,6 +240,8 @@ class OrderProgress(Model):
     filled_average_price: str = ""
     closed: bool = False
     reason: str = ""
+    to_send: bool = False
+    """Nothing of it is at the broker or on its way: it may be sent, once it was judged again."""
 
 
 class OrderOutcome(Model):

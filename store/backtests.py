@@ -17,7 +17,7 @@ from domain.errors import InvalidInput, NotFound
 from domain.extraction import ExtractorKind
 from domain.market import CorporateAction, Session
 from domain.sweep import SweepReport
-from store import competitors, documents, economy, exposures
+from store import competitor_history, documents, earnings, economy, exposures, registry
 from store.database import insert_new
 from store.market import bar_of
 from store.tables.market import BarRow, CorporateActionRow
@@ -42,15 +42,23 @@ _FINGERPRINT = """
             WHERE ex_date >= :first AND ex_date <= :last),
         (SELECT md5(string_agg(exposure_profiles::text, ',' ORDER BY symbol, version)) FROM exposure_profiles
             WHERE created_at <= :until),
-        (SELECT md5(string_agg(symbol || competitor || strength, ',' ORDER BY symbol, competitor)) FROM competitor_links
-            WHERE status = 'confirmed'),
-        (SELECT md5(string_agg(symbol, ',' ORDER BY symbol)) FROM companies WHERE followed)
+        (SELECT md5(string_agg(competitor_link_changes::text, ',' ORDER BY symbol, competitor, number))
+            FROM competitor_link_changes WHERE since <= :until),
+        (SELECT md5(string_agg(competitor_comovements::text, ',' ORDER BY symbol, competitor, as_of))
+            FROM competitor_comovements WHERE known_at <= :until),
+        (SELECT md5(string_agg(symbol, ',' ORDER BY symbol)) FROM companies WHERE followed),
+        (SELECT md5(string_agg(earnings_dates::text, ',' ORDER BY symbol, report_date, number)) FROM earnings_dates
+            WHERE available_at <= :until),
+        (SELECT md5(string_agg(evidence_id, ',' ORDER BY evidence_id)) FROM evidence
+            JOIN extractions USING (extraction_id) JOIN documents ON documents.doc_id = evidence.doc_id
+            WHERE evidence.available_at <= :after AND NOT superseded AND event_type = 'earnings'
+            AND evidence.role = 'subject' AND documents.credibility = 'official')
     ))
 """
 """What a backtest of a period reads, as one value: any change of it is another."""
 
-WARM_UP = timedelta(days=150)
-"""Bars from before the first session: sixty returns and twenty-day volumes need about a hundred sessions."""
+WARM_UP = timedelta(days=420)
+"""Bars from before the first session: clusters and average true ranges read 250 sessions."""
 
 
 async def load(
@@ -115,8 +123,11 @@ async def load(
         taken_back=await documents.takings_back(session, until=until),
         economy=statements,
         exposures=await exposures.histories(session, until=until),
-        links=await competitors.in_force(session),
+        links=await competitor_history.links(session, until=until),
+        comovements=await competitor_history.comovements(session, after=after, until=until),
+        sectors=await registry.sectors(session),
         members=_members(universe, {known.bar.symbol for known in bars}) if universe else {},
+        reports=await earnings.known_reports(session, until=until, only_rules=only_rules),
     )
 
 

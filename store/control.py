@@ -15,6 +15,7 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.decisions import TradingState
+from domain.errors import Conflict
 from store.database import Database, insert_new, lock
 from store.tables.trading import TradingControl
 
@@ -44,12 +45,35 @@ async def sending(database: Database) -> AsyncIterator[TradingState]:
 
 
 async def change(
-    session: AsyncSession, *, wanted: TradingState, reason: str, actor: str, at: datetime
+    session: AsyncSession,
+    *,
+    wanted: TradingState,
+    reason: str,
+    actor: str,
+    at: datetime,
+    epoch: int | None = None,
 ) -> TradingControl:
-    """Write a new state after every order in flight has arrived."""
+    """Write a new state after every order in flight has arrived.
+
+    Args:
+        at: when it was said: a resume never undoes what was said after it.
+        epoch: of the row that a resume was given for; None: it was not looked at.
+
+    Raises:
+        Conflict: trading would be resumed over a state that was set since.
+    """
     await lock(session, _GATE)
     await insert_new(session, [TradingControl(changed_at=at)])
     row = (await session.exec(select(TradingControl).with_for_update())).one()
+    moved = epoch is not None and row.epoch != epoch
+    if wanted is TradingState.ACTIVE and (moved or row.changed_at > at):
+        raise Conflict(
+            "STATE_CHANGED",
+            "Something was said since the resume was given: look at it, and resume again",
+            state=row.state,
+            changed_by=row.changed_by,
+            changed_at=row.changed_at.isoformat(),
+        )
     row.state, row.reason, row.changed_by, row.changed_at = wanted.value, reason, actor, at
     row.epoch += 1
     session.add(row)

@@ -12,6 +12,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.adjustment import adjusted_close, adjusted_volume, split_factor
+from domain.backtest_data import KnownBar
 from domain.decisions import MarketWindow
 from domain.market import Bar, CorporateAction
 from store.tables.market import BarRow, CorporateActionRow
@@ -27,16 +28,36 @@ async def bars_on(session: AsyncSession, *, on: date, symbols: Sequence[str] | N
     return [bar_of(row) for row in await session.exec(statement)]
 
 
+async def known_bars(
+    session: AsyncSession, *, symbols: Sequence[str], first: date, as_of: datetime
+) -> dict[str, list[KnownBar]]:
+    """Raw bars from a session on that were finished at an instant, by symbol, oldest first."""
+    rows = await session.exec(
+        select(BarRow)
+        .where(col(BarRow.symbol).in_(symbols), BarRow.session >= first, BarRow.available_at <= as_of)
+        .order_by(col(BarRow.symbol), col(BarRow.session))
+    )
+    found: dict[str, list[KnownBar]] = {}
+    for row in rows:
+        found.setdefault(row.symbol, []).append(KnownBar(bar_of(row), row.available_at))
+    return found
+
+
+async def actions_of(session: AsyncSession, *, symbols: Sequence[str], first: date) -> list[CorporateAction]:
+    """Dividends and splits of some companies from a day on, by ex-date."""
+    rows = await session.exec(
+        select(CorporateActionRow)
+        .where(col(CorporateActionRow.symbol).in_(symbols), CorporateActionRow.ex_date >= first)
+        .order_by(col(CorporateActionRow.ex_date), col(CorporateActionRow.symbol))
+    )
+    return [_action_of(row) for row in rows]
+
+
 async def actions_on(session: AsyncSession, *, on: date) -> list[CorporateAction]:
     rows = await session.exec(
         select(CorporateActionRow).where(CorporateActionRow.ex_date == on).order_by(col(CorporateActionRow.symbol))
     )
-    return [
-        CorporateAction(
-            symbol=row.symbol, ex_date=row.ex_date, cash_dividend=row.cash_dividend, split_ratio=row.split_ratio
-        )
-        for row in rows
-    ]
+    return [_action_of(row) for row in rows]
 
 
 async def windows(
@@ -82,6 +103,12 @@ def _window(
         sessions=tuple(day.isoformat() for day, _, _ in bars),
         closes=tuple(adjusted_close(close, factor) for (_, close, _), factor in zip(bars, factors, strict=True)),
         volumes=tuple(adjusted_volume(volume, factor) for (_, _, volume), factor in zip(bars, factors, strict=True)),
+    )
+
+
+def _action_of(row: CorporateActionRow) -> CorporateAction:
+    return CorporateAction(
+        symbol=row.symbol, ex_date=row.ex_date, cash_dividend=row.cash_dividend, split_ratio=row.split_ratio
     )
 
 

@@ -1,28 +1,37 @@
-"""Intents, risk decisions, approvals and orders: from a sized wish to a final state."""
+"""Intents, risk decisions and orders: from a sized wish to a final state."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from domain.approvals import ENGINE, ApprovalNeed
 from domain.broker import BrokerOrder
 from domain.decisions import RiskDecision, Side, SizedIntent
-from domain.errors import Conflict, NotFound
+from domain.errors import NotFound
 from domain.portfolio import OrderStatus, advance
-from domain.trading import ApprovalVerdict
 from store.database import insert_new
-from store.tables.decisions import Approval, OrderIntentRow, RiskDecisionRow
+from store.tables.decisions import OrderIntentRow, RiskDecisionRow
 from store.tables.trading import FillRow, Order
 
 OPEN = "open"
 
 
-async def save_intents(session: AsyncSession, intents: Sequence[SizedIntent]) -> None:
-    """Write the intents of a tick together; an intent that exists stays as it is."""
+class RiskStage(StrEnum):
+    FIRST = "first"
+    RECHECK = "recheck"
+
+
+async def save_intents(session: AsyncSession, intents: Sequence[SizedIntent], *, proposed_by: str = ENGINE) -> None:
+    """Write the intents of a tick together; an intent that exists stays as it is.
+
+    `proposed_by` is the principal who made them by hand: another person must approve them.
+    """
     await insert_new(
         session,
         [
@@ -38,6 +47,7 @@ async def save_intents(session: AsyncSession, intents: Sequence[SizedIntent]) ->
                 clamps=[clamp.model_dump(mode="json") for clamp in intent.clamps],
                 as_of=intent.as_of,
                 reason=intent.reason,
+                proposed_by=proposed_by,
             )
             for intent in intents
         ],
@@ -48,6 +58,15 @@ async def intents_at(session: AsyncSession, as_of: datetime) -> list[OrderIntent
     """Intents planned at an instant, reductions first, then by symbol."""
     rows = await session.exec(select(OrderIntentRow).where(OrderIntentRow.as_of == as_of))
     return sorted(rows.all(), key=lambda row: (row.side != Side.SELL.value, row.symbol))
+
+
+async def planned_at(session: AsyncSession, as_of: datetime) -> list[OrderIntentRow]:
+    """What the engine itself planned at an instant; an order by hand of the same instant is none of it."""
+    return [row for row in await intents_at(session, as_of) if row.proposed_by == ENGINE]
+
+
+async def find_intent(session: AsyncSession, intent_id: str) -> OrderIntentRow | None:
+    return await session.get(OrderIntentRow, intent_id)
 
 
 async def require_intent(session: AsyncSession, intent_id: str) -> OrderIntentRow:
@@ -62,6 +81,17 @@ async def open_intents(session: AsyncSession) -> list[OrderIntentRow]:
         select(OrderIntentRow).where(OrderIntentRow.state == OPEN).order_by(col(OrderIntentRow.intent_id))
     )
     return list(rows.all())
+
+
+async def at_the_broker(session: AsyncSession) -> set[str]:
+    """Symbols with an order of ours that has been let out, or may have been, and has not ended."""
+    ended = [status.value for status in OrderStatus if status.final]
+    rows = await session.exec(
+        select(OrderIntentRow.symbol)
+        .join(Order, col(Order.intent_id) == col(OrderIntentRow.intent_id))
+        .where(OrderIntentRow.state == OPEN, col(Order.status).not_in(ended))
+    )
+    return set(rows.all())
 
 
 def to_domain(row: OrderIntentRow) -> SizedIntent:
@@ -79,7 +109,15 @@ def to_domain(row: OrderIntentRow) -> SizedIntent:
     )
 
 
-async def save_risk_decision(session: AsyncSession, decision: RiskDecision) -> None:
+async def save_risk_decision(
+    session: AsyncSession,
+    decision: RiskDecision,
+    need: ApprovalNeed,
+    *,
+    price: Decimal,
+    stage: RiskStage = RiskStage.FIRST,
+) -> None:
+    """Write a verdict with the approval that it needs; `price` is what a share was judged at."""
     await insert_new(
         session,
         [
@@ -92,6 +130,10 @@ async def save_risk_decision(session: AsyncSession, decision: RiskDecision) -> N
                 approval_reason=decision.approval_reason,
                 checks=[check.model_dump(mode="json") for check in decision.checks],
                 as_of=decision.as_of,
+                stage=stage.value,
+                price=price,
+                people=need.people,
+                approval_rules=[rule.model_dump(mode="json") for rule in need.rules],
             )
         ],
     )
@@ -102,7 +144,9 @@ async def risk_decision_of(session: AsyncSession, intent_id: str) -> RiskDecisio
     rows = await session.exec(
         select(RiskDecisionRow)
         .where(RiskDecisionRow.intent_id == intent_id)
-        .order_by(col(RiskDecisionRow.as_of).desc(), col(RiskDecisionRow.decision_id))
+        .order_by(
+            col(RiskDecisionRow.as_of).desc(), col(RiskDecisionRow.stage).desc(), col(RiskDecisionRow.decision_id)
+        )
     )
     return rows.first()
 
@@ -112,40 +156,6 @@ async def require_risk_decision(session: AsyncSession, decision_id: str) -> Risk
     if row is None:
         raise NotFound("RISK_DECISION_NOT_FOUND", decision_id=decision_id)
     return row
-
-
-async def require_approval(session: AsyncSession, approval_id: str) -> Approval:
-    row = await session.get(Approval, approval_id)
-    if row is None:
-        raise NotFound("APPROVAL_NOT_FOUND", "`stonks inbox` lists what waits", approval_id=approval_id)
-    return row
-
-
-async def save_approval(session: AsyncSession, approval: Approval) -> None:
-    await insert_new(session, [approval])
-
-
-async def decide_approval(
-    session: AsyncSession, *, approval_id: str, verdict: ApprovalVerdict, actor: str, reason: str, at: datetime
-) -> bool:
-    """Record the one decision on a request. False when the same verdict stands already; another one is a conflict."""
-    row = await session.get(Approval, approval_id, with_for_update=True)
-    if row is None:
-        raise NotFound("APPROVAL_NOT_FOUND", approval_id=approval_id)
-    if row.status == verdict.value:
-        return False
-    if row.status != "pending":
-        raise Conflict("APPROVAL_DECIDED", approval_id=approval_id, status=row.status, asked=verdict.value)
-    row.status, row.decided_by, row.decision_reason, row.decided_at = verdict.value, actor, reason, at
-    session.add(row)
-    return True
-
-
-async def list_approvals(session: AsyncSession, *, status: str | None = "pending", limit: int = 100) -> list[Approval]:
-    statement = select(Approval).order_by(col(Approval.requested_at), col(Approval.approval_id)).limit(limit)
-    if status is not None:
-        statement = statement.where(Approval.status == status)
-    return list((await session.exec(statement)).all())
 
 
 async def save_order(session: AsyncSession, order: Order) -> None:
@@ -159,6 +169,13 @@ async def order_of(session: AsyncSession, intent_id: str, *, lock: bool = False)
     return (await session.exec(statement)).first()
 
 
+async def require_order(session: AsyncSession, intent_id: str) -> Order:
+    order = await order_of(session, intent_id)
+    if order is None:
+        raise NotFound("ORDER_NOT_FOUND", "It was never prepared", intent_id=intent_id)
+    return order
+
+
 async def record_broker_state(session: AsyncSession, *, intent_id: str, seen: BrokerOrder, at: datetime) -> Order:
     """Bring our order up to what the broker says. A report older than what we know changes nothing."""
     order = await order_of(session, intent_id, lock=True)
@@ -170,6 +187,9 @@ async def record_broker_state(session: AsyncSession, *, intent_id: str, seen: Br
     if seen.filled_quantity < order.filled_quantity:
         return order
     order.broker_order_id = seen.broker_order_id
+    order.missing_since = None
+    if seen.quantity:  # an order that was replaced has its replacement's
+        order.quantity = seen.quantity
     order.status = advance(current, seen.status).value
     order.filled_quantity = seen.filled_quantity
     order.filled_average_price = seen.filled_average_price
@@ -203,6 +223,12 @@ async def close_intent(session: AsyncSession, *, intent_id: str, state: str) -> 
     row.state = state
     session.add(row)
     return True
+
+
+async def traded_before(session: AsyncSession, symbol: str) -> bool:
+    """Whether an order for the symbol was ever filled."""
+    rows = await session.exec(select(FillRow.fill_id).where(FillRow.symbol == symbol).limit(1))
+    return rows.first() is not None
 
 
 async def filled_quantity(session: AsyncSession, order_id: str) -> Decimal:

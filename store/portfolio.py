@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from domain.cash import to_the_micro_dollar
 from domain.decisions import Holding, Portfolio, PositionView, Side
+from domain.live_protection import LiveProtection
 from domain.market import CorporateAction
-from domain.portfolio import Fill, apply_dividend, apply_fill, apply_split, position_view
+from domain.portfolio import MICRO, Fill, apply_dividend, apply_fill, apply_split, position_view
+from domain.reserve import buckets
+from store import accounting, config, protection
 from store.database import insert_new, upsert
 from store.tables.decisions import OrderIntentRow
+from store.tables.market import BarRow
+from store.tables.registry import Company
 from store.tables.trading import AccountSnapshot, CorporateActionEntry, FillRow, Order, Position
 
 NEW_YORK = ZoneInfo("America/New_York")
 ZERO = Decimal(0)
+NO_SECTOR = "unknown"
 
 
 async def holdings(session: AsyncSession) -> list[Holding]:
@@ -48,9 +56,9 @@ async def position_views(
 
 
 async def book_fills(session: AsyncSession, *, order_id: str, fills: Sequence[Fill], booked_at: datetime) -> int:
-    """Book executions not booked yet: the fill, the position, the realized profit. Returns how many were new."""
+    """Book executions not booked yet: the fill, the position, its lots, the money. Returns how many were new."""
     new = 0
-    for fill in sorted(fills, key=lambda f: (f.filled_at, -f.quantity, f.price, f.fill_id)):
+    for fill in sorted(map(accounting.as_kept, fills), key=lambda f: (f.filled_at, -f.quantity, f.price, f.fill_id)):
         row = FillRow(
             fill_id=fill.fill_id,
             order_id=order_id,
@@ -78,20 +86,25 @@ async def apply_actions(session: AsyncSession, *, actions: Sequence[CorporateAct
         dividend = apply_dividend(before, action.cash_dividend)
         split = apply_split(before, action.split_ratio)
         after = split.holding
+        cash = dividend.cash_change.quantize(MICRO, rounding=ROUND_HALF_UP)
         entry = CorporateActionEntry(
             symbol=action.symbol,
             ex_date=action.ex_date,
             quantity_before=before.quantity,
             quantity_after=after.quantity,
             split_ratio=action.split_ratio,
-            cash=dividend.cash_change,
+            cash=cash,
             applied_at=applied_at,
         )
         if await insert_new(session, [entry]):
             row.quantity, row.average_price = after.quantity, after.average_price
             row.last_price = after.last_price
-            row.realized_pnl += dividend.realized_pnl + split.realized_pnl
+            row.realized_pnl += cash + split.realized_pnl
             session.add(row)
+            booked = accounting.booked_action(
+                symbol=action.symbol, ex_date=action.ex_date, split_ratio=action.split_ratio, cash=cash
+            )
+            await accounting.book_action(session, booked, booked_at=applied_at)
             applied += 1
     return applied
 
@@ -105,23 +118,32 @@ async def mark(session: AsyncSession, *, prices: Mapping[str, Decimal], at: date
 
 async def snapshot(session: AsyncSession, *, as_of: datetime, phase: str, cash: Decimal) -> AccountSnapshot:
     """Record the account as of an instant; a repeat writes the same row."""
-    held = await holdings(session)
-    value = sum((holding.market_value for holding in held), ZERO)
-    equity = cash + value
-    before = await latest_snapshot(session, before=as_of)
-    realized = sum((row for row in await session.exec(select(col(Position.realized_pnl)))), ZERO)
+    account = await load(session, as_of=as_of, cash=cash)
+    held, equity = account.holdings, account.equity
+    divided = buckets(
+        cash,
+        equity=equity,
+        reserve=account.reserve,
+        cash_floor=(await config.current(session)).limits.cash_floor,
+        reservations=sum(account.open_buys.values(), ZERO),
+    )
     row = AccountSnapshot(
         as_of=as_of,
         phase=phase,
         cash=cash,
         equity=equity,
-        peak_equity=max(equity, before.peak_equity) if before else equity,
+        peak_equity=account.peak_equity,
         gross_exposure=sum((abs(holding.market_value) for holding in held), ZERO),
         positions=len(held),
-        realized_pnl=realized,
+        realized_pnl=await realized(session),
         unrealized_pnl=sum(((h.last_price - h.average_price) * h.quantity for h in held), ZERO),
+        net_exposure=sum((holding.market_value for holding in held), ZERO),
+        sectors=await _by_sector(session, held),
+        **to_the_micro_dollar(divided).model_dump(),
     )
     await upsert(session, [row])
+    if await latest_snapshot(session, before=as_of) is None:
+        await accounting.enter_opening(session, cash=cash, at=as_of)
     return row
 
 
@@ -146,6 +168,7 @@ async def load(
     held = await holdings(session)
     equity = cash + sum((holding.market_value for holding in held), ZERO)
     before = await latest_snapshot(session, before=as_of)
+    live = await protection.load(session)
     buys: dict[str, Decimal] = {}
     sells: dict[str, Decimal] = {}
     rows = await session.exec(
@@ -169,11 +192,64 @@ async def load(
         cash=cash,
         equity=equity,
         prior_close_equity=before.equity if before else equity,
-        peak_equity=max(before.peak_equity, equity) if before else equity,
+        peak_equity=_peak(before, live, equity),
         holdings=tuple(held),
         open_buys=buys,
         open_sells=sells,
+        reserve=live.state.reserve.balance if live is not None else ZERO,
     )
+
+
+def _peak(before: AccountSnapshot | None, live: LiveProtection | None, equity: Decimal) -> Decimal:
+    """The high-water mark: the highest equity ever, or since an operator let the drawdown breaker go."""
+    if live is not None and live.state.breakers.mark is not None:
+        return max(live.state.breakers.mark, equity)
+    return max(before.peak_equity, equity) if before is not None else equity
+
+
+async def left_since(session: AsyncSession, symbol: str, *, since: datetime) -> datetime | None:
+    """When a symbol that is not held any more was last sold, if that was after an instant."""
+    rows = await session.exec(
+        select(func.max(FillRow.filled_at))
+        .join(Position, col(Position.symbol) == col(FillRow.symbol))
+        .where(Position.symbol == symbol, Position.quantity == 0, FillRow.side == Side.SELL.value)
+    )
+    left = rows.one()
+    return left if left is not None and left > since else None
+
+
+async def without_bar(session: AsyncSession, *, on: date, as_of: datetime) -> set[str]:
+    """Symbols held of which the book has no bar of a session yet."""
+    held = {holding.symbol for holding in await holdings(session)}
+    rows = await session.exec(
+        select(BarRow.symbol).where(
+            BarRow.session == on, BarRow.available_at <= as_of, col(BarRow.symbol).in_(sorted(held))
+        )
+    )
+    return held - set(rows.all())
+
+
+async def realized(session: AsyncSession) -> Decimal:
+    """Net realised profit since the beginning, in dollars, after fees."""
+    return sum((row for row in await session.exec(select(col(Position.realized_pnl)))), ZERO)
+
+
+async def realized_when_flat(session: AsyncSession) -> dict[str, Decimal]:
+    """The realised result of every symbol that is not held and once was, in dollars."""
+    rows = await session.exec(select(Position).where(Position.quantity == 0))
+    return {row.symbol: row.realized_pnl for row in rows}
+
+
+async def left_on(session: AsyncSession, *, day: datetime) -> dict[str, datetime]:
+    """When each symbol was left that was sold to the last share on the instant's day in New York."""
+    today = day.astimezone(NEW_YORK).date()
+    rows = await session.exec(
+        select(FillRow.symbol, func.max(FillRow.filled_at))
+        .join(Position, col(Position.symbol) == col(FillRow.symbol))
+        .where(Position.quantity == 0, Position.closed_session == today)
+        .group_by(col(FillRow.symbol))
+    )
+    return dict(rows.all())
 
 
 async def list_snapshots(session: AsyncSession, *, first: datetime, last: datetime) -> list[AccountSnapshot]:
@@ -186,12 +262,20 @@ async def list_snapshots(session: AsyncSession, *, first: datetime, last: dateti
 
 
 async def _book(session: AsyncSession, fill: Fill, booked_at: datetime) -> None:
-    row = await session.get(Position, fill.symbol, with_for_update=True)
+    nothing = Position(
+        symbol=fill.symbol,
+        quantity=ZERO,
+        average_price=ZERO,
+        last_price=fill.price,
+        realized_pnl=ZERO,
+        updated_at=booked_at,
+    )
+    await insert_new(session, [nothing])  # there is no lock on a row that is not there
+    row = await session.get_one(Position, fill.symbol, with_for_update=True)
     day = fill.filled_at.astimezone(NEW_YORK).date()
-    before = _holding(row) if row else None
-    change = apply_fill(before, fill)
+    change = apply_fill(_holding(row), fill)
     after = change.holding
-    opened = row.opened_session if row and row.quantity != 0 else day
+    opened = row.opened_session if row.quantity != 0 else day
     await upsert(
         session,
         [
@@ -200,15 +284,28 @@ async def _book(session: AsyncSession, fill: Fill, booked_at: datetime) -> None:
                 quantity=after.quantity,
                 average_price=after.average_price,
                 last_price=fill.price,
-                realized_pnl=(row.realized_pnl if row else ZERO) + change.realized_pnl,
+                realized_pnl=row.realized_pnl + change.realized_pnl,
                 opened_session=opened,
                 closed_session=day if after.quantity == 0 else None,
                 updated_at=booked_at,
             )
         ],
     )
-    if row is not None:
-        await session.refresh(row)
+    await session.refresh(row)
+    await accounting.book_fill(session, fill, position=after.quantity, booked_at=booked_at)
+
+
+async def _by_sector(session: AsyncSession, held: Sequence[Holding]) -> dict[str, str]:
+    """Dollars held by sector, as text."""
+    rows = await session.exec(
+        select(Company.symbol, Company.sector).where(col(Company.symbol).in_([holding.symbol for holding in held]))
+    )
+    sector_of = dict(rows.all())
+    found: dict[str, Decimal] = {}
+    for holding in held:
+        sector = sector_of.get(holding.symbol) or NO_SECTOR
+        found[sector] = found.get(sector, ZERO) + holding.market_value
+    return {sector: str(amount) for sector, amount in sorted(found.items())}
 
 
 def _holding(row: Position) -> Holding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -68,6 +69,18 @@ async def latest(session: AsyncSession, *, as_of: datetime, not_before: datetime
     return [Recommendation.model_validate(row.body) for row in rows]
 
 
+async def horizons(session: AsyncSession, *, symbols: Sequence[str], as_of: datetime) -> dict[str, float]:
+    """How long each symbol's newest recommendation is meant to be right for, in trading days."""
+    body: Any = RecommendationRow.body
+    rows = await session.exec(
+        select(RecommendationRow.symbol, body["assessment"]["horizon_td"].astext)
+        .distinct(col(RecommendationRow.symbol))
+        .where(col(RecommendationRow.symbol).in_(symbols), RecommendationRow.as_of <= as_of)
+        .order_by(col(RecommendationRow.symbol), col(RecommendationRow.as_of).desc())
+    )
+    return {symbol: float(horizon) for symbol, horizon in rows.all()}
+
+
 async def require(session: AsyncSession, recommendation_id: str) -> Recommendation:
     row = await session.get(RecommendationRow, recommendation_id)
     if row is None:
@@ -77,6 +90,12 @@ async def require(session: AsyncSession, recommendation_id: str) -> Recommendati
             recommendation_id=recommendation_id,
         )
     return Recommendation.model_validate(row.body)
+
+
+async def record_hash(session: AsyncSession, recommendation_id: str) -> str:
+    """Of the decision record behind a recommendation; empty where there is none."""
+    row = await session.get(RecommendationRow, recommendation_id)
+    return row.record_hash if row is not None else ""
 
 
 async def find(session: AsyncSession, wanted: str) -> Recommendation:

@@ -424,3 +424,9 @@ async def add_unnamed(session: AsyncSession, symbols: Sequence[str], *, origin: 
 
 def _date(value: str) -> date | None:
     return date.fromisoformat(value) if value else None
+
+
+async def sectors(session: AsyncSession) -> dict[str, str]:
+    """What each company belongs to: its sector, else its industry; companies of which neither is known are left out."""
+    rows = await session.exec(select(Company.symbol, Company.sector, Company.industry))
+    return {symbol: sector or industry for symbol, sector, industry in rows.all() if sector or industry}

@@ -20,6 +20,7 @@ from domain.replay import ReplayPlan, ReplayRequest, ReplayResult, ReplayState
 from domain.universe import UniverseReport
 from store import documents, portfolio, sources
 from store.database import insert_new
+from store.orders import RiskStage
 from store.tables.decisions import Approval, OrderIntentRow, RecommendationRow, RiskDecisionRow, SignalSnapshot
 from store.tables.ingestion import Document, DocumentSymbol, EvidenceRow
 from store.tables.market import BarRow
@@ -115,7 +116,7 @@ async def report(session: AsyncSession, state: ReplayState) -> tuple[bytes, Repl
         "signals": await _count(session, SignalSnapshot),
         "recommendations": await _count_by(session, RecommendationRow.action),
         "decisions": await _decisions(session),
-        "risk": await _count_by(session, RiskDecisionRow.outcome),
+        "risk": await _count_by(session, RiskDecisionRow.outcome, RiskDecisionRow.stage == RiskStage.FIRST.value),
         "approvals": approvals,
         "orders": orders,
         "account": account,
@@ -266,8 +267,8 @@ async def _count(session: AsyncSession, table: type[SQLModel]) -> int:
     return int((await session.exec(select(func.count()).select_from(table))).one())
 
 
-async def _count_by(session: AsyncSession, column: Any) -> dict[str, int]:
-    rows = await session.exec(select(column, func.count()).group_by(column).order_by(column))
+async def _count_by(session: AsyncSession, column: Any, *conditions: Any) -> dict[str, int]:
+    rows = await session.exec(select(column, func.count()).where(*conditions).group_by(column).order_by(column))
     return {str(value): count for value, count in rows.all()}
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
-from datetime import timedelta
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from temporalio.api.enums.v1 import IndexedValueType
@@ -17,12 +17,13 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.failures import FailureInterceptor
 from workers.health import serve_health
+from workers.live import require_live
 from workers.parts import CODE_VERSION, Parts
 from workers.registry import QueueDuties, duties
-from workers.schedules import ensure_reconciliation
+from workers.schedules import ensure_broker_reconciliation, ensure_comparison, ensure_measurement, ensure_reconciliation
 from workers.settings import Settings
 from workflows import names
-from workflows.client import reconcile_schedules
+from workflows.client import begin_broker_reconciliation, reconcile_schedules
 from workflows.names import Queue
 
 log = structlog.get_logger(__name__)
@@ -41,6 +42,8 @@ async def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
         loop.add_signal_handler(number, stop.set)
     parts = await Parts.connect(settings, keep_objects=KEEP_OBJECTS)
     try:
+        if Queue.TRADING in queues:
+            await require_live(settings, parts.database, parts.reconciliation_activities())
         await register_search_attributes(parts.client)
         if Queue.INGEST in queues or Queue.FETCH in queues:
             await parts.objects.ensure_bucket()
@@ -48,6 +51,8 @@ async def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
             for queue in queues:
                 for worker in build_workers(queue, parts):
                     await running.enter_async_context(worker)
+            if Queue.TRADING in queues and not settings.driven:
+                await running.enter_async_context(following(parts))
             if settings.worker_health_port:
                 server = await serve_health(settings.worker_health_host, settings.worker_health_port)
                 await running.enter_async_context(server)
@@ -58,6 +63,18 @@ async def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
             log.info("worker_stopping")
     finally:
         await parts.close()
+
+
+@asynccontextmanager
+async def following(parts: Parts) -> AsyncIterator[None]:
+    """Follow the broker's stream, and compare the book with the broker at the start."""
+    await begin_broker_reconciliation(parts.client, trigger="start", at=datetime.now(UTC))
+    task = asyncio.create_task(parts.stream_follower().run(), name="broker-stream")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 def build_workers(queue: Queue, parts: Parts) -> list[Worker]:
@@ -109,4 +126,7 @@ async def begin_reconciliation(client: Client, *, driven: bool) -> None:
     if driven:
         return
     await ensure_reconciliation(client)
+    await ensure_comparison(client)
+    await ensure_measurement(client)
+    await ensure_broker_reconciliation(client)
     await reconcile_schedules(client)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import cached_property
@@ -24,40 +24,53 @@ from activities.adapters.paper import PaperControl
 from activities.adapters.rules import RulesExtractor
 from activities.adapters.rules.economy import RulesClassifier
 from activities.agent_resolver import AgentResolver
+from activities.approvals import ApprovalActivities
 from activities.asking import ModelDesk
 from activities.backfill import BackfillActivities
 from activities.backtests import BacktestActivities
 from activities.classification import ClassificationActivities
+from activities.commands import CommandActivities
+from activities.comovement import ComovementActivities
 from activities.competitors import CompetitorActivities
 from activities.documents import LONG_CHARACTERS, DocumentActivities
+from activities.drift import DriftActivities
 from activities.engine import EngineActivities
 from activities.evaluation import EvaluationActivities
 from activities.extraction import ExtractionActivities
 from activities.fetching import FetchActivities
 from activities.ingestion import IngestionActivities
 from activities.market import MarketActivities
+from activities.notifications import NotificationActivities
 from activities.orders import OrderActivities
+from activities.ports import Messenger, Prices
+from activities.prices import BookPrices, MarketPrices
+from activities.reconciliation import ReconciliationActivities
 from activities.replay import ReplayActivities
 from activities.research import ResearchActivities
+from activities.risk import RiskActivities
 from activities.schedules import ScheduleActivities
 from activities.sweeps import SweepActivities
 from activities.theses import ThesisActivities
 from activities.trials import TrialActivities
+from activities.watched_broker import WatchedBroker
 from activities.what_if import WhatIfActivities
 from domain.backtest_report import BacktestReport
+from domain.costs import CostModel
 from domain.documents import Reject, SourceDocument
 from domain.errors import ConfigurationError
 from domain.extraction import Extraction, ExtractionInput
+from domain.notification_texts import Place
 from domain.sources import SourceKind
 from store.database import Database
 from store.objects import ObjectStore
 from workers.schedules import TemporalSchedules
 from workers.settings import Mode, Settings
 from workers.sources import adapters
-from workflows.client import TemporalFlows, connect
+from workers.stream import StreamFollower
+from workflows.client import TemporalFlows, begin_broker_reconciliation, connect
 
 if TYPE_CHECKING:
-    from activities.adapters.alpaca import AlpacaBroker
+    from activities.adapters.alpaca import AlpacaSettings
     from activities.adapters.calendar import ExchangeCalendar
 
 CODE_VERSION = version("stonks-oracle")
@@ -111,16 +124,20 @@ class Parts:
         return ExchangeCalendar(today=datetime.now(UTC).date())
 
     @cached_property
-    def broker(self) -> AlpacaBroker:
-        from activities.adapters.alpaca import AlpacaBroker, AlpacaSettings
+    def broker(self) -> WatchedBroker:
+        from activities.adapters.alpaca import AlpacaBroker
 
-        return AlpacaBroker(
-            AlpacaSettings(
-                key_id=self.settings.broker_key_id,
-                secret_key=self.settings.broker_secret_key,
-                paper=self.settings.mode is not Mode.LIVE,
-                url=self.settings.broker_url,
-            )
+        return WatchedBroker(AlpacaBroker(self.broker_settings), self.database, now=_now)
+
+    @property
+    def broker_settings(self) -> AlpacaSettings:
+        from activities.adapters.alpaca import AlpacaSettings
+
+        return AlpacaSettings(
+            key_id=self.settings.broker_key_id,
+            secret_key=self.settings.broker_secret_key,
+            paper=self.settings.mode is not Mode.LIVE,
+            url=self.settings.broker_url,
         )
 
     @cached_property
@@ -239,11 +256,52 @@ class Parts:
             self.database, self.objects, self.flows, self.calendar, self.resolver, code_version=CODE_VERSION
         )
 
+    def command_activities(self) -> CommandActivities:
+        return CommandActivities(self.database, live=self.settings.mode is Mode.LIVE)
+
     def engine_activities(self) -> EngineActivities:
         return EngineActivities(self.database, self.broker, self.calendar)
 
+    @cached_property
+    def prices(self) -> Prices:
+        book = BookPrices(self.database)
+        if self.settings.driven:
+            return book
+        return MarketPrices(self.broker, book, real_money=self.settings.mode is Mode.LIVE)
+
+    def risk_activities(self) -> RiskActivities:
+        return RiskActivities(self.database, self.broker, self.prices, self.calendar, mode=self.settings.mode.value)
+
+    def approval_activities(self) -> ApprovalActivities:
+        return ApprovalActivities(self.database, self.prices, mode=self.settings.mode.value)
+
     def order_activities(self) -> OrderActivities:
-        return OrderActivities(self.database, self.broker, mode=self.settings.mode.value)
+        return OrderActivities(
+            self.database, self.broker, mode=self.settings.mode.value, now=self._clock, calendar=self.calendar
+        )
+
+    def reconciliation_activities(self) -> ReconciliationActivities:
+        return ReconciliationActivities(
+            self.database, self.broker, self.flows, mode=self.settings.mode.value, now=self._clock
+        )
+
+    def stream_follower(self) -> StreamFollower:
+        from activities.adapters.alpaca.stream import AlpacaStream
+
+        async def compare() -> None:
+            await begin_broker_reconciliation(self.client, trigger="stream", at=_now())
+
+        return StreamFollower(
+            AlpacaStream(self.broker_settings),
+            mode=self.settings.mode.value,
+            tell=self.flows.order_changed,
+            compare=compare,
+        )
+
+    @property
+    def _clock(self) -> Callable[[], datetime] | None:
+        """None where time is told."""
+        return None if self.settings.driven else _now
 
     def market_activities(self) -> MarketActivities:
         return MarketActivities(self.database, self.paper)
@@ -254,11 +312,47 @@ class Parts:
     def competitor_activities(self) -> CompetitorActivities:
         return CompetitorActivities(self.database, self.objects)
 
+    def comovement_activities(self) -> ComovementActivities:
+        return ComovementActivities(self.database)
+
     def backtest_activities(self) -> BacktestActivities:
         return BacktestActivities(self.database, self.objects, self.calendar, render=_render, code_version=CODE_VERSION)
 
     def sweep_activities(self) -> SweepActivities:
         return SweepActivities(self.database, self.calendar, code_version=CODE_VERSION)
+
+    def drift_activities(self) -> DriftActivities:
+        costs = CostModel() if self.settings.mode is Mode.LIVE else CostModel.none()
+        return DriftActivities(self.database, self.objects, self.calendar, costs=costs, code_version=CODE_VERSION)
+
+    @property
+    def place(self) -> Place:
+        return Place(mode=self.settings.mode.value, base_url=self.settings.public_url.rstrip("/"))
+
+    def notification_activities(self) -> NotificationActivities:
+        """The only part that holds what telling people needs."""
+        from activities.adapters.notify.smtp import Security, SmtpMessenger, SmtpSettings
+        from activities.adapters.notify.sns import SnsMessenger, SnsSettings
+        from activities.adapters.notify.webhook import WebhookMessenger
+        from activities.adapters.web.guard import GuardPolicy, UrlGuard
+
+        settings, secrets = self.settings, self.settings.notify_secrets
+        smtp = SmtpSettings(
+            host=settings.smtp_host,
+            port=settings.smtp_port,
+            security=Security(settings.smtp_security),
+            user=settings.smtp_user,
+            sender=settings.smtp_from,
+            own_server=f"{settings.smtp_host}:{settings.smtp_port}" in settings.own_receivers(),
+        )
+        hooks = WebhookMessenger(UrlGuard(GuardPolicy(own_servers=settings.own_receivers())), secrets)
+        self._exit.push_async_callback(hooks.aclose)
+        messengers: dict[str, Messenger] = {
+            "email": SmtpMessenger(smtp, secrets),
+            "sns": SnsMessenger(SnsSettings(endpoint=settings.sns_endpoint), secrets),
+            "webhook": hooks,
+        }
+        return NotificationActivities(self.database, self.flows, messengers, self.place)
 
     def replay_activities(self) -> ReplayActivities:
         return ReplayActivities(
@@ -271,6 +365,10 @@ class Parts:
             read_actions=read_actions,
             fingerprint=fingerprint,
         )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class RulesInline:

@@ -10,19 +10,24 @@ from domain.sources import LIMITED_KINDS, RateGroup
 from workers.parts import Parts
 from workflows import names
 from workflows.backfill_documents import BackfillDocuments
+from workflows.compare_day import CompareDay
 from workflows.evaluate_agent import EvaluateAgent
 from workflows.execute_order import ExecuteOrder
 from workflows.infer_competitors import InferCompetitors
 from workflows.ingest_source import IngestSource
+from workflows.measure_comovement import MeasureComovement
 from workflows.names import Queue
+from workflows.notify import Notify
 from workflows.process_document import ProcessDocument
 from workflows.read_in_shadow import ReadInShadow
+from workflows.reconcile_broker import ReconcileBroker
 from workflows.reconcile_schedules import ReconcileSchedules
 from workflows.replay_period import ReplayPeriod
 from workflows.research_symbol import ResearchSymbol
 from workflows.research_universe import ResearchUniverse
 from workflows.rewrite_thesis import RewriteThesis
 from workflows.run_backtest import RunBacktest
+from workflows.send_notification import SendNotification
 from workflows.sweep_backtests import SweepBacktests
 from workflows.trading_engine import TradingEngine
 from workflows.try_agent import TryAgent
@@ -48,18 +53,23 @@ class QueueDuties:
 
 ALL_WORKFLOWS: tuple[type, ...] = (
     BackfillDocuments,
+    CompareDay,
     EvaluateAgent,
     ExecuteOrder,
     InferCompetitors,
     IngestSource,
+    MeasureComovement,
+    Notify,
     ProcessDocument,
     ReadInShadow,
+    ReconcileBroker,
     ReconcileSchedules,
     ReplayPeriod,
     ResearchSymbol,
     ResearchUniverse,
     RewriteThesis,
     RunBacktest,
+    SendNotification,
     SweepBacktests,
     TradingEngine,
     TryAgent,
@@ -184,19 +194,37 @@ def _research(parts: Parts) -> QueueDuties:
 
 def _trading(parts: Parts) -> QueueDuties:
     engine, orders = parts.engine_activities(), parts.order_activities()
+    risk, approvals = parts.risk_activities(), parts.approval_activities()
+    commands, reconciliation = parts.command_activities(), parts.reconciliation_activities()
     return QueueDuties(
         Queue.TRADING,
-        workflows=[TradingEngine, ExecuteOrder],
+        workflows=[TradingEngine, ExecuteOrder, ReconcileBroker],
         activities=[
             engine.next_session,
             engine.plan,
             engine.mark,
             engine.change_control,
-            orders.decide_risk,
-            orders.request_approval,
-            orders.record_approval,
+            engine.standing_order,
+            engine.tell_trouble,
+            commands.change_config,
+            commands.review_config,
+            commands.reset_breaker,
+            commands.release_reserve,
+            commands.plan_override,
+            commands.reset_engine,
+            risk.decide_risk,
+            risk.recheck,
+            approvals.request_approval,
+            approvals.record_vote,
+            approvals.record_approval,
+            approvals.escalate_approval,
+            approvals.look_at_approval,
             orders.submit,
             orders.sync,
+            orders.cancel_order,
+            orders.replace_order,
+            reconciliation.reconcile,
+            reconciliation.tell_orders,
             orders.close_intent,
             parts.market_activities().advance_market,
         ],
@@ -206,15 +234,25 @@ def _trading(parts: Parts) -> QueueDuties:
 def _ops(parts: Parts) -> list[QueueDuties]:
     schedules, replay = parts.schedule_activities(), parts.replay_activities()
     competitors, backtests = parts.competitor_activities(), parts.backtest_activities()
+    drift = parts.drift_activities()
     sweeps = parts.sweep_activities()
     standing = QueueDuties(
         Queue.OPS,
-        workflows=[InferCompetitors, ReconcileSchedules, ReplayPeriod, RunBacktest, SweepBacktests],
+        workflows=[
+            CompareDay,
+            InferCompetitors,
+            MeasureComovement,
+            ReconcileSchedules,
+            ReplayPeriod,
+            RunBacktest,
+            SweepBacktests,
+        ],
         activities=[
             schedules.reconcile,
             schedules.ensure_engine,
             competitors.propose_competitors,
             competitors.record_inference_failure,
+            parts.comovement_activities().measure_comovement,
             replay.prepare,
             replay.process_documents,
             replay.assess_all,
@@ -222,6 +260,8 @@ def _ops(parts: Parts) -> list[QueueDuties]:
             replay.settle_orders,
             replay.report,
             backtests.end_backtest,
+            drift.plan_drift,
+            drift.compare_day,
             sweeps.plan_sweep,
             sweeps.log_trial,
             sweeps.await_trial,
@@ -230,10 +270,24 @@ def _ops(parts: Parts) -> list[QueueDuties]:
     )
     simulations = QueueDuties(
         names.BACKTEST_QUEUE,
-        activities=[backtests.plan_backtest, backtests.simulate_sessions, backtests.report_backtest],
+        activities=[backtests.plan_backtest, backtests.simulate_sessions, backtests.report_backtest, drift.play_day],
         concurrent_activities=1,
     )
     return [standing, simulations]
+
+
+def _notify(parts: Parts) -> QueueDuties:
+    notifications = parts.notification_activities()
+    return QueueDuties(
+        Queue.NOTIFY,
+        workflows=[Notify, SendNotification],
+        activities=[
+            notifications.publish_failures,
+            notifications.plan_notifications,
+            notifications.send_notification,
+            notifications.give_up_notification,
+        ],
+    )
 
 
 _COMPOSERS: dict[Queue, Callable[[Parts], QueueDuties | list[QueueDuties]]] = {
@@ -243,4 +297,5 @@ _COMPOSERS: dict[Queue, Callable[[Parts], QueueDuties | list[QueueDuties]]] = {
     Queue.RESEARCH: _research,
     Queue.TRADING: _trading,
     Queue.OPS: _ops,
+    Queue.NOTIFY: _notify,
 }

@@ -1,4 +1,4 @@
-"""Temporal Schedules of the sources, and the platform's own hourly one."""
+"""Temporal Schedules of the sources, and the platform's own: hourly, nightly, weekly."""
 
 from __future__ import annotations
 
@@ -23,10 +23,16 @@ from temporalio.client import (
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
+from domain.comovement_measurement import ComovementRequest
+from domain.drift_run import DriftRequest
 from domain.ingestion import IngestRequest
+from domain.reconciliation import BeginReconciliation
 from domain.schedules import SourceSchedule
 from workflows import names
+from workflows.compare_day import CompareDay
 from workflows.ingest_source import IngestSource
+from workflows.measure_comovement import MeasureComovement
+from workflows.reconcile_broker import ReconcileBroker
 from workflows.reconcile_schedules import ReconcileSchedules
 
 PREFIX = "source/"
@@ -101,11 +107,82 @@ async def ensure_reconciliation(client: Client) -> None:
         ),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(minutes=10)),
     )
+    await _ensure(client, names.RECONCILE_SCHEDULES, wanted)
+
+
+async def ensure_comparison(client: Client) -> None:
+    """Let the last finished session be compared with itself every night, when its prices have come.
+
+    On days without a session the last one has its report already, and nothing is done.
+    """
+    action = ScheduleActionStartWorkflow(
+        CompareDay.run,
+        DriftRequest(scheduled=True),
+        id=names.COMPARE_DAY,
+        task_queue=names.Queue.OPS,
+        static_summary="the last session, live against played",
+    )
+    wanted = Schedule(
+        action=action,
+        spec=ScheduleSpec(
+            calendars=[ScheduleCalendarSpec(hour=(ScheduleRange(22),), minute=(ScheduleRange(30),))],
+            time_zone_name="America/New_York",
+        ),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(hours=12)),
+    )
+    await _ensure(client, names.COMPARE_DAY, wanted)
+
+
+async def ensure_measurement(client: Client) -> None:
+    """Let competitors' co-movement be measured on Saturdays, when the week's prices have come."""
+    action = ScheduleActionStartWorkflow(
+        MeasureComovement.run,
+        ComovementRequest(),
+        id=names.MEASURE_COMOVEMENT,
+        task_queue=names.Queue.OPS,
+        static_summary="co-movement of all competitors",
+    )
+    wanted = Schedule(
+        action=action,
+        spec=ScheduleSpec(
+            calendars=[
+                ScheduleCalendarSpec(
+                    day_of_week=(ScheduleRange(6),), hour=(ScheduleRange(8),), minute=(ScheduleRange(0),)
+                )
+            ],
+            time_zone_name="America/New_York",
+        ),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(days=1)),
+    )
+    await _ensure(client, names.MEASURE_COMOVEMENT, wanted)
+
+
+async def ensure_broker_reconciliation(client: Client) -> None:
+    """Compare book and broker every quarter of an hour of New York's trading day, with the half hour around it."""
+    action = ScheduleActionStartWorkflow(
+        ReconcileBroker.run,
+        BeginReconciliation(trigger="schedule"),
+        id=names.RECONCILE_BROKER,
+        task_queue=names.Queue.TRADING,
+        static_summary="book against broker",
+    )
+    weekday, hours, quarters = ScheduleRange(1, 5), ScheduleRange(9, 16), ScheduleRange(0, 59, 15)
+    wanted = Schedule(
+        action=action,
+        spec=ScheduleSpec(
+            calendars=[ScheduleCalendarSpec(day_of_week=(weekday,), hour=(hours,), minute=(quarters,))],
+            time_zone_name="America/New_York",
+        ),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(minutes=5)),
+    )
+    await _ensure(client, names.RECONCILE_BROKER, wanted)
+
+
+async def _ensure(client: Client, schedule_id: str, wanted: Schedule) -> None:
     try:
-        await client.create_schedule(names.RECONCILE_SCHEDULES, wanted)
+        await client.create_schedule(schedule_id, wanted)
     except ScheduleAlreadyRunningError:
-        handle = client.get_schedule_handle(names.RECONCILE_SCHEDULES)
-        await handle.update(lambda _: ScheduleUpdate(schedule=wanted))
+        await client.get_schedule_handle(schedule_id).update(lambda _: ScheduleUpdate(schedule=wanted))
 
 
 def _source(schedule: SourceSchedule) -> Schedule:

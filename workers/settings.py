@@ -19,6 +19,8 @@ from store.objects import ObjectSettings
 PREFIX = "STONKS_"
 CREDENTIALS = PREFIX + "CREDENTIAL_"
 """`STONKS_CREDENTIAL_POLYGON_API_KEY` is the secret that sources name `polygon_api_key`."""
+NOTIFY_SECRETS = PREFIX + "NOTIFY_SECRET_"
+"""`STONKS_NOTIFY_SECRET_HOOK` is the secret that channels of notifications name `hook`."""
 
 
 Rate = Annotated[float, Field(gt=0, le=1_000)]
@@ -61,6 +63,8 @@ class Settings(BaseModel):
     broker_secret_key: SecretStr = SecretStr("")
     broker_control_key: SecretStr = SecretStr("")
     """Set only for the paper broker, whose clock and prices it moves."""
+    i_understand_live_trading: bool = False
+    """Live mode refuses to start without it: real money is at stake."""
     broker_host: str = "127.0.0.1"
     broker_port: int = 0
     """Where the paper broker listens; 0: the port of `broker_url`."""
@@ -110,6 +114,25 @@ class Settings(BaseModel):
     ollama_slots: Annotated[int, Field(ge=1, le=64)] = 1
     """Questions at a time of one extract worker; over all of them together the server's OLLAMA_NUM_PARALLEL."""
 
+    public_url: Annotated[str, Field(pattern=r"^(https?://[A-Za-z0-9.\-:\[\]]+(/[A-Za-z0-9._~/\-]*)?)?$")] = ""
+    """Where people reach the dashboard, for links in notifications; empty: they carry none."""
+    notify_secrets: dict[str, SecretStr] = Field(default_factory=dict)
+    """Secrets of channels by their names, from `STONKS_NOTIFY_SECRET_<NAME>`: `smtp_password`, `sns_access_key`,
+    `sns_secret_key`, and what webhooks name. Only the `notify` worker needs them."""
+    notify_dir: Path | None = None
+    """A directory with a file for each such secret."""
+    notify_own_servers: str = ""
+    """`host:port` of one's own receivers, separated by commas: they may be private and without TLS."""
+    smtp_host: str = ""
+    """Empty: no mail is sent."""
+    smtp_port: Annotated[int, Field(ge=1, le=65_535)] = 587
+    smtp_security: Annotated[str, Field(pattern="^(starttls|tls|none)$")] = "starttls"
+    smtp_user: str = ""
+    smtp_from: str = ""
+    """Empty: the user."""
+    sns_endpoint: str = ""
+    """Empty: Amazon's own."""
+
     log_format: Annotated[str, Field(pattern="^(json|console)$")] = "json"
 
     @property
@@ -155,7 +178,10 @@ class Settings(BaseModel):
         return {kind: {"engine": Engine.OLLAMA, "model": self.ollama_model} for kind in AgentKind}
 
     def own_servers(self) -> frozenset[str]:
-        return frozenset(each.strip() for each in self.fetch_own_servers.split(",") if each.strip())
+        return _listed(self.fetch_own_servers)
+
+    def own_receivers(self) -> frozenset[str]:
+        return _listed(self.notify_own_servers)
 
     def _need(self, name: str) -> None:
         if not getattr(self, name):
@@ -174,10 +200,12 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     """
     source = os.environ if environment is None else environment
     values: dict[str, Any] = {}
-    if credentials := _credentials(source):
+    if credentials := _named(source, CREDENTIALS, f"{PREFIX}CREDENTIALS_DIR"):
         values["credentials"] = credentials
+    if secrets := _named(source, NOTIFY_SECRETS, f"{PREFIX}NOTIFY_DIR"):
+        values["notify_secrets"] = secrets
     for name in Settings.model_fields:
-        if name == "credentials":
+        if name in ("credentials", "notify_secrets"):
             continue
         variable = PREFIX + name.upper()
         if value := source.get(variable, ""):
@@ -192,15 +220,20 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         raise ConfigurationError("SETTING_INVALID", str(first["msg"]), variable=variable) from None
 
 
-def _credentials(source: Mapping[str, str]) -> dict[str, str]:
+def _listed(text: str) -> frozenset[str]:
+    return frozenset(each.strip() for each in text.split(",") if each.strip())
+
+
+def _named(source: Mapping[str, str], prefix: str, directory: str) -> dict[str, str]:
+    """Secrets by their names: the files of a directory, then variables with a prefix."""
     found: dict[str, str] = {}
-    if folder := source.get(f"{PREFIX}CREDENTIALS_DIR", ""):
+    if folder := source.get(directory, ""):
         files = sorted(Path(folder).iterdir()) if Path(folder).is_dir() else []
         for file in files:
             if not file.name.startswith(".") and file.is_file():
-                found[file.name.lower()] = _read_secret(f"{PREFIX}CREDENTIALS_DIR", file)
+                found[file.name.lower()] = _read_secret(directory, file)
     for variable, value in source.items():
-        name = variable.removeprefix(CREDENTIALS)
+        name = variable.removeprefix(prefix)
         if name == variable or not value:
             continue
         if name.endswith("_FILE"):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import (
     SearchAttributePair,
     TypedSearchAttributes,
@@ -16,7 +16,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from domain.ids import digest
 from domain.ingestion import DocumentRequest
+from domain.notifications import FailedWorkflow, NotifyState
+from domain.reconciliation import BeginReconciliation, ReconcileReport
 from domain.research import (
     AssessAllReport,
     AssessAllRequest,
@@ -38,7 +41,9 @@ from domain.trading import (
 )
 from workflows import names
 from workflows.execute_order import ExecuteOrder
+from workflows.notify import Notify
 from workflows.process_document import ProcessDocument
+from workflows.reconcile_broker import ReconcileBroker
 from workflows.reconcile_schedules import ReconcileSchedules
 from workflows.research_symbol import ResearchSymbol
 from workflows.research_universe import ResearchUniverse
@@ -64,6 +69,22 @@ async def reconcile_schedules(client: Client) -> None:
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         start_signal="changed",
         static_summary="schedules equal the sources table",
+        rpc_timeout=RPC_TIMEOUT,
+    )
+
+
+async def begin_broker_reconciliation(
+    client: Client, *, trigger: str, at: datetime
+) -> WorkflowHandle[ReconcileBroker, ReconcileReport]:
+    """Start a comparison with the broker. `at` names it; it is as of the moment it runs."""
+    return await client.start_workflow(
+        ReconcileBroker.run,
+        BeginReconciliation(trigger=trigger),
+        id=names.reconcile_id(at),
+        task_queue=names.Queue.TRADING,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        search_attributes=_attributes(stage="reconcile"),
+        static_summary=f"book against broker, asked for by {trigger}",
         rpc_timeout=RPC_TIMEOUT,
     )
 
@@ -214,6 +235,38 @@ class TemporalFlows:
             rpc_timeout=RPC_TIMEOUT,
         )
 
+    async def ensure_notifications(self) -> None:
+        if self._driven:  # the past is told to nobody
+            return
+        await self._client.start_workflow(
+            Notify.run,
+            NotifyState(),
+            id=names.NOTIFICATIONS,
+            task_queue=names.Queue.NOTIFY,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            search_attributes=_attributes(stage="notify"),
+            static_summary="the outbox, told to people",
+            rpc_timeout=RPC_TIMEOUT,
+        )
+
+    async def failed_since(self, instant: datetime, *, limit: int) -> list[FailedWorkflow]:
+        """Dead letters that closed since then. The server's list lags behind by a moment."""
+        types = ", ".join(repr(name) for name in names.DEAD_LETTER_TYPES)
+        query = (
+            f"WorkflowType IN ({types}) AND ExecutionStatus IN ('Failed', 'TimedOut', 'Terminated') "
+            f"AND CloseTime > '{instant.strftime('%Y-%m-%dT%H:%M:%SZ')}'"
+        )
+        return [
+            FailedWorkflow(
+                workflow_id=each.id,
+                run_id=each.run_id,
+                workflow_type=each.workflow_type,
+                status=each.status.name.lower() if each.status else "unknown",
+                closed_at=each.close_time or each.start_time,
+            )
+            async for each in self._client.list_workflows(query, limit=limit, rpc_timeout=RPC_TIMEOUT)
+        ]
+
     async def tick_engine(self, request: TickRequest) -> TickReport:
         handle = self._client.get_workflow_handle(names.TRADING_ENGINE)
         return await handle.execute_update(
@@ -234,11 +287,24 @@ class TemporalFlows:
                 return None
             raise
 
-    async def decide_order(self, intent_id: str, decision: ApprovalDecision) -> None:
+    async def decide_order(self, intent_id: str, decision: ApprovalDecision) -> bool:
         handle = self._client.get_workflow_handle(names.order_id(intent_id))
-        await handle.execute_update(
-            ExecuteOrder.decide, decision, id=f"decide-{decision.order_hash}", rpc_timeout=timedelta(minutes=5)
-        )
+        update_id = f"decide-{digest(decision.order_hash, decision.actor)}"
+        try:
+            await handle.execute_update(ExecuteOrder.decide, decision, id=update_id, rpc_timeout=timedelta(minutes=5))
+        except WorkflowUpdateFailedError:  # the price left its band, or the question ended
+            return False
+        return True
+
+    async def order_changed(self, intent_id: str) -> bool:
+        handle = self._client.get_workflow_handle(names.order_id(intent_id))
+        try:
+            await handle.signal(ExecuteOrder.order_changed, rpc_timeout=RPC_TIMEOUT)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:  # it ended, or never was
+                return False
+            raise
+        return True
 
     async def _ensure_symbol(self, symbol: str) -> None:
         """Start a symbol that has no evidence yet, or whose workflow was ended by hand."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from temporalio.common import SearchAttributeKey
@@ -14,7 +14,7 @@ class Queue(StrEnum):
     """One task queue a capability. `trading` alone holds broker keys; `extract` alone talks to a model.
 
     `fetch` stands for several: one a rate group and one for each kind of request with a limit of its own. Its worker
-    alone holds the vendors' keys and reaches the outside.
+    alone holds the vendors' keys and reaches the outside. `notify` tells people, and alone holds what that needs.
     """
 
     INGEST = "ingest"
@@ -23,6 +23,7 @@ class Queue(StrEnum):
     RESEARCH = "research"
     TRADING = "trading"
     OPS = "ops"
+    NOTIFY = "notify"
 
 
 BACKFILL_QUEUE = "backfill"
@@ -41,9 +42,24 @@ STATE = SearchAttributeKey.for_keyword("StonksState")
 DECISION = SearchAttributeKey.for_keyword("StonksDecision")
 SEARCH_ATTRIBUTES = (STAGE, SYMBOL, SOURCE, STATE, DECISION)
 
+DEAD_LETTER_TYPES = (
+    "ProcessDocument",
+    "IngestSource",
+    "BackfillDocuments",
+    "InferCompetitors",
+    "ExecuteOrder",
+    "ReplayPeriod",
+)
+"""Workflows whose failure is a dead letter."""
+
 TRADING_ENGINE = "trading-engine"
 RESEARCH_UNIVERSE = "research-universe"
 RECONCILE_SCHEDULES = "reconcile-schedules"
+RECONCILE_BROKER = "reconcile/schedule"
+COMPARE_DAY = "compare-day"
+NOTIFICATIONS = "notifications"
+MEASURE_COMOVEMENT = "measure-comovement"
+COMPARE_BY_HAND = "compare-day-by-hand"
 
 
 def run_id(source_id: str, instant: datetime) -> str:
@@ -114,6 +130,15 @@ def order_id(intent_id: str) -> str:
     return f"order/{intent_id}"
 
 
+def reconcile_id(instant: datetime) -> str:
+    return f"reconcile/{instant:%Y%m%dT%H%M%S.%f}Z"
+
+
+def reconciliation_of(workflow_id: str) -> str:
+    """The id of a comparison in the book."""
+    return workflow_id.removeprefix("reconcile/")
+
+
 def replay_id(replay: str) -> str:
     return f"replay/{replay}"
 
@@ -124,6 +149,14 @@ def backtest_id(backtest: str) -> str:
 
 def sweep_id(sweep: str) -> str:
     return f"sweep/{sweep}"
+
+
+def notification_id(notification: str) -> str:
+    return f"notification/{notification}"
+
+
+def drift_id(session: date) -> str:
+    return f"drift/{session.isoformat()}"
 
 
 def source_schedule_id(source_id: str) -> str:

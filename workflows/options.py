@@ -200,6 +200,27 @@ DRIVE: ActivityOptions = {
 }
 """A step of a replay: waits for other workflows, heartbeats while it does."""
 
+RECONCILE: ActivityOptions = {
+    "task_queue": Queue.TRADING,
+    "start_to_close_timeout": timedelta(minutes=2),
+    "retry_policy": _retry(8, most=30.0),
+}
+"""Reads both sides; what went wrong this time is compared by the next run anyway."""
+
+RECONCILE_FIRST: ActivityOptions = {
+    **RECONCILE,
+    "start_to_close_timeout": timedelta(seconds=45),
+    "schedule_to_close_timeout": timedelta(seconds=90),
+}
+"""Before a tick, which must not wait long: where the broker does not answer, its breaker lets nothing be opened."""
+
+CHANGE_ORDER: ActivityOptions = {
+    "task_queue": Queue.TRADING,
+    "start_to_close_timeout": timedelta(seconds=60),
+    "retry_policy": _retry(0, first=0.5, most=15.0),
+}
+"""Cancels or replaces an order and reads it back."""
+
 MARKET: ActivityOptions = {
     "task_queue": Queue.TRADING,
     "start_to_close_timeout": timedelta(seconds=30),
@@ -212,6 +233,14 @@ INFER: ActivityOptions = {
     "retry_policy": _retry(8, most=30.0),
 }
 """Counts the documents of years and reads an annual report."""
+
+COMOVEMENT: ActivityOptions = {
+    "task_queue": Queue.OPS,
+    "start_to_close_timeout": timedelta(hours=1),
+    "heartbeat_timeout": timedelta(minutes=2),
+    "retry_policy": _retry(8, most=60.0),
+}
+"""Reads years of prices, company by company."""
 
 RECORD_INFERENCE: ActivityOptions = {
     "task_queue": Queue.OPS,
@@ -273,6 +302,36 @@ AWAIT_TRIAL: ActivityOptions = {
 
 RECORD_BACKTEST: ActivityOptions = {
     "task_queue": Queue.OPS,
+    "start_to_close_timeout": timedelta(seconds=30),
+    "retry_policy": _retry(0),
+}
+
+DRIFT: ActivityOptions = {
+    "task_queue": Queue.OPS,
+    "start_to_close_timeout": timedelta(minutes=10),
+    "heartbeat_timeout": timedelta(minutes=2),
+    "retry_policy": _retry(8, first=2.0, most=60.0),
+}
+"""Reads a day of the book and lays it beside the same day played again."""
+
+PLAN_NOTIFICATIONS: ActivityOptions = {
+    "task_queue": Queue.NOTIFY,
+    "start_to_close_timeout": timedelta(minutes=6),
+    "heartbeat_timeout": timedelta(seconds=30),
+    "retry_policy": _retry(0, most=30.0),
+}
+"""Waits for events, some minutes at the most."""
+
+NOTIFY: ActivityOptions = {
+    "task_queue": Queue.NOTIFY,
+    "start_to_close_timeout": timedelta(seconds=60),
+    "schedule_to_close_timeout": timedelta(hours=3),
+    "retry_policy": _retry(12, first=5.0, most=600.0),
+}
+"""About fifty minutes of attempts; a receiver that says when to come back is heard."""
+
+RECORD_NOTIFICATION: ActivityOptions = {
+    "task_queue": Queue.NOTIFY,
     "start_to_close_timeout": timedelta(seconds=30),
     "retry_policy": _retry(0),
 }

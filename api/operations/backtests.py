@@ -18,13 +18,12 @@ from temporalio.service import RPCError
 
 from activities.sweeps import SweepStart
 from api.operations.links import TemporalLinks
-from domain.backtest import BacktestRequest, Membership, ReadBy
+from domain.backtest import BacktestRequest, Membership, Noted, ReadBy
 from domain.backtest_report import BacktestReport
 from domain.backtest_run import BacktestProgress, BacktestResult, start_of
 from domain.config import Tier, TradingConfig, changed
 from domain.costs import CostModel
 from domain.errors import Conflict, InvalidInput, VendorRejected
-from domain.protection import Protection
 from domain.registry import Line
 from domain.sweep import SweepReport, SweepRequest, WalkForward, combinations
 from store import backtests, config
@@ -56,6 +55,9 @@ class NewBacktest(BaseModel):
     costs: CostModel = CostModel()
     protect: Annotated[bool, Field(description="with stops, breakers, the reserve and tiers")] = False
     read_by: ReadBy = ReadBy.ALL
+    noted: Annotated[
+        Noted, Field(description="which decisions are kept: every change, or trades alone, which is faster")
+    ] = Noted.CHANGES
     universe: Annotated[
         list[Membership],
         Field(max_length=20_000, description="what may be bought, and when: an index as it was; empty: everything"),
@@ -131,7 +133,7 @@ async def _request(session: AsyncSession, wanted: NewBacktest) -> BacktestReques
         **wanted.model_dump(include=set(BacktestRequest.model_fields) - {"config", "costs", "protection"}),
         config=settings,
         costs=wanted.costs,
-        protection=Protection.for_tier(settings.tier) if wanted.protect else None,
+        protection=settings.protection if wanted.protect else None,
     )
 
 

@@ -27,8 +27,9 @@ from domain.ids import digest
 from store import audit
 from store.database import Database, upsert
 from store.tables.platform import DeadLetterNote
+from workflows import names
 
-TYPES = ("ProcessDocument", "IngestSource", "BackfillDocuments", "InferCompetitors", "ExecuteOrder", "ReplayPeriod")
+TYPES = names.DEAD_LETTER_TYPES
 FAILED = (Status.FAILED, Status.TIMED_OUT, Status.TERMINATED)
 QUERY = (
     f"WorkflowType IN ({', '.join(repr(name) for name in TYPES)}) "

@@ -26,7 +26,7 @@ from api import failures
 from domain.decisions import TradingState
 from domain.errors import InvalidInput, VendorUnavailable
 from domain.ids import digest
-from domain.trading import MAX_REASON, Command, ControlReport, EngineStatus, Reason
+from domain.trading import MAX_REASON, Command, ControlReport, EngineStatus, Reason, Resume
 from store import audit, control, outbox
 from store.database import Database
 from store.tables.trading import TradingControl
@@ -141,7 +141,8 @@ async def _command(
         before = (await control.state(session)).epoch
     flows = TemporalFlows(client, driven=mode == REPLAY)
     if wanted is TradingState.ACTIVE:
-        await _require_answer(client, flows)
+        command = Resume(reason=command.reason, actor=actor, epoch=before)
+        await require_answer(client, flows)
     accepted = False
     try:
         async with asyncio.timeout(ACCEPT_SECONDS):
@@ -168,7 +169,7 @@ async def _command(
     return CommandReport(state=TradingState(row.state), epoch=row.epoch, acknowledged_by=AcknowledgedBy.DATABASE)
 
 
-async def _require_answer(client: Client, flows: TemporalFlows) -> None:
+async def require_answer(client: Client, flows: TemporalFlows) -> None:
     """Make sure that a worker is there before trading is resumed.
 
     An update that nobody takes waits in the server: trading would resume by itself whenever a worker came back.

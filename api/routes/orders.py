@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from api.auth import require
+from api.auth import Principal, require
 from api.dependencies import Provided
 from api.errors import problems
 from api.keys import Scope
 from api.numbers import Money, Shares
+from api.operations import trading_commands
 from api.operations.links import TemporalLinks
 from api.paging import Page, PageQuery, page, position
+from domain.decisions import Side
 from domain.portfolio import OrderStatus
+from domain.trading import Reason
+from domain.trading_commands import OverrideOrder, OverrideReport
 from store import orders
 from store.tables.trading import Order
 from workflows import names
@@ -71,3 +77,33 @@ async def list_orders(dependencies: Provided, query: Annotated[OrderQuery, Query
         )
 
     return page(KIND, rows, query.limit, at=lambda row: (row.created_at, row.order_id), view=view)
+
+
+class OverrideBody(BaseModel):
+    """An order by hand; see `POST /v1/risk/evaluations` for what risk would say to it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    symbol: Annotated[str, Field(pattern=r"^[A-Z0-9.\-]{1,20}$", examples=["MSFT"])]
+    side: Side
+    quantity: Annotated[Decimal, Field(gt=0, decimal_places=9, max_digits=20, examples=["10"])]
+    reason: Reason
+    key: Annotated[
+        str,
+        Field(
+            min_length=8,
+            max_length=80,
+            pattern=r"^[A-Za-z0-9._\-]+$",
+            description="chosen by you: asking again with the same key is the same order",
+            examples=["2026-11-26-msft-1"],
+        ),
+    ]
+
+
+@router.post("/overrides", status_code=HTTPStatus.ACCEPTED, responses=problems(409, 422, 503))
+async def place_by_hand(
+    dependencies: Provided, principal: Annotated[Principal, require(Scope.TRADE_CONTROL)], body: OverrideBody
+) -> OverrideReport:
+    """Place an order by hand: through every limit and, as the policy says, past another person."""
+    command = OverrideOrder(**body.model_dump(), actor=principal.actor)
+    return await trading_commands.override(dependencies.client, command, mode=dependencies.mode)

@@ -281,9 +281,9 @@ def compare(
     """
     from api.operations import agent_comparison
     from cli import agent_views as views
-    from cli.commands.companies import _instant
+    from cli.instants import read_instant
 
-    started = None if since is None else _instant(since, "--since")
+    started = None if since is None else read_instant(since, "--since")
     found = ask(state, lambda parts: agent_comparison.compare(parts.database, parts.objects, agent_id, since=started))
     if json:
         print_json(found.model_dump(mode="json"))
@@ -312,7 +312,7 @@ def try_agent(
     """
     from api.operations import agent_trials
     from cli import agent_views as views
-    from cli.commands.companies import _instant
+    from cli.instants import read_instant
 
     unsaved = _settings(settings, given)
     wanted = _checked(
@@ -320,7 +320,7 @@ def try_agent(
         title=title,
         text=_file_or(text, "TEXT"),
         symbols=[each.upper() for each in symbol or ()],
-        published_at=None if published is None else _instant(published, "--published"),
+        published_at=None if published is None else read_instant(published, "--published"),
         recommendation_id=recommendation,
         variant_id=variant_id,
         settings=unsaved or None,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.commands.backtest_drift import drift
 from cli.commands.operate import actor, ask, links
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.output import err, out, print_json
@@ -30,7 +31,7 @@ def register(app: typer.Typer) -> None:
     commands = typer.Typer(
         no_args_is_help=True, help="Play a strategy over the past, on what the book knew then, and judge it."
     )
-    for command in (run, sweep, list_backtests, show, compare, check, cancel):
+    for command in (run, sweep, list_backtests, show, compare, check, drift, cancel):
         commands.command(name=command.__name__.split("_")[0])(command)
     app.add_typer(commands, name="backtest")
 
@@ -53,6 +54,9 @@ def run(
         bool, typer.Option("--protect", help="With stops, breakers, the reserve and risk tiers")
     ] = False,
     rules_only: Annotated[bool, typer.Option("--rules-only", help="Leave out what models read")] = False,
+    trades_only: Annotated[
+        bool, typer.Option("--trades-only", help="Keep the decisions to buy and to sell alone, which is faster")
+    ] = False,
     universe: Annotated[
         Path | None, typer.Option("--universe", help="CSV of symbol,from,to: what may be bought, and when")
     ] = None,
@@ -77,7 +81,7 @@ def run(
     from api.operations import backtests
     from cli import backtest_views as views
     from cli.commands.agents import _checked
-    from domain.backtest import ReadBy
+    from domain.backtest import Noted, ReadBy
 
     wanted: NewBacktest = _checked(
         backtests.NewBacktest,
@@ -86,10 +90,11 @@ def run(
         name=name,
         opening_cash=_number("--cash", cash),
         tier=tier or None,
-        changes=_nested("--set", changes or []),
-        costs=_nested("--cost", costs or []),
+        changes=nested("--set", changes or []),
+        costs=nested("--cost", costs or []),
         protect=protect,
         read_by=ReadBy.RULES if rules_only else ReadBy.ALL,
+        noted=Noted.TRADES if trades_only else Noted.CHANGES,
         universe=_memberships(universe) if universe is not None else [],
         benchmark=benchmark,
         model_cutoff=_day("--model-cutoff", model_cutoff) if model_cutoff else None,
@@ -162,8 +167,8 @@ def sweep(
         name=name,
         opening_cash=_number("--cash", cash),
         tier=tier or None,
-        changes=_nested("--set", changes or []),
-        costs=_nested("--cost", costs or []),
+        changes=nested("--set", changes or []),
+        costs=nested("--cost", costs or []),
         protect=protect,
     )
     values = dict(_values("--grid", each) for each in grid)
@@ -286,7 +291,7 @@ def check(
             if backtest_id:
                 request = BacktestRequest.model_validate((await kept.require(session, backtest_id)).request)
             else:
-                settings = changed(await config.current(session), _nested("--set", changes or []))
+                settings = changed(await config.current(session), nested("--set", changes or []))
                 request = BacktestRequest(first=_day("--from", first), last=_day("--to", last), config=settings)
         _, data = await read_period(parts.database, parts.calendar, request, ReadBy(request.read_by))
         return request, data
@@ -354,7 +359,7 @@ def _number(option: str, value: str) -> Decimal:
         raise InvalidInput("NUMBER_INVALID", field=option, found=value, allowed="dollars, such as 100000") from error
 
 
-def _nested(option: str, given: list[str]) -> dict[str, Any]:
+def nested(option: str, given: list[str]) -> dict[str, Any]:
     """Read `signals.kappa=2` as {"signals": {"kappa": 2}}; values are JSON where they can be read so, else text."""
     found: dict[str, Any] = {}
     for each in given:

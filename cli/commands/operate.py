@@ -6,6 +6,7 @@ import asyncio
 import os
 import pwd
 from collections.abc import Awaitable, Callable
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -34,7 +35,7 @@ ErrorOption = Annotated[str | None, typer.Option("--error", help="The error's co
 
 
 def register(app: typer.Typer) -> None:
-    for command in (status, pause, resume, halt, inbox, approve, decline, explain):
+    for command in (status, pause, resume, halt, inbox, approve, decline, amend, explain):
         app.command()(command)
     letters = typer.Typer(help="Failed work: list, retry from the failed step, discard.", no_args_is_help=True)
     letters.command(name="list")(list_dead_letters)
@@ -104,6 +105,37 @@ def approve(approval: ApprovalId, reason: ReasonOption, state: State = DEFAULT_S
 def decline(approval: ApprovalId, reason: ReasonOption, state: State = DEFAULT_STATE, json: Json = False) -> None:
     """Decline an order that waits."""
     _review(approval, False, reason, state, json)
+
+
+def amend(
+    approval: ApprovalId,
+    quantity: Annotated[str, typer.Option("--quantity", help="Shares to ask for instead")],
+    reason: ReasonOption,
+    state: State = DEFAULT_STATE,
+    json: Json = False,
+) -> None:
+    """Change the size of an order that waits; somebody else must approve it then."""
+    from api.operations import approvals
+    from cli import operator_views as views
+
+    wanted = _shares(quantity)
+
+    async def act(parts: Parts) -> approvals.ApprovalView:
+        return await approvals.amend(
+            parts.database,
+            parts.client,
+            links(parts),
+            approval_id=await approvals.resolve(parts.database, approval),
+            quantity=wanted,
+            reason=reason,
+            actor=actor(),
+        )
+
+    done = ask(state, act)
+    if json:
+        print_json(_plain(done))
+    else:
+        views.show_review(done)
 
 
 def explain(
@@ -279,6 +311,16 @@ def actor() -> str:
         return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
     except KeyError:  # a user without an entry, as in a container
         return f"cli:{os.getuid()}"
+
+
+def _shares(given: str) -> Decimal:
+    try:
+        found = Decimal(given)
+    except InvalidOperation:
+        found = Decimal("NaN")
+    if not found.is_finite() or found <= 0:
+        raise InvalidInput("QUANTITY_INVALID", "Give a positive number of shares", option="--quantity", found=given)
+    return found
 
 
 def _plain(model: BaseModel) -> dict[str, Any]:

@@ -19,7 +19,8 @@ def register(app: typer.Typer) -> None:
 
 def worker(
     queue: Annotated[
-        list[str] | None, typer.Option(help="ingest, fetch, extract, research, trading or ops; all when not given")
+        list[str] | None,
+        typer.Option(help="ingest, fetch, extract, research, trading, ops or notify; all when not given"),
     ] = None,
 ) -> None:
     """Serve task queues until told to stop."""
@@ -58,6 +59,7 @@ def api() -> None:
                 ui_url=settings.temporal_ui_url,
                 mode=settings.mode.value,
                 bootstrap_key=settings.api_key,
+                calendar=lambda: parts.calendar,
                 code_version=CODE_VERSION,
                 agent_defaults=settings.agent_defaults(),
             )

@@ -26,6 +26,11 @@ def dollars(*, nullable: bool = False) -> Any:
     return Field(nullable=False, sa_type=Numeric(20, 6))
 
 
+def exact_dollars() -> Any:
+    """Dollars of any product of shares and a price: to 1e-15, nothing is rounded."""
+    return Field(nullable=False, sa_type=Numeric(38, 15))
+
+
 def shares(*, nullable: bool = False) -> Any:
     """Shares, to 1e-9 of a share."""
     if nullable:

@@ -66,9 +66,15 @@ class MacroFigureRow(SQLModel, table=True):
 
 
 class EarningsDate(SQLModel, table=True):
+    """A day on which a company will report, as somebody said. A change or a removal is a further row."""
+
     __tablename__ = "earnings_dates"
 
     symbol: str = Field(primary_key=True, foreign_key="companies.symbol")
     report_date: date = Field(primary_key=True)
+    number: int = Field(default=1, primary_key=True)
+    """From 1, one more with every change; of those known the last holds."""
     timing: str = text("unknown")
+    removed: bool = False
+    actor: str = text("")
     available_at: datetime = instant()

@@ -71,6 +71,8 @@ class ExposureProfile(SQLModel, table=True):
     provenance: str = text("")
     created_by: str = text("")
     created_at: datetime = instant()
+    estimate: Json = json_object()
+    """What it was estimated from, as it was accepted; empty: a person gave the numbers."""
 
 
 class CompetitorLink(SQLModel, table=True):
@@ -89,6 +91,41 @@ class CompetitorLink(SQLModel, table=True):
     updated_at: datetime | None = instant(nullable=True)
     decided_by: str = text("")
     version: int = 1
+
+
+class CompetitorLinkChange(SQLModel, table=True):
+    """From when on a link held with a strength, or held no longer. Rows are never changed."""
+
+    __tablename__ = "competitor_link_changes"
+
+    symbol: str = Field(primary_key=True, foreign_key="companies.symbol")
+    competitor: str = Field(primary_key=True, foreign_key="companies.symbol")
+    number: int = Field(primary_key=True)
+    """Counts the changes of the pair from 1; `since` never falls."""
+    since: datetime = instant()
+    strength: float | None = None
+    """None: from then on it is not in force."""
+    actor: str = text("")
+
+
+class CompetitorComovement(SQLModel, table=True):
+    """How a company moved at a competitor's events, as measured at an instant. Rows are never changed."""
+
+    __tablename__ = "competitor_comovements"
+
+    symbol: str = Field(primary_key=True, foreign_key="companies.symbol")
+    competitor: str = Field(primary_key=True, foreign_key="companies.symbol")
+    as_of: datetime = instant(primary_key=True)
+    """Nothing that was known later was read."""
+    known_at: datetime = instant()
+    """When it was measured: decisions before it do not know it."""
+    rho: float
+    events: int
+    told: int = 0
+    """Sessions with events; around some there were too few prices."""
+    first_event: date | None = None
+    last_event: date | None = None
+    benchmark: str = text("")
 
 
 class CompetitorInference(SQLModel, table=True):

@@ -31,6 +31,16 @@ class Order(SQLModel, table=True):
     created_at: datetime = instant(index=True)
     submitted_at: datetime | None = instant(nullable=True)
     closed_at: datetime | None = instant(nullable=True)
+    body: Json = json_object()
+    """The ticket as it is sent, whole."""
+    expires_at: datetime | None = instant(nullable=True)
+    """Not sent any more from then on."""
+    sent_at: datetime | None = instant(nullable=True)
+    """When it was last let out, whatever came of it."""
+    missing_since: datetime | None = instant(nullable=True)
+    """When the broker first said, after that, that it does not know the order."""
+    abandoned_at: datetime | None = instant(nullable=True)
+    """Given up: nobody follows it. The status stays unknown, and the sweep still looks for it."""
 
 
 class FillRow(SQLModel, table=True):
@@ -89,6 +99,14 @@ class AccountSnapshot(SQLModel, table=True):
     positions: int = 0
     realized_pnl: Decimal = dollars()
     unrealized_pnl: Decimal = dollars()
+    net_exposure: Decimal | None = dollars(nullable=True)
+    """As everything below: None in what was recorded before it was kept."""
+    sectors: Json = json_object()
+    """Dollars held by sector, as text; what has none is `unknown`."""
+    reserve: Decimal | None = dollars(nullable=True)
+    floor: Decimal | None = dollars(nullable=True)
+    reservations: Decimal | None = dollars(nullable=True)
+    deployable: Decimal | None = dollars(nullable=True)
 
 
 class ReserveEntry(SQLModel, table=True):
@@ -101,7 +119,31 @@ class ReserveEntry(SQLModel, table=True):
     reason: str = text()
 
 
-class BreakerEvent(SQLModel, table=True):
+class ProtectionRow(SQLModel, table=True):
+    """One row: where stops, breakers, the reserve and the tier stand after the last look."""
+
+    __tablename__ = "protection_state"
+
+    state_id: int = Field(default=1, primary_key=True)
+    body: Json = json_object()
+    updated_at: datetime = instant()
+
+
+class StopEventRow(SQLModel, table=True):
+    """A stop, a target or a time stop that was reached."""
+
+    __tablename__ = "stop_events"
+
+    event_id: str = Field(primary_key=True)
+    symbol: str = Field(index=True)
+    as_of: datetime = instant(index=True)
+    kind: str = text()
+    price: Decimal = dollars()
+    level: Decimal = dollars()
+    share: Decimal = shares()
+
+
+class BreakerEventRow(SQLModel, table=True):
     __tablename__ = "breaker_events"
 
     event_id: str = Field(primary_key=True)
@@ -150,6 +192,27 @@ class TradingConfigRow(SQLModel, table=True):
     reason: str = text("")
 
 
+class ConfigProposal(SQLModel, table=True):
+    """A change of the configuration that loosens something and waits for a second person."""
+
+    __tablename__ = "config_proposals"
+
+    proposal_id: str = Field(primary_key=True)
+    base_version: int
+    """In force when it was made: over another one it is void."""
+    body: Json = json_object()
+    changes: Json = json_object()
+    loosened: list[Json] = json_list()
+    reason: str = text()
+    proposed_by: str = text()
+    proposed_at: datetime = instant(index=True)
+    status: str = Field(default="pending", index=True)
+    """pending, approved, declined or void."""
+    decided_by: str = text("")
+    decided_at: datetime | None = instant(nullable=True)
+    decision_reason: str = text("")
+
+
 class Backtest(SQLModel, table=True):
     __tablename__ = "backtests"
 
@@ -165,3 +228,20 @@ class Backtest(SQLModel, table=True):
     requested_by: str = text("")
     created_at: datetime = instant(index=True)
     finished_at: datetime | None = instant(nullable=True)
+
+
+class DriftReportRow(SQLModel, table=True):
+    """A session compared with the same session played again."""
+
+    __tablename__ = "drift_reports"
+
+    session: date = Field(primary_key=True)
+    compared_at: datetime = instant()
+    gaps: int = 0
+    """What is not equal."""
+    counts: Json = json_object()
+    """By label."""
+    difference: Decimal | None = dollars(nullable=True)
+    """Of the day's change of the account, live less played; None: nobody marked it."""
+    unexplained: Decimal | None = dollars(nullable=True)
+    report: Json = json_object()

@@ -21,13 +21,14 @@ from temporalio.common import WorkflowIDReusePolicy
 from activities.adapters.agents.document_extractor import DocumentExtractor
 from activities.documents import DocumentActivities
 from activities.extraction import ExtractionActivities
+from activities.prices import BookPrices
 from api import keys
 from api.app import create_app
 from api.dependencies import Dependencies
 from api.keys import Scope
 from api.operations.approvals import inbox
 from api.operations.links import TemporalLinks
-from domain.broker import BrokerAccount, BrokerFill, BrokerOrder, BrokerPosition, OrderTicket
+from domain.broker import BrokerAccount, BrokerFill, BrokerOrder, BrokerPosition, MarketDay, OrderTicket
 from domain.config import TradingConfig
 from domain.decisions import Action, PositionView, Recommendation, Side, SizedIntent
 from domain.documents import DocumentStatus
@@ -111,6 +112,17 @@ class FakeBroker:
         return BrokerAccount(cash=Decimal(10**9), equity=Decimal(10**9), buying_power=Decimal(10**9))
 
     async def positions(self) -> list[BrokerPosition]:
+        held: dict[str, Decimal] = {}
+        for order in self._orders.values():
+            sign = 1 if order.side is Side.BUY else -1
+            held[order.symbol] = held.get(order.symbol, Decimal(0)) + sign * order.filled_quantity
+        return [
+            BrokerPosition(symbol=symbol, quantity=quantity, average_price=Decimal(50))
+            for symbol, quantity in held.items()
+            if quantity
+        ]
+
+    async def calendar(self, first: date, last: date) -> list[MarketDay]:
         return []
 
 
@@ -161,6 +173,7 @@ class Platform:
         self.extractor = FakeExtractor()
         changed: Any = parts
         changed.broker = self.broker
+        changed.prices = BookPrices(parts.database)
         changed.calendar = QuietCalendar()
         self.documents = CountingDocuments(parts.database, parts.objects, parts.flows, parts.resolver)
         extraction = ExtractionActivities(
@@ -177,6 +190,7 @@ class Platform:
             "ui_url": "http://ui.test",
             "mode": "paper",
             "bootstrap_key": SecretStr(BOOTSTRAP_KEY),
+            "calendar": lambda: self.parts.calendar,
         }
         return Dependencies(**{**values, **changes})
 
@@ -310,7 +324,7 @@ class Platform:
             reference_price=Decimal(50),
             notional=Decimal(quantity) * 50,
             target_weight=0.03,
-            as_of=recommendation.as_of,
+            as_of=datetime.now(UTC),  # an order is sent within the session that it was planned for
         )
         async with self.parts.database.transaction() as session:
             await orders.save_intents(session, [intent])

@@ -18,7 +18,7 @@ from domain.competitors import InferenceRequest
 from domain.documents import Relation
 from domain.ids import digest
 from domain.sources import EdgarFilingsConfig, FileSourceConfig
-from store import competitors, documents, sources
+from store import competitor_history, documents, sources
 from store.objects import key_for
 from store.tables.ingestion import Document, DocumentLink, DocumentSymbol
 from store.tables.platform import AuditEntry
@@ -84,7 +84,10 @@ async def test_competitor_when_added_then_it_is_confirmed_and_one_way(platform: 
     assert (fields["link_id"], fields["status"]) == (link["link_id"], "confirmed")
     assert await actions(platform, link["link_id"]) == ["competitor_added"]
     async with platform.parts.database.transaction() as session:
-        assert await competitors.in_force(session, [one, other]) == {one: {other: 0.8}, other: {}}
+        assert await competitor_history.in_force(session, [one, other], as_of=datetime.now(UTC)) == {
+            one: {other: 0.8},
+            other: {},
+        }
 
 
 async def test_competitor_when_decided_on_then_only_confirmed_ones_are_in_force(
@@ -96,7 +99,7 @@ async def test_competitor_when_decided_on_then_only_confirmed_ones_are_in_force(
 
     async def in_force() -> dict[str, float]:
         async with platform.parts.database.transaction() as session:
-            return (await competitors.in_force(session, [one]))[one]
+            return (await competitor_history.in_force(session, [one], as_of=datetime.now(UTC)))[one]
 
     assert await in_force() == {}
     confirmed = await api("PATCH", path, json={"status": "confirmed"}, headers={"If-Match": '"1"'})
@@ -313,7 +316,7 @@ async def test_search_when_it_ends_then_its_proposals_wait_for_a_person(
         assert link["provenance"] == f"inference/{found['inference_id']}"
         assert link["strength"] == proposed[competitor]["strength"]
     async with platform.parts.database.transaction() as session:
-        assert await competitors.in_force(session, [weavers.own]) == {weavers.own: {}}
+        assert await competitor_history.in_force(session, [weavers.own], as_of=datetime.now(UTC)) == {weavers.own: {}}
 
 
 async def test_search_when_asked_for_again_then_it_is_the_same_and_changes_nothing(
@@ -352,7 +355,9 @@ async def test_search_when_a_person_has_decided_then_their_word_stays(
         assert after[competitor] == decided[competitor]
     assert after[weavers("NEW")]["provenance"] == f"inference/{found['inference_id']}"
     async with platform.parts.database.transaction() as session:
-        assert await competitors.in_force(session, [weavers.own]) == {weavers.own: {weavers("VAN"): 0.9}}
+        assert await competitor_history.in_force(session, [weavers.own], as_of=datetime.now(UTC)) == {
+            weavers.own: {weavers("VAN"): 0.9}
+        }
 
 
 async def test_search_when_as_of_an_earlier_day_then_nothing_later_is_read(

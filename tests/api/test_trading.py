@@ -125,7 +125,16 @@ async def test_pause_when_no_worker_answers_then_the_switch_is_thrown_and_the_en
 
         await eventually(learnt)
         monkeypatch.undo()
-        assert (await say(api, "resume", "back"))["state"] == "active"
+
+        async def resumed() -> bool:
+            """Refused while the engine still writes the pause that it found."""
+            answer = await api("POST", "/v1/trading/resume", json={"reason": "back"})
+            if answer.status_code != 200:
+                assert_problem(answer, 409, "STATE_CHANGED")
+            return answer.status_code == 200
+
+        await eventually(resumed)
+        assert (await api.get("/v1/trading/status"))["state"] == "active"
 
 
 @asynccontextmanager

@@ -154,7 +154,7 @@ def test_networks_when_a_service_has_a_way_out_then_it_is_one_that_calls_vendors
     found = compose()
     way_out = {name for name, service in found["services"].items() if "egress" in service.get("networks", [])}
 
-    assert way_out == {"worker-fetch", "worker-trading", "ollama-pull"}
+    assert way_out == {"worker-fetch", "worker-trading", "worker-notify", "ollama-pull"}
     assert found["networks"]["backend"]["internal"] == "true"
     assert found["networks"]["edge"]["driver_opts"] == {"com.docker.network.bridge.enable_ip_masquerade": "false"}
 

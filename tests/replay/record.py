@@ -1,9 +1,10 @@
 """Record histories for the replay gate from a real run: `python -m tests.replay.record`.
 
 Runs two sessions of the packaged demo on a stack of its own, what a replay has not on another (a feed read page by page
-and tried, a reconciliation, an inference, a backfill), and what agents do on servers of their own. Fetches one history
-a workflow, and removes what belongs to the machine (absolute paths, host names) from it. Recorded files are kept when
-the workflows change, so that runs started by an older version are still covered; `--label` names the new ones.
+and tried, reconciliations, an inference, a measurement, a backfill), and what agents, notifications and approvals do
+on servers of their own. Fetches one history a workflow, and removes what belongs to the machine (absolute paths, host
+names) from it. Recorded files are kept when the workflows change, so that runs started by an older version are still
+covered; `--label` names the new ones.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from api.operations import backtests, evaluations, what_ifs
+from api.operations import backtests, drift, evaluations, what_ifs
 from api.operations.links import TemporalLinks
 from cli.demo_data import actions_path, bars_path, documents_path
 from cli.migrate import migrate
@@ -34,6 +35,7 @@ from cli.stack.names import PartName
 from cli.stack.supervisor import Stack
 from domain.agents import AgentKind, Assignment, Engine
 from domain.backfill import BackfillRequest, BackfillState
+from domain.comovement_measurement import ComovementRequest
 from domain.competitors import InferenceRequest
 from domain.config import TradingConfig
 from domain.documents import Credibility
@@ -44,16 +46,22 @@ from domain.research import AssessRequest, ThesisRequest
 from domain.sources import FeedConfig, FileSourceConfig
 from domain.trials import AgentTrialRequest
 from store import registry, sources
+from tests.api.harness import Platform
+from tests.approvals.house import House
 from tests.asking.desk import SETTINGS
 from tests.asking.platform import add_variant, environment, later, process, register, shadow_of, shadows_done, working
 from tests.conftest import clean_environment, running_servers
 from tests.model_server.server import ModelServerDouble
+from tests.notifications.office import open_office
 from workers.parts import Parts
 from workers.settings import load
 from workflows import names
 from workflows.backfill_documents import BackfillDocuments
+from workflows.client import begin_broker_reconciliation
 from workflows.infer_competitors import InferCompetitors
 from workflows.ingest_source import IngestSource
+from workflows.measure_comovement import MeasureComovement
+from workflows.reconcile_broker import ReconcileBroker
 from workflows.try_agent import TryAgent
 from workflows.try_source import TrySource
 
@@ -67,6 +75,8 @@ def record(label: str) -> None:
         _record_replay(Path(directory) / "replay", label)
         _record_live(Path(directory) / "paper", label)
         _record_agents(Path(directory) / "agents", label)
+        _record_notifications(Path(directory) / "notifications", label)
+        _record_approvals(Path(directory) / "approvals", label)
 
 
 def _record_replay(state_dir: Path, label: str) -> None:
@@ -98,6 +108,8 @@ def _record_replay(state_dir: Path, label: str) -> None:
         environment = client_environment(state_dir)
         backtest, sweep = asyncio.run(_run_backtests(environment, request.first, request.last))
         wanted |= {"run_backtest": names.backtest_id(backtest), "sweep_backtests": names.sweep_id(sweep)}
+        asyncio.run(_compare(environment, request.first))
+        wanted["compare_day"] = names.drift_id(request.first)
         asyncio.run(_fetch(environment, wanted, label))
 
     run_replay(request, state_dir, keep=False, show=fetch)
@@ -117,6 +129,14 @@ async def _run_backtests(environment: Mapping[str, str], first: date, last: date
     finally:
         await parts.close()
     return begun.backtest_id, sweep
+
+
+async def _compare(environment: Mapping[str, str], session: date) -> None:
+    parts = await Parts.connect(load(environment))
+    try:
+        await drift.compare_now(parts.client, session)
+    finally:
+        await parts.close()
 
 
 def _record_live(state_dir: Path, label: str) -> None:
@@ -203,6 +223,66 @@ async def _run_agents(stack: Stack, label: str) -> None:
             await _save(parts.client, f"{name}.{label}", workflow_id)
 
 
+def _record_notifications(state_dir: Path, label: str) -> None:
+    with running_servers(state_dir) as stack:
+        asyncio.run(_run_notifications(stack, label))
+
+
+async def _run_notifications(stack: Stack, label: str) -> None:
+    """An event that two channels are told, one after a second try, and another that a receiver refuses."""
+    async with open_office(stack) as desk:
+        await desk.configure("one", "two")
+        desk.receiver.answers = [(429, {"Retry-After": "1"}), (200, {})]
+        await desk.publish()
+        told, *_ = await desk.until(lambda rows: len(rows) == 2 and {row.status for row in rows} == {"sent"})
+        desk.receiver.answers = [(404, {})]
+        await desk.configure("one")
+        refused = await desk.publish()
+        rows = await desk.until(lambda rows: len(rows) == 3 and "failed" in {row.status for row in rows})
+        failed = next(row for row in rows if row.event_id == refused)
+        found = {
+            "notify": names.NOTIFICATIONS,
+            "send_notification": names.notification_id(told.notification_id),
+            "send_notification.given_up": names.notification_id(failed.notification_id),
+        }
+        for name, workflow_id in found.items():
+            await _save(desk.parts.client, f"{name}.{label}", workflow_id)
+
+
+def _record_approvals(state_dir: Path, label: str) -> None:
+    with running_servers(state_dir) as stack:
+        asyncio.run(_run_approvals(stack, label))
+
+
+async def _run_approvals(stack: Stack, label: str) -> None:
+    """Orders that two people approved, that was asked anew when the price moved, and that nobody answered."""
+    parts = await Parts.connect(load(stack.environment()))
+    await parts.objects.ensure_bucket()
+    platform = Platform(parts)
+    house = House(platform)
+    await house.open()
+    try:
+        async with platform.working(names.Queue.TRADING):
+            await house.policy(two_people_above=10_000)
+            quorum = await house.plan()
+            asked = await house.asked(quorum)
+            for person in ("anna", "ben"):
+                await house.say(person, asked)
+            await house.policy(price_look_seconds=1, expires_after_seconds=60)
+            moved = await house.plan()
+            await house.asked(moved)
+            await house.price("55")
+            await house.say("anna", await house.asked(moved, ask=2))
+            await house.policy(expires_after_seconds=4)
+            expired = await house.plan(quantity=600)
+            found = {"quorum": quorum, "price_moved": moved, "expired": expired}
+            for name, intent in found.items():
+                await house.handle(intent).result()
+                await _save(parts.client, f"execute_order.{name}.{label}", names.order_id(intent))
+    finally:
+        await parts.close()
+
+
 class _Feed(BaseHTTPRequestHandler):
     """A feed of one story."""
 
@@ -241,6 +321,7 @@ async def _run_live(environment: Mapping[str, str], label: str) -> None:
             "ingest_source.pages": names.ingest_id("wire", "recorded"),
             "try_source": names.try_source_id("wire", "recorded"),
             "infer_competitors": names.infer_competitors_id("ci_recorded"),
+            "measure_comovement": names.MEASURE_COMOVEMENT,
             "backfill_documents": names.backfill_id("recorded"),
         }
         await parts.client.execute_workflow(
@@ -263,6 +344,12 @@ async def _run_live(environment: Mapping[str, str], label: str) -> None:
             id=wanted["infer_competitors"],
             task_queue=names.Queue.OPS,
         )
+        await parts.client.execute_workflow(
+            MeasureComovement.run,
+            ComovementRequest(),
+            id=wanted["measure_comovement"],
+            task_queue=names.Queue.OPS,
+        )
         archive = FileSourceConfig(path=str(documents_path()))
         await parts.client.execute_workflow(
             BackfillDocuments.run,
@@ -272,9 +359,17 @@ async def _run_live(environment: Mapping[str, str], label: str) -> None:
             id=wanted["backfill_documents"],
             task_queue=names.Queue.INGEST,
         )
+        wanted["reconcile_broker"] = await _reconcile(parts)
     finally:
         await parts.close()
     await _fetch(environment, wanted, label)
+
+
+async def _reconcile(parts: Parts) -> str:
+    """A comparison with the broker whose outcome somebody waits for by update."""
+    handle = await begin_broker_reconciliation(parts.client, trigger="record", at=datetime.now(UTC))
+    await handle.execute_update(ReconcileBroker.report)
+    return handle.id
 
 
 async def _fetch(environment: Mapping[str, str], wanted: Mapping[str, str], label: str) -> None:
@@ -312,6 +407,8 @@ def _clean(value: Any, key: str = "") -> Any:
         return [_clean(each, key) for each in value]
     if isinstance(value, str) and (key == "identity" or _IDENTITY.fullmatch(value)):
         return "worker@host"
+    if key == "stackTrace":
+        return ""
     if isinstance(value, str) and key == "data":
         text = base64.b64decode(value).decode("utf-8", errors="surrogateescape")
         cleaned = _PATH.sub(r"\1", text)

@@ -55,3 +55,25 @@ def test_rate_when_it_would_get_one_blocked_then_it_is_refused() -> None:
     with pytest.raises(ConfigurationError) as error:
         load({"STONKS_RATE_EDGAR": "11"})
     assert "STONKS_RATE_EDGAR" in str(error.value)
+
+
+def test_notification_secrets_when_given_then_they_are_found_by_name_and_shown_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "smtp_password").write_text("from-the-folder\n")
+    settings = load(
+        {
+            "STONKS_NOTIFY_DIR": str(tmp_path),
+            "STONKS_NOTIFY_SECRET_HOOK": "from-a-variable",
+            "STONKS_NOTIFY_OWN_SERVERS": "127.0.0.1:9000, mail.lan:25",
+        }
+    )
+
+    found = {name: secret.get_secret_value() for name, secret in settings.notify_secrets.items()}
+    assert found == {"smtp_password": "from-the-folder", "hook": "from-a-variable"}
+    assert settings.own_receivers() == {"127.0.0.1:9000", "mail.lan:25"}
+    assert "from-" not in repr(settings)
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "https://a.example/?x=1", 'https://a.example/"><b>', "stonks"])
+def test_public_url_when_it_is_no_plain_address_then_it_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="STONKS_PUBLIC_URL"):
+        load({"STONKS_PUBLIC_URL": url})

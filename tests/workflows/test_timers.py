@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import sysconfig
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from temporalio import activity
-from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import WorkflowFailureError
-from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from activities.adapters.calendar import ExchangeCalendar
+from domain.approvals import ApprovalStatus
 from domain.decisions import Action, RiskOutcome, TradingState
 from domain.market import Session
+from domain.reconciliation import ReconcileReport, ReconcileRequest
 from domain.research import (
     AssessAllReport,
     AssessAllRequest,
@@ -42,6 +41,7 @@ from domain.trading import (
     ControlChange,
     ControlReport,
     EngineState,
+    EngineTrouble,
     MarkReport,
     MarkRequest,
     OrderProgress,
@@ -55,6 +55,8 @@ from domain.trading import (
     TickReport,
     TickRequest,
 )
+from domain.voting import ApprovalStanding, RecheckReport, RecheckRequest, VoteRecord, tally
+from tests.workflows.skipping import ATTEMPTS, now, skipping_server
 from workflows import names
 from workflows.execute_order import ExecuteOrder
 from workflows.names import Queue
@@ -63,8 +65,6 @@ from workflows.research_universe import ResearchUniverse
 from workflows.trading_engine import TradingEngine
 
 EXPIRES_AFTER = timedelta(hours=4)
-ATTEMPTS = 3
-SERVER = Path(sysconfig.get_path("scripts")) / "temporal-test-server"
 
 
 class Desk:
@@ -81,6 +81,12 @@ class Desk:
         self.marks: list[MarkRequest] = []
         self.states: list[TradingState] = []
         self.sessions: list[Session] = []
+        self.reconciled: list[ReconcileRequest] = []
+        self.troubles: list[EngineTrouble] = []
+        self.refusals = 0
+        """How many of the next plans and calendars end for good."""
+        self.switch = TradingState.ACTIVE
+        self.calendar: Callable[[datetime], Session] | None = None
 
     @activity.defn
     async def assess(self, request: AssessRequest) -> RecommendationNotice:
@@ -120,8 +126,17 @@ class Desk:
         return ApprovalTicket(approval_id="a", order_hash="h", expires_at=request.as_of + EXPIRES_AFTER)
 
     @activity.defn
-    async def record_approval(self, record: ApprovalRecord) -> None:
+    async def record_approval(self, record: ApprovalRecord) -> ApprovalStanding | None:
         self.recorded.append(record)
+        return ApprovalStanding(status=ApprovalStatus(record.verdict.value))
+
+    @activity.defn
+    async def record_vote(self, record: VoteRecord) -> ApprovalStanding:
+        return ApprovalStanding(status=tally([record.vote], people=1))
+
+    @activity.defn
+    async def recheck(self, request: RecheckRequest) -> RecheckReport:
+        return RecheckReport(verdict=await self.decide_risk(RiskRequest(intent_id="i", as_of=request.as_of)))
 
     @activity.defn
     async def submit(self, request: SubmitRequest) -> OrderProgress:
@@ -136,8 +151,21 @@ class Desk:
     async def close_intent(self, request: CloseRequest) -> None:
         self.closed.append(request)
 
+    def _refuse(self) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise ApplicationError("BROKER_KEYS_REFUSED: status=401", type="BROKER_KEYS_REFUSED", non_retryable=True)
+
+    @activity.defn(name="reconcile_broker")
+    async def reconcile(self, request: ReconcileRequest) -> ReconcileReport:
+        self.reconciled.append(request)
+        return ReconcileReport(reconciliation_id=request.reconciliation_id, at=request.as_of, clean=True)
+
     @activity.defn
     async def next_session(self, query: SessionQuery) -> Session:
+        self._refuse()
+        if self.calendar is not None:
+            return self.calendar(query.as_of)
         opens_at = query.as_of.replace(hour=14, minute=30, second=0, microsecond=0) + timedelta(days=1)
         session = Session(date=opens_at.date(), opens_at=opens_at, closes_at=opens_at + timedelta(hours=6, minutes=30))
         self.sessions.append(session)
@@ -145,6 +173,7 @@ class Desk:
 
     @activity.defn
     async def plan(self, request: TickRequest) -> TickReport:
+        self._refuse()
         self.ticks.append(request)
         return TickReport(as_of=request.as_of, phase=request.phase)
 
@@ -152,6 +181,16 @@ class Desk:
     async def mark(self, request: MarkRequest) -> MarkReport:
         self.marks.append(request)
         return MarkReport(equity="100000", cash="100000", positions=0)
+
+    @activity.defn
+    async def standing_order(self, query: SessionQuery) -> ControlReport:
+        return ControlReport(
+            state=self.switch, epoch=0, reason="as it was" if self.switch is not TradingState.ACTIVE else ""
+        )
+
+    @activity.defn
+    async def tell_trouble(self, trouble: EngineTrouble) -> None:
+        self.troubles.append(trouble)
 
     @activity.defn
     async def change_control(self, change: ControlChange) -> ControlReport:
@@ -167,27 +206,21 @@ async def _server() -> AsyncIterator[tuple[WorkflowEnvironment, Desk]]:
         made.decide_risk,
         made.request_approval,
         made.record_approval,
+        made.record_vote,
+        made.recheck,
         made.submit,
         made.sync,
         made.close_intent,
         made.next_session,
+        made.reconcile,
         made.plan,
         made.mark,
         made.change_control,
+        made.standing_order,
+        made.tell_trouble,
     ]
-    keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
     async with AsyncExitStack() as running:
-        environment = await running.enter_async_context(
-            await WorkflowEnvironment.start_time_skipping(
-                test_server_existing_path=str(SERVER), data_converter=pydantic_data_converter
-            )
-        )
-        await environment.client.operator_service.add_search_attributes(
-            AddSearchAttributesRequest(
-                namespace=environment.client.namespace,
-                search_attributes={key.name: keyword for key in names.SEARCH_ATTRIBUTES},
-            )
-        )
+        environment = await running.enter_async_context(skipping_server())
         for queue, flows, activities in (
             (
                 Queue.RESEARCH,
@@ -205,11 +238,7 @@ Timed = Callable[[WorkflowEnvironment, Desk], Awaitable[None]]
 
 
 def on_a_skipping_server(body: Timed) -> Callable[[], Awaitable[None]]:
-    """Run a test up to three times, each on a new server.
-
-    The server's clock goes on jumping while a worker still works on a task, and such a task can time out in skipped
-    time without anything being wrong. What is wrong here fails all three times.
-    """
+    """Run a test up to three times, each on a new server."""
 
     async def test() -> None:
         for attempt in range(ATTEMPTS):
@@ -225,10 +254,6 @@ def on_a_skipping_server(body: Timed) -> Callable[[], Awaitable[None]]:
     return test
 
 
-async def _now(environment: WorkflowEnvironment) -> datetime:
-    return (await environment.get_current_time()).astimezone(UTC)
-
-
 @on_a_skipping_server
 async def test_symbol_when_evidence_stops_arriving_then_it_is_assessed_once_after_the_quiet_window(
     environment: WorkflowEnvironment, desk: Desk
@@ -237,9 +262,9 @@ async def test_symbol_when_evidence_stops_arriving_then_it_is_assessed_once_afte
     handle = await environment.client.start_workflow(
         ResearchSymbol.run, state, id="symbol/QUIET", task_queue=Queue.RESEARCH
     )
-    last = await _now(environment)
+    last = await now(environment)
     for number in range(3):
-        last = await _now(environment)
+        last = await now(environment)
         await handle.signal(
             ResearchSymbol.evidence, EvidenceNotice(symbol="QUIET", doc_id=str(number), available_at=last)
         )
@@ -260,9 +285,9 @@ async def test_symbol_when_evidence_keeps_arriving_then_it_waits_no_longer_than_
     handle = await environment.client.start_workflow(
         ResearchSymbol.run, state, id="symbol/BUSY", task_queue=Queue.RESEARCH
     )
-    first = await _now(environment)
+    first = await now(environment)
     for number in range(12):
-        notice = EvidenceNotice(symbol="BUSY", doc_id=str(number), available_at=await _now(environment))
+        notice = EvidenceNotice(symbol="BUSY", doc_id=str(number), available_at=await now(environment))
         await handle.signal(ResearchSymbol.evidence, notice)
         await environment.sleep(10)
     assert desk.assessed
@@ -302,9 +327,9 @@ async def test_universe_when_the_economy_moves_then_it_is_assessed_once_the_news
         id=names.RESEARCH_UNIVERSE,
         task_queue=Queue.RESEARCH,
     )
-    last = await _now(environment)
+    last = await now(environment)
     for number in range(3):
-        last = await _now(environment)
+        last = await now(environment)
         await handle.signal(ResearchUniverse.economy, EconomyNotice(doc_id=str(number), available_at=last))
         await environment.sleep(20)
     await environment.sleep(180)
@@ -315,7 +340,7 @@ async def test_universe_when_the_economy_moves_then_it_is_assessed_once_the_news
 
 
 async def _start_order(environment: WorkflowEnvironment, intent: str) -> Any:
-    request = OrderRequest(intent_id=intent, symbol="ACME", side="buy", as_of=await _now(environment))
+    request = OrderRequest(intent_id=intent, symbol="ACME", side="buy", as_of=await now(environment))
     return await environment.client.start_workflow(
         ExecuteOrder.run, request, id=names.order_id(intent), task_queue=Queue.TRADING
     )
@@ -325,7 +350,7 @@ async def _start_order(environment: WorkflowEnvironment, intent: str) -> Any:
 async def test_order_when_nobody_decides_then_it_expires_and_is_never_sent(
     environment: WorkflowEnvironment, desk: Desk
 ) -> None:
-    begun = await _now(environment)
+    begun = await now(environment)
     handle = await _start_order(environment, "expires")
     outcome = await asyncio.wait_for(handle.result(), timeout=60)
     assert outcome.status == "expired"
@@ -380,3 +405,89 @@ async def test_engine_when_paused_before_its_first_session_then_the_pause_outliv
     assert (status.state, status.reason) == (TradingState.REDUCING, "holiday")
     assert desk.states == [TradingState.REDUCING]
     await newest.terminate()
+
+
+@on_a_skipping_server
+async def test_engine_when_the_clock_changes_and_days_are_short_then_it_keeps_every_session_and_no_other(
+    environment: WorkflowEnvironment, desk: Desk
+) -> None:
+    """From late October 2026 into January: the end of daylight saving, Thanksgiving, two half days, the new year."""
+    exchange = ExchangeCalendar(today=date(2027, 2, 1))
+    begun = await environment.get_current_time()
+    shift = datetime(2026, 10, 29, 12, tzinfo=UTC) - begun.replace(microsecond=0)
+
+    def shifted(as_of: datetime) -> Session:
+        found = exchange.next_session(as_of + shift)
+        return found.model_copy(update={"opens_at": found.opens_at - shift, "closes_at": found.closes_at - shift})
+
+    desk.calendar = shifted
+    handle = await environment.client.start_workflow(
+        TradingEngine.run, EngineState(tick_seconds=86_400), id="engine-winter", task_queue=Queue.TRADING
+    )
+    await environment.sleep(timedelta(days=70))
+    await handle.terminate()
+    expected = exchange.sessions(date(2026, 10, 29), date(2027, 1, 6))
+    planned = [tick for tick in desk.ticks if tick.phase is TickPhase.PRE_OPEN][: len(expected)]
+    assert [tick.session.date for tick in planned] == [session.date for session in expected]
+    assert [mark.session.date for mark in desk.marks][: len(expected)] == [session.date for session in expected]
+    for session, tick, mark in zip(expected, planned, desk.marks, strict=False):
+        assert timedelta(0) <= tick.as_of + shift - (session.opens_at - timedelta(minutes=5)) < timedelta(minutes=1)
+        assert timedelta(0) <= mark.as_of + shift - session.closes_at < timedelta(minutes=1)
+    lengths = {session.date: session.closes_at - session.opens_at for session in expected}
+    assert [day for day, length in lengths.items() if length < timedelta(hours=6)] == [
+        date(2026, 11, 27),
+        date(2026, 12, 24),
+    ]
+    assert {session.opens_at.hour for session in expected} == {13, 14}
+    assert [request.as_of for request in desk.reconciled] == [tick.as_of for tick in desk.ticks]
+
+
+@on_a_skipping_server
+async def test_engine_when_it_looks_every_five_minutes_then_a_session_stays_far_below_the_limits_of_a_history(
+    environment: WorkflowEnvironment, desk: Desk
+) -> None:
+    handle = await environment.client.start_workflow(
+        TradingEngine.run, EngineState(tick_seconds=300), id="engine-busy", task_queue=Queue.TRADING
+    )
+    await environment.sleep(timedelta(hours=50))
+    first = await handle.fetch_history()
+    assert len(desk.marks) >= 1
+    assert len([tick for tick in desk.ticks if tick.session == desk.sessions[0]]) >= 78
+    assert len(first.events) < 2_500
+    await environment.client.get_workflow_handle("engine-busy").terminate()
+
+
+@on_a_skipping_server
+async def test_engine_when_a_step_fails_for_good_then_it_tells_and_goes_on(
+    environment: WorkflowEnvironment, desk: Desk
+) -> None:
+    desk.refusals = 2
+    await environment.client.start_workflow(
+        TradingEngine.run, EngineState(tick_seconds=1_800), id="engine-hurt", task_queue=Queue.TRADING
+    )
+    await environment.sleep(timedelta(hours=1))
+    desk.refusals = 1
+    await environment.sleep(timedelta(hours=59))
+    assert len(desk.marks) >= 1
+    doing = [trouble.doing for trouble in desk.troubles]
+    assert doing[:2] == ["looking for the next session"] * 2
+    assert len(doing) == 3
+    assert all("BROKER_KEYS_REFUSED" in trouble.problem for trouble in desk.troubles)
+    await environment.client.get_workflow_handle("engine-hurt").terminate()
+
+
+@on_a_skipping_server
+async def test_engine_when_it_is_started_anew_then_it_begins_as_the_kill_switch_says(
+    environment: WorkflowEnvironment, desk: Desk
+) -> None:
+    desk.switch = TradingState.HALTED
+    handle = await environment.client.start_workflow(
+        TradingEngine.run, EngineState(), id="engine-anew", task_queue=Queue.TRADING
+    )
+    for _ in range(50):
+        if (await handle.query(TradingEngine.status)).state is TradingState.HALTED:
+            break
+        await asyncio.sleep(0.1)
+    status = await handle.query(TradingEngine.status)
+    assert (status.state, status.reason) == (TradingState.HALTED, "as it was")
+    await handle.terminate()

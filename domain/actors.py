@@ -1,0 +1,26 @@
+"""Who gave a command or a vote: names that nobody may take, and names that stand for nobody in particular."""
+
+from __future__ import annotations
+
+SIGNAL_ACTOR = "temporal-cli"
+"""Whoever sends a plain signal: Temporal does not say who that is."""
+UNNAMED = frozenset({SIGNAL_ACTOR, "operator"})
+"""Actors that may be anybody: of a plain signal, and of a command that says no name."""
+RESERVED = frozenset({"engine", "trading-engine", "system"})
+"""How the platform signs its own work."""
+
+
+def is_named(actor: str) -> bool:
+    """Whether an actor is somebody in particular."""
+    return _plain(actor) not in UNNAMED
+
+
+def actor_problem(actor: str) -> str:
+    """Say why nobody may give a command under a name, `CODE: what was found. What to do`; empty where one may."""
+    if _plain(actor) and _plain(actor) not in RESERVED:
+        return ""
+    return f"ACTOR_INVALID: actor={actor or 'nobody'}, allowed=a person's name. The platform signs its own work so"
+
+
+def _plain(actor: str) -> str:
+    return actor.strip().casefold()
