@@ -38,7 +38,7 @@ conformance: $(STAMP) ## Independent, unmodified clients against the paper broke
 	$(BIN)/python -m tests.conformance.environments build/conformance
 	CONFORMANCE_ENVIRONMENTS=build/conformance $(BIN)/python -m pytest tests/conformance -rs $(ARGS)
 
-chaos: $(STAMP) ## Kill processes and break the broker in the middle of orders [TRIALS=1000 SEED=n MINUTES=m ONLY=trial]
+chaos: $(STAMP) ## Kill processes and break the broker in the middle of orders [TRIALS=1000 SEED=n MINUTES=m ONLY=trial IN_FLIGHT=s]
 	$(BIN)/python -m tests.chaos --trials $(or $(TRIALS),100) $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY)) $(if $(IN_FLIGHT),--in-flight $(IN_FLIGHT))
 
 lint: $(STAMP) ## Ruff: style and formatting

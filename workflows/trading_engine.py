@@ -6,6 +6,9 @@ Id: `trading-engine`. Never ends; continues as new after every close. Commands c
 result) and as plain signals of the same name, so that `temporal workflow signal --name pause --input '"reason"'` works
 when nothing else does; those that need more than a reason take the update's own message. A driven engine (in a replay)
 ticks only when asked.
+
+Longer than other files: Temporal wants every handler in the workflow's own class, and a command is an update and a
+signal.
 """
 
 from __future__ import annotations

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
 
+from cli.migrate import migrate
 from cli.stack.supervisor import Stack
 from domain.market import Bar
 from store import config, orders, portfolio
+from tests.conftest import clean_environment
 from tests.orders.desk import Desk, desk
 
 pytestmark = pytest.mark.stack
 
 INTENTS = 64
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack of its own: the account is full afterwards."""
+    directory = tmp_path_factory.mktemp("ledger")
+    with Stack(directory, mode="replay", inherited=clean_environment(), virtual_clock=True) as own:
+        own.start(before_application=migrate)
+        yield own
 
 
 @pytest.mark.parametrize(("name", "quantity"), [("FIT", "20"), ("BIG", "90")])

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import contextlib
 import json
 import re
 import tempfile
@@ -25,7 +26,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from api.operations import backtests, drift, evaluations, what_ifs
+from api.operations import backtests, drift, evaluations, trading, trading_commands, what_ifs
 from api.operations.links import TemporalLinks
 from cli.demo_data import actions_path, bars_path, documents_path
 from cli.migrate import migrate
@@ -35,15 +36,20 @@ from cli.stack.names import PartName
 from cli.stack.supervisor import Stack
 from domain.agents import AgentKind, Assignment, Engine
 from domain.backfill import BackfillRequest, BackfillState
+from domain.breaker_state import Breaker
 from domain.comovement_measurement import ComovementRequest
 from domain.competitors import InferenceRequest
 from domain.config import TradingConfig
+from domain.decisions import Side
 from domain.documents import Credibility
+from domain.errors import StonksError
 from domain.evaluation import LabelledSentence
 from domain.ingestion import IngestRequest, SourceTestRequest
 from domain.replay import ReplayApprovals
 from domain.research import AssessRequest, ThesisRequest
 from domain.sources import FeedConfig, FileSourceConfig
+from domain.trading import Command
+from domain.trading_commands import Configure, OverrideOrder, ResetBreaker, ResetEngine, ReviewConfig
 from domain.trials import AgentTrialRequest
 from store import registry, sources
 from tests.api.harness import Platform
@@ -62,6 +68,7 @@ from workflows.infer_competitors import InferCompetitors
 from workflows.ingest_source import IngestSource
 from workflows.measure_comovement import MeasureComovement
 from workflows.reconcile_broker import ReconcileBroker
+from workflows.trading_engine import TradingEngine
 from workflows.try_agent import TryAgent
 from workflows.try_source import TrySource
 
@@ -109,6 +116,7 @@ def _record_replay(state_dir: Path, label: str) -> None:
         backtest, sweep = asyncio.run(_run_backtests(environment, request.first, request.last))
         wanted |= {"run_backtest": names.backtest_id(backtest), "sweep_backtests": names.sweep_id(sweep)}
         asyncio.run(_compare(environment, request.first))
+        asyncio.run(_command_engine(environment))
         wanted["compare_day"] = names.drift_id(request.first)
         asyncio.run(_fetch(environment, wanted, label))
 
@@ -129,6 +137,34 @@ async def _run_backtests(environment: Mapping[str, str], first: date, last: date
     finally:
         await parts.close()
     return begun.backtest_id, sweep
+
+
+async def _command_engine(environment: Mapping[str, str]) -> None:
+    """Tell the engine everything that it can be told: what is refused stands in its history as well."""
+    parts = await Parts.connect(load(environment))
+    mode = parts.settings.mode.value
+    said: dict[str, Any] = {"reason": "to be recorded", "actor": "cli:anna"}
+    try:
+        await trading.pause(parts.database, parts.client, mode=mode, **said)
+        await trading.resume(parts.database, parts.client, mode=mode, **said)
+        tighter = Configure(**said, changes={"limits": {"min_price": "6"}})
+        looser = Configure(**said, changes={"limits": {"min_price": "2"}})
+        await trading_commands.configure(parts.client, tighter, mode=mode)
+        proposal = (await trading_commands.configure(parts.client, looser, mode=mode)).proposal_id
+        review = ReviewConfig(reason="no", actor="cli:berta", proposal_id=proposal, approved=False)
+        await trading_commands.review_config(parts.client, review, mode=mode)
+        order = OverrideOrder(**said, symbol="CAT", side=Side.BUY, quantity=Decimal(3), key="recorded-order")
+        await trading_commands.override(parts.client, order, mode=mode)
+        with contextlib.suppress(StonksError):
+            drawdown = ResetBreaker(**said, breaker=Breaker.DRAWDOWN)
+            await trading_commands.reset_breaker(parts.client, drawdown, mode=mode)
+        await trading_commands.reset(parts.client, ResetEngine(**said), mode=mode)
+        engine = parts.client.get_workflow_handle(names.TRADING_ENGINE)
+        await engine.execute_update(TradingEngine.reconcile, Command(**said))
+        await engine.signal("configure", Configure(**said, changes={"limits": {"daily_loss": "9"}}))
+        await trading.halt(parts.database, parts.client, mode=mode, **said)
+    finally:
+        await parts.close()
 
 
 async def _compare(environment: Mapping[str, str], session: date) -> None:
