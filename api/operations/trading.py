@@ -65,6 +65,7 @@ class CommandReport(BaseModel):
     epoch: int
     """Grows with every change of the state."""
     canceled_orders: int = 0
+    not_canceled: list[str] = Field(default=[], description="orders whose cancel was refused, and those that may come")
     acknowledged_by: AcknowledgedBy = AcknowledgedBy.ENGINE
 
 
@@ -153,7 +154,12 @@ async def _command(
         accepted = True
         async with asyncio.timeout(FINISH_SECONDS):
             report = await update.result()
-        return CommandReport(state=report.state, epoch=report.epoch, canceled_orders=report.canceled_orders)
+        return CommandReport(
+            state=report.state,
+            epoch=report.epoch,
+            canceled_orders=report.canceled_orders,
+            not_canceled=list(report.not_canceled),
+        )
     except WorkflowUpdateFailedError as error:
         raise failures.refused(error) from error
     except (RPCError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:

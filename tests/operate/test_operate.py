@@ -35,6 +35,7 @@ async def test_commands_when_given_then_they_say_what_is_in_force(platform: Plat
             "acknowledged_by": "engine",
             "canceled_orders": 0,
             "epoch": report["epoch"],
+            "not_canceled": [],
             "state": "halted",
         }
         assert "halted" in await cli.text("status")
