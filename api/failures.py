@@ -44,6 +44,8 @@ def refused(error: WorkflowUpdateFailedError) -> Conflict:
     message = refusal(error)
     code, _, rest = message.partition(": ")
     if rest and code.isascii() and code.replace("_", "").isupper():
+        while rest.startswith(f"{code}: "):  # an activity's refusal says it once for itself and once for its type
+            rest = rest.removeprefix(f"{code}: ")
         return Conflict(code, rest)
     return Conflict("COMMAND_REFUSED", message)
 
