@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlmodel import delete
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cli.stack.supervisor import Stack
@@ -377,6 +378,7 @@ async def test_order_when_risk_and_a_person_spoke_then_the_last_of_each_counts(b
 async def test_day_when_trading_was_halted_then_it_counts_from_before_the_open_only(
     book: Book, minutes: int, state: str
 ) -> None:
+    await book.session.exec(delete(TradingControl))  # other tests of the session may have left a state
     await book.add(
         TradingControl(control_id=1, state="halted", reason="fire", changed_at=OPENS + timedelta(minutes=minutes))
     )
