@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from sqlmodel import delete
 from temporalio.client import WorkflowUpdateFailedError
 
 from activities import protecting
@@ -17,6 +18,7 @@ from domain.decisions import Side
 from domain.market import Bar, CorporateAction, Session
 from domain.trading import ApprovalDecision, RefreshRequest, TickPhase, TickReport, TickRequest
 from store import approvals, facts, orders, portfolio, protection
+from store.tables.trading import ProtectionRow
 from tests.orders.desk import Desk, desk
 from workflows.execute_order import ExecuteOrder
 
@@ -50,6 +52,8 @@ async def tick(table: Desk, trading: Session, *, phase: TickPhase = TickPhase.PR
 
 async def bought(table: Desk) -> Session:
     """Forty calm sessions with a range of one dollar, then ten shares bought at $50: the stop lies at $47."""
+    async with table.parts.database.transaction() as session:
+        await session.exec(delete(ProtectionRow))  # what other tests did to the account must not stop entries
     calm = [bar(table.symbol, table.now - timedelta(days=age), "49.5", "50.5", "50") for age in range(CALM, 0, -1)]
     await write(table, *calm)
     outcome = await table.finish(await table.execute(await table.intend()))
