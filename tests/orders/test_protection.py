@@ -57,7 +57,7 @@ async def bought(table: Desk) -> Session:
     calm = [bar(table.symbol, table.now - timedelta(days=age), "49.5", "50.5", "50") for age in range(CALM, 0, -1)]
     await write(table, *calm)
     outcome = await table.finish(await table.execute(await table.intend()))
-    assert outcome.status == "filled"
+    assert outcome.status == "filled", outcome.reason
     await table.close_market()
     session = table.session
     await write(table, bar(table.symbol, session.opens_at, "49.5", "50.5", "50"))
@@ -132,17 +132,17 @@ async def stop_of(table: Desk) -> Decimal:
 
 
 async def test_split_when_a_reconciliation_books_it_then_the_stop_is_in_new_shares_too(stack: Stack) -> None:
-    async with desk(stack, "HALVED") as table:
+    async with desk(stack, "TWOFOR1") as table:
         await bought(table)
         assert await stop_of(table) == Decimal(47)
         await table.open_market("25")
-        split = CorporateAction(symbol="HALVED", ex_date=table.session.date, split_ratio=Decimal(2))
+        split = CorporateAction(symbol="TWOFOR1", ex_date=table.session.date, split_ratio=Decimal(2))
         async with table.parts.database.transaction() as session:
             await facts.save_actions(session, [split])
             await protecting.book_actions(session, [split], at=table.now)
         assert (await held(table), await stop_of(table)) == (Decimal(20), Decimal("23.5"))
         report = await tick(table, table.session)
-        assert [each for each in report.planned if each.symbol == "HALVED"] == []
+        assert [each for each in report.planned if each.symbol == "TWOFOR1"] == []
         assert (await held(table), await stop_of(table)) == (Decimal(20), Decimal("23.5"))
 
 
