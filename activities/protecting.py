@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
-import numpy as np
 from sqlalchemy import func, text
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -18,13 +17,11 @@ from domain.config import TradingConfig
 from domain.decisions import Portfolio
 from domain.live_protection import LiveProtection, begun, entered, judge_stops, restated
 from domain.market import CorporateAction, Session
-from domain.protection import Look, end_session, look, note_trades
-from domain.returns import deviation
+from domain.protection import INDEX_SESSIONS, Look, end_session, index_reading, look, note_trades
 from store import config, market, portfolio, protection, recommendations, reconciliations
 from store.tables.market import BarRow
 
 A_DAY = timedelta(days=1)
-VOLATILITY_SESSIONS, BURST_SESSIONS = 60, 5
 SNAPSHOT_SESSIONS = 400
 """Returns that a tier's Sharpe ratio is taken from, at most."""
 
@@ -159,13 +156,9 @@ async def _index(
     session: AsyncSession, benchmark: str, as_of: datetime
 ) -> tuple[float | None, float | None, float | None]:
     """Volatility of the benchmark over 5 and 60 sessions, and its last move in the deviations of the 60."""
-    windows = await market.windows(session, symbols=[benchmark], as_of=as_of, sessions=VOLATILITY_SESSIONS + 1)
+    windows = await market.windows(session, symbols=[benchmark], as_of=as_of, sessions=INDEX_SESSIONS)
     found = windows.get(benchmark)
-    if found is None or len(found.closes) <= VOLATILITY_SESSIONS:
-        return None, None, None
-    returns = np.diff(np.log(np.array(found.closes, dtype=np.float64)))
-    long = deviation(returns)
-    return deviation(returns[-BURST_SESSIONS:]), long, float(returns[-1]) / long if long else None
+    return index_reading(found.closes if found is not None else ())
 
 
 async def _feeds(session: AsyncSession, calendar: Calendar, as_of: datetime) -> tuple[FeedAge, ...]:

@@ -24,6 +24,7 @@ from domain.entries import EarningsCalendar
 from domain.model import Model, Utc
 from domain.portfolio import product
 from domain.reserve import ReserveMove, ReserveState, skim
+from domain.returns import deviation
 from domain.rules_config import TIER_PRESETS, BreakerRules, Protection
 from domain.sharpe import probabilistic_sharpe, session_sharpe, shape_of
 from domain.sizing import floor_to_step
@@ -34,6 +35,8 @@ EARNINGS_TRIM = "EARNINGS_TRIM"
 """The reason of such a sale."""
 SAME_REPORT = timedelta(days=30)
 """A report that is moved by less is the one for which was sold already."""
+INDEX_SESSIONS, BURST_SESSIONS = 61, 5
+"""Closes that sixty daily returns are made of, and the returns of the short volatility."""
 _OF_A_TIER = ("sizing", "limits", "caps", "weights")
 
 
@@ -85,6 +88,19 @@ class Look(Model):
     reconciled_at: Utc | None = None
     model_outcomes: tuple[bool, ...] = ()
     """Oldest first; see `BreakerInputs`."""
+
+
+def index_reading(closes: Sequence[float]) -> tuple[float | None, float | None, float | None]:
+    """Volatility of an index over 5 and 60 sessions, and its last move in the deviations of the 60; None: too few bars.
+
+    Args:
+        closes: the last `INDEX_SESSIONS` that were known, oldest first.
+    """
+    if len(closes) < INDEX_SESSIONS:
+        return None, None, None
+    returns = np.diff(np.log(np.array(closes, dtype=np.float64)))
+    long = deviation(returns)
+    return deviation(returns[-BURST_SESSIONS:]), long, float(returns[-1]) / long if long else None
 
 
 def config_in(tier: Tier, base: TradingConfig) -> TradingConfig:

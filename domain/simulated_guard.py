@@ -11,8 +11,6 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
-import numpy as np
-
 from domain.backtest import BacktestRequest, FillEntry, OrderEnd, OrderEntry
 from domain.backtest_data import BacktestData
 from domain.config import TradingConfig
@@ -23,19 +21,20 @@ from domain.market import Bar, Session
 from domain.portfolio import product
 from domain.protection import (
     EARNINGS_TRIM,
+    INDEX_SESSIONS,
     Look,
     ProtectionState,
     StopRecord,
     config_in,
     end_session,
     entry_size,
+    index_reading,
     look,
     note_trades,
     note_trims,
     rules_in,
     trims,
 )
-from domain.returns import deviation
 from domain.rules_config import Protection
 from domain.simulated_account import SimulatedAccount
 from domain.sizing import floor_to_step
@@ -43,7 +42,6 @@ from domain.stops import StopEvent, StopKind, StopState, advance, open_stop, spl
 from domain.surroundings import ATR_SESSIONS
 from domain.tiers import TierState
 
-VOLATILITY_SESSIONS, BURST_SESSIONS = 60, 5
 RELEASING = "backtest"
 """Who releases a drawdown breaker of the past, as soon as its rest is over: nobody can be asked."""
 ZERO = Decimal(0)
@@ -284,10 +282,6 @@ class Guard:
 
     def _index(self, as_of: datetime) -> tuple[float | None, float | None, float | None]:
         """Volatility of the benchmark over 5 and 60 sessions, and its last move in the deviations of the 60."""
-        window = self._data.windows_at([self._request.benchmark], as_of, VOLATILITY_SESSIONS + 1)
+        window = self._data.windows_at([self._request.benchmark], as_of, INDEX_SESSIONS)
         found = window.get(self._request.benchmark)
-        if found is None or len(found.closes) <= VOLATILITY_SESSIONS:
-            return None, None, None
-        returns = np.diff(np.log(np.array(found.closes, dtype=np.float64)))
-        long = deviation(returns)
-        return deviation(returns[-BURST_SESSIONS:]), long, float(returns[-1]) / long if long else None
+        return index_reading(found.closes if found is not None else ())

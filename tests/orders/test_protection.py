@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlmodel import delete
+from sqlmodel import delete, select
 from temporalio.client import WorkflowUpdateFailedError
 
 from activities import protecting
@@ -17,8 +17,8 @@ from cli.stack.supervisor import Stack
 from domain.decisions import Side
 from domain.market import Bar, CorporateAction, Session
 from domain.trading import ApprovalDecision, RefreshRequest, TickPhase, TickReport, TickRequest
-from store import approvals, facts, orders, portfolio, protection
-from store.tables.trading import ProtectionRow
+from store import approvals, facts, orders, portfolio
+from store.tables.trading import ProtectionRow, StopEventRow
 from tests.orders.desk import Desk, desk
 from workflows.execute_order import ExecuteOrder
 
@@ -103,10 +103,9 @@ async def test_stop_when_a_bar_goes_through_it_then_the_position_is_sold_at_the_
         assert await held(table) == 0
         async with table.parts.database.transaction() as session:
             intent = await orders.require_intent(session, planned.intent_id)
-            live = await protection.load(session)
+            reached = await session.exec(select(StopEventRow).where(StopEventRow.symbol == "STOPPED"))
         assert intent.reason.startswith("STOP: ")
-        assert live is not None
-        assert live.state.losses >= 0
+        assert [(row.kind, row.level, row.share) for row in reached] == [("stop", Decimal(47), Decimal(1))]
 
 
 async def test_tick_when_it_is_repeated_then_nothing_is_sold_twice(stack: Stack) -> None:
