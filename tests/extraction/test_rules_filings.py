@@ -308,7 +308,7 @@ def test_news_when_its_headline_begins_like_a_form_then_it_stays_news(title: str
 
 
 @pytest.mark.parametrize(
-    "form", [*FORMS, *(form.replace("_", " ") for form in SILENT), "SCHEDULE 13D", "SC13G/A", "S-3MEF"]
+    "form", [*sorted(FORMS), *(form.replace("_", " ") for form in sorted(SILENT)), "SCHEDULE 13D", "SC13G/A", "S-3MEF"]
 )
 def test_form_when_it_is_known_then_it_is_read_as_one(form: str) -> None:
     form = {"424B": "424B3"}.get(form, form)

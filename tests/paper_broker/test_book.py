@@ -290,7 +290,9 @@ def test_transition_when_the_state_is_final_then_never_leaves_it(status: OrderSt
             transition(status, event)
 
 
-@pytest.mark.parametrize("event", set(OrderEvent) - {OrderEvent.ACCEPTED, OrderEvent.PENDING_NEW, OrderEvent.HELD})
+@pytest.mark.parametrize(
+    "event", sorted(set(OrderEvent) - {OrderEvent.ACCEPTED, OrderEvent.PENDING_NEW, OrderEvent.HELD})
+)
 def test_transition_when_the_order_is_not_born_then_only_a_birth_is_possible(event: OrderEvent) -> None:
     with pytest.raises(ImpossibleTransition):
         transition(None, event)
