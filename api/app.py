@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from api import errors, etags
+from api.dashboard import site
 from api.dependencies import Dependencies
 from api.routes import (
     account,
@@ -82,4 +83,5 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         api_keys,
     ):
         app.include_router(module.router)
+    site.install(app)
     return app

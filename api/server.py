@@ -7,9 +7,11 @@ import contextlib
 import signal
 import socket
 from collections.abc import Iterator
+from typing import Literal
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from api.app import create_app
 from api.dependencies import Dependencies
@@ -35,13 +37,22 @@ async def serve(dependencies: Dependencies, host: str, port: int) -> None:
     Raises:
         ConfigurationError: the address cannot be listened on.
     """
+    await serve_app(create_app(dependencies), host, port, mode=dependencies.mode, lifespan="off")
+
+
+async def serve_app(app: FastAPI, host: str, port: int, *, mode: str, lifespan: Literal["off", "on"] = "on") -> None:
+    """Serve an application that is made already.
+
+    Raises:
+        ConfigurationError: the address cannot be listened on.
+    """
     server = _Server(
         uvicorn.Config(
-            create_app(dependencies),
+            app,
             log_config=None,
             access_log=False,
             server_header=False,
-            lifespan="off",
+            lifespan=lifespan,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )
@@ -55,7 +66,7 @@ async def serve(dependencies: Dependencies, host: str, port: int) -> None:
         for number in _STOPPING:
             loop.add_signal_handler(number, stop)
         try:
-            log.info("api_started", host=host, port=listening.getsockname()[1], mode=dependencies.mode)
+            log.info("api_started", host=host, port=listening.getsockname()[1], mode=mode)
             await server.serve(sockets=[listening])
         finally:
             for number in _STOPPING:
