@@ -37,6 +37,7 @@ from activities.drift import DriftActivities
 from activities.engine import EngineActivities
 from activities.evaluation import EvaluationActivities
 from activities.extraction import ExtractionActivities
+from activities.feeding import MarketFeed
 from activities.fetching import FetchActivities
 from activities.ingestion import IngestionActivities
 from activities.market import MarketActivities
@@ -147,6 +148,13 @@ class Parts:
         if not key.get_secret_value() or not self.settings.driven:
             return None
         return PaperControl(self.settings.broker_url, key)
+
+    def market_feed(self) -> MarketFeed | None:
+        """What tells the paper broker prices where real time passes; None where a vendor has its own."""
+        key = self.settings.broker_control_key
+        if not key.get_secret_value() or self.settings.mode is not Mode.PAPER:
+            return None
+        return MarketFeed(self.database, PaperControl(self.settings.broker_url, key))
 
     def document_activities(self) -> DocumentActivities:
         return DocumentActivities(self.database, self.objects, self.flows, self.resolver)

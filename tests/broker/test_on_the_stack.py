@@ -6,19 +6,27 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import pytest
 
+from activities.adapters.files.bars import read_bars
 from cli.migrate import migrate
+from cli.stack import supervisor
 from cli.stack.names import PartName
 from cli.stack.supervisor import Stack
 from domain.ids import client_order_id
+from domain.market import Bar
 from domain.reconciliation import ReconcileReport
 from domain.trading import OrderRequest
 from store import reconciliations
+from store.database import insert_new
+from store.tables.market import BarRow
+from tests.broker.short_sessions import ShortSessions, short_sessions
 from tests.conftest import clean_environment, stonks
 from tests.orders.desk import Desk
 from workers.parts import Parts
@@ -37,7 +45,10 @@ PATIENT = {"poll_seconds": 300.0, "maximum_poll_seconds": 300.0}
 @pytest.fixture(scope="module")
 def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     directory = tmp_path_factory.mktemp("paper")
-    with Stack(directory, mode="paper", inherited=clean_environment()) as stack:
+    with (
+        patch.dict(supervisor._PARTS, {PartName.BROKER: ShortSessions}),
+        Stack(directory, mode="paper", inherited=clean_environment()) as stack,
+    ):
         stack.start(before_application=migrate)
         yield stack
 
@@ -88,6 +99,20 @@ async def desk(paper: Stack) -> AsyncIterator[Real]:
         (await control.post("/control/assets", json=asset)).raise_for_status()
         yield made
     await parts.close()
+
+
+async def _publish(desk: Real, closes_at: datetime, folder: Path) -> date:
+    """Put the bar of the session that closes then into the book, as a file of bars has it."""
+    session = short_sessions(closes_at.date()).open_session(closes_at - timedelta(microseconds=1))
+    assert session is not None
+    day = session.day
+    file = folder / "bars.csv"
+    file.write_text(f"symbol,date,open,high,low,close,volume\nRESTS,{day},51,53,50,52,1000\n")
+    (bar,) = read_bars(file)
+    assert isinstance(bar, Bar)
+    async with desk.parts.database.transaction() as session:
+        await insert_new(session, [BarRow(**bar.model_dump(), available_at=closes_at)])
+    return day
 
 
 async def _runs(desk: Real) -> list[Any]:
@@ -146,6 +171,18 @@ async def test_stream_when_the_broker_is_killed_then_it_is_followed_again_and_th
     intent_id, handle = await desk.rest()
     await desk.cancel_by_hand(intent_id)
     assert (await asyncio.wait_for(handle.result(), timeout=20)).status == "canceled"
+
+
+async def test_order_when_the_bar_of_its_session_comes_into_the_book_then_it_fills_at_the_bar(
+    desk: Real, tmp_path: Path
+) -> None:
+    intent_id, handle = await desk.rest()
+    (placed,) = await desk.broker_orders(intent_id)
+    await _publish(desk, datetime.fromisoformat(placed["expires_at"]), tmp_path)
+    outcome = await asyncio.wait_for(handle.result(), timeout=90)
+    assert (outcome.status, outcome.filled_quantity, outcome.filled_average_price) == ("filled", "10", "52")
+    (filled,) = await desk.broker_orders(intent_id)
+    assert (filled["status"], filled["filled_avg_price"]) == ("filled", "52")
 
 
 async def test_comparison_when_asked_by_update_then_the_report_comes_back(desk: Real) -> None:
