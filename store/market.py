@@ -39,6 +39,16 @@ async def finished_sessions(session: AsyncSession, *, first: date, as_of: dateti
     return dict(rows.all())
 
 
+async def newest_sessions(session: AsyncSession, *, symbols: Sequence[str], as_of: datetime) -> dict[str, date]:
+    """The last session of which the book has a bar that was over at an instant, by symbol."""
+    rows = await session.exec(
+        select(col(BarRow.symbol), func.max(BarRow.session))
+        .where(col(BarRow.symbol).in_(symbols), BarRow.available_at <= as_of)
+        .group_by(col(BarRow.symbol))
+    )
+    return dict(rows.all())
+
+
 async def known_bars(
     session: AsyncSession, *, symbols: Sequence[str], first: date, as_of: datetime
 ) -> dict[str, list[KnownBar]]:

@@ -54,12 +54,13 @@ def status(state: State = DEFAULT_STATE, json: Json = False) -> None:
         mode = parts.settings.mode.value
         return (
             await overview(parts.database, mode=mode),
-            await trading.status(parts.database, parts.client, mode=mode),
+            await trading.status(parts.database, parts.client, mode=mode, calendar=lambda: parts.calendar),
         )
 
     seen, engine = ask(state, read)
     if json:
-        print_json({**_plain(seen), "engine": _plain(engine)["engine"]})
+        said = _plain(engine)
+        print_json({**_plain(seen), **{name: said[name] for name in ("engine", "reconciliation", "unpriced_orders")}})
     else:
         views.show_status(seen, engine)
 
