@@ -32,6 +32,7 @@ from activities.classification import ClassificationActivities
 from activities.commands import CommandActivities
 from activities.comovement import ComovementActivities
 from activities.competitors import CompetitorActivities
+from activities.discarding import DiscardActivities
 from activities.documents import LONG_CHARACTERS, DocumentActivities
 from activities.drift import DriftActivities
 from activities.engine import EngineActivities
@@ -287,6 +288,9 @@ class Parts:
         return OrderActivities(
             self.database, self.broker, mode=self.settings.mode.value, now=self._clock, calendar=self.calendar
         )
+
+    def discard_activities(self, desk: OrderActivities) -> DiscardActivities:
+        return DiscardActivities(self.database, desk, now=self._clock)
 
     def reconciliation_activities(self) -> ReconciliationActivities:
         return ReconciliationActivities(
