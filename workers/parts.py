@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from temporalio.client import Client
 
+from activities.accepting import AcceptanceActivities
 from activities.adapters.agents.document_extractor import DocumentExtractor
 from activities.adapters.agents.event_classifier import EventClassifier
 from activities.adapters.agents.thesis_rewriter import ThesisRewriter
@@ -267,6 +268,9 @@ class Parts:
 
     def command_activities(self) -> CommandActivities:
         return CommandActivities(self.database, live=self.settings.mode is Mode.LIVE)
+
+    def acceptance_activities(self) -> AcceptanceActivities:
+        return AcceptanceActivities(self.database)
 
     def engine_activities(self) -> EngineActivities:
         return EngineActivities(self.database, self.broker, self.calendar)

@@ -214,6 +214,7 @@ def _trading(parts: Parts) -> QueueDuties:
             commands.release_reserve,
             commands.plan_override,
             commands.reset_engine,
+            parts.acceptance_activities().accept_difference,
             risk.decide_risk,
             risk.recheck,
             approvals.request_approval,

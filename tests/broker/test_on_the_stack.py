@@ -238,3 +238,31 @@ async def test_command_when_run_then_it_shows_what_is_left_alone(paper: Stack, d
     assert found["trigger"].startswith("cli:")
     shown = await asyncio.to_thread(stonks, "reconcile", "--state", state)
     assert "book and broker agree" in shown.stdout
+
+
+async def test_difference_when_two_people_accept_it_by_command_and_by_api_then_the_alarm_ends(
+    paper: Stack, desk: Real
+) -> None:
+    state = str(paper.directory.root)
+    async with desk.vendor() as client:
+        body = {"symbol": "RESTS", "qty": "1", "side": "buy", "type": "limit", "limit_price": "1"}
+        stray = {**body, "time_in_force": "gtc", "client_order_id": client_order_id("paper", "nobody")}
+        (await client.post("/v2/orders", json=stray)).raise_for_status()
+    found = json.loads((await asyncio.to_thread(stonks, "reconcile", "--state", state, "--json")).stdout)
+    assert not found["clean"]
+    (open_one,) = found["standing"]
+    words = await asyncio.to_thread(stonks, "status", "--state", state)
+    assert "1 differences need you" in words.stdout
+    accept = ("reconcile", "accept", open_one["difference_id"][:10], "--reason", "placed by hand", "--state", state)
+    said = await asyncio.to_thread(stonks, *accept)
+    assert "Somebody else must accept it too" in said.stderr, said.stderr
+    settings = desk.parts.settings
+    address = f"http://{settings.api_host}:{settings.api_port}"
+    headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+    path = f"/v1/trading/reconciliations/{found['reconciliation_id']}/differences/{open_one['difference_id']}/accept"
+    async with httpx.AsyncClient(base_url=address, headers=headers, trust_env=False, timeout=30) as api:
+        assert (await api.get("/v1/trading/status")).json()["reconciliation"]["open_differences"] == 1
+        done = await api.post(path, json={"reason": "so it was"})
+        assert (done.status_code, done.json()["status"]) == (200, "accepted"), done.text
+        standing = (await api.get("/v1/trading/status")).json()["reconciliation"]
+    assert (standing["clean"], standing["open_differences"]) == (True, 0)
