@@ -69,8 +69,8 @@ async def find_intent(session: AsyncSession, intent_id: str) -> OrderIntentRow |
     return await session.get(OrderIntentRow, intent_id)
 
 
-async def require_intent(session: AsyncSession, intent_id: str) -> OrderIntentRow:
-    row = await session.get(OrderIntentRow, intent_id)
+async def require_intent(session: AsyncSession, intent_id: str, *, lock: bool = False) -> OrderIntentRow:
+    row = await session.get(OrderIntentRow, intent_id, with_for_update=lock or None)
     if row is None:
         raise NotFound("INTENT_NOT_FOUND", "/v1/orders lists what was planned", intent_id=intent_id)
     return row

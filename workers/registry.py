@@ -11,6 +11,7 @@ from workers.parts import Parts
 from workflows import names
 from workflows.backfill_documents import BackfillDocuments
 from workflows.compare_day import CompareDay
+from workflows.discard_order import DiscardOrder
 from workflows.evaluate_agent import EvaluateAgent
 from workflows.execute_order import ExecuteOrder
 from workflows.infer_competitors import InferCompetitors
@@ -54,6 +55,7 @@ class QueueDuties:
 ALL_WORKFLOWS: tuple[type, ...] = (
     BackfillDocuments,
     CompareDay,
+    DiscardOrder,
     EvaluateAgent,
     ExecuteOrder,
     InferCompetitors,
@@ -198,7 +200,7 @@ def _trading(parts: Parts) -> QueueDuties:
     commands, reconciliation = parts.command_activities(), parts.reconciliation_activities()
     return QueueDuties(
         Queue.TRADING,
-        workflows=[TradingEngine, ExecuteOrder, ReconcileBroker],
+        workflows=[TradingEngine, ExecuteOrder, DiscardOrder, ReconcileBroker],
         activities=[
             engine.next_session,
             engine.plan,
@@ -212,6 +214,7 @@ def _trading(parts: Parts) -> QueueDuties:
             commands.release_reserve,
             commands.plan_override,
             commands.reset_engine,
+            parts.acceptance_activities().accept_difference,
             risk.decide_risk,
             risk.recheck,
             approvals.request_approval,
@@ -226,6 +229,7 @@ def _trading(parts: Parts) -> QueueDuties:
             reconciliation.reconcile,
             reconciliation.tell_orders,
             orders.close_intent,
+            parts.discard_activities(orders).discard_order,
             parts.market_activities().advance_market,
         ],
     )
