@@ -13,6 +13,7 @@ from workflows.backfill_documents import BackfillDocuments
 from workflows.compare_day import CompareDay
 from workflows.evaluate_agent import EvaluateAgent
 from workflows.execute_order import ExecuteOrder
+from workflows.index_documents import IndexDocuments
 from workflows.infer_competitors import InferCompetitors
 from workflows.ingest_source import IngestSource
 from workflows.measure_comovement import MeasureComovement
@@ -56,6 +57,7 @@ ALL_WORKFLOWS: tuple[type, ...] = (
     CompareDay,
     EvaluateAgent,
     ExecuteOrder,
+    IndexDocuments,
     InferCompetitors,
     IngestSource,
     MeasureComovement,
@@ -240,6 +242,7 @@ def _ops(parts: Parts) -> list[QueueDuties]:
         Queue.OPS,
         workflows=[
             CompareDay,
+            IndexDocuments,
             InferCompetitors,
             MeasureComovement,
             ReconcileSchedules,
@@ -253,6 +256,7 @@ def _ops(parts: Parts) -> list[QueueDuties]:
             competitors.propose_competitors,
             competitors.record_inference_failure,
             parts.comovement_activities().measure_comovement,
+            parts.search_activities().index_documents,
             replay.prepare,
             replay.process_documents,
             replay.assess_all,
