@@ -14,7 +14,8 @@ from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, Field
-from sqlalchemy import func, or_
+from sqlalchemy import cast, func, or_
+from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -265,7 +266,7 @@ async def _signals(session: AsyncSession, graph: _Graph, row: Document) -> None:
     """Signals that the document is a term of, and with how much."""
     terms: Any = func.jsonb_path_query_array(
         SignalSnapshot.assessment,
-        "$.attributions[*] ? (@.doc_id == $doc)",
+        cast("$.attributions[*] ? (@.doc_id == $doc)", JSONPATH),
         func.jsonb_build_object("doc", row.doc_id),
     )
     planned = (
