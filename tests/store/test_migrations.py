@@ -95,7 +95,7 @@ async def test_search_when_migrated_there_and_back_then_rows_keep_what_they_had(
         (row,) = known.all()
         assert row[0] == row[1] == row[2]
         signals = await connection.execute(text("SELECT snapshot_id, doc_ids FROM signal_snapshots"))
-        assert {signal: doc_ids for signal, doc_ids in signals} == {"told": ["d1", "d2"], "silent": []}
+        assert {row[0]: row[1] for row in signals} == {"told": ["d1", "d2"], "silent": []}
     await fresh.downgrade("0012")
     assert await fresh.tables() == before
     async with fresh.engine.connect() as connection:
