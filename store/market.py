@@ -64,6 +64,33 @@ async def known_bars(
     return found
 
 
+async def page_of_bars(
+    session: AsyncSession,
+    *,
+    symbol: str,
+    as_of: datetime,
+    limit: int,
+    first: date | None = None,
+    last: date | None = None,
+    before: date | None = None,
+) -> list[BarRow]:
+    """Raw bars of a symbol that were finished at an instant, the newest first; both bounds are inclusive."""
+    statement = select(BarRow).where(BarRow.symbol == symbol, BarRow.available_at <= as_of)
+    if first is not None:
+        statement = statement.where(BarRow.session >= first)
+    if last is not None:
+        statement = statement.where(BarRow.session <= last)
+    if before is not None:
+        statement = statement.where(BarRow.session < before)
+    rows = await session.exec(statement.order_by(col(BarRow.session).desc()).limit(limit))
+    return list(rows.all())
+
+
+async def has_bars(session: AsyncSession, *, symbol: str) -> bool:
+    rows = await session.exec(select(col(BarRow.session)).where(BarRow.symbol == symbol).limit(1))
+    return rows.first() is not None
+
+
 async def actions_of(session: AsyncSession, *, symbols: Sequence[str], first: date) -> list[CorporateAction]:
     """Dividends and splits of some companies from a day on, by ex-date."""
     rows = await session.exec(

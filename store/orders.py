@@ -16,6 +16,7 @@ from domain.decisions import RiskDecision, Side, SizedIntent
 from domain.errors import NotFound
 from domain.portfolio import OrderStatus, advance
 from store.database import insert_new
+from store.keysets import newest_first
 from store.tables.decisions import OrderIntentRow, RiskDecisionRow
 from store.tables.trading import FillRow, Order
 
@@ -251,10 +252,5 @@ async def list_orders(
         statement = statement.where(Order.symbol == symbol)
     if status is not None:
         statement = statement.where(Order.status == status)
-    if before is not None:
-        at, key = before
-        statement = statement.where(
-            (col(Order.created_at) < at) | ((col(Order.created_at) == at) & (col(Order.order_id) < key))
-        )
-    statement = statement.order_by(col(Order.created_at).desc(), col(Order.order_id).desc()).limit(limit)
-    return list((await session.exec(statement)).all())
+    page = newest_first(statement, Order.created_at, Order.order_id, limit=limit, before=before)
+    return list((await session.exec(page)).all())

@@ -24,7 +24,7 @@ from workers.registry import QueueDuties, duties
 from workers.schedules import ensure_broker_reconciliation, ensure_comparison, ensure_measurement, ensure_reconciliation
 from workers.settings import Settings
 from workflows import names
-from workflows.client import begin_broker_reconciliation, reconcile_schedules
+from workflows.client import begin_broker_reconciliation, index_documents, reconcile_schedules
 from workflows.names import Queue
 
 log = structlog.get_logger(__name__)
@@ -126,7 +126,7 @@ async def register_search_attributes(client: Client) -> None:
 
 
 async def begin_reconciliation(client: Client, *, driven: bool) -> None:
-    """Make the schedules right at start-up. A replay has none: it reads its source itself."""
+    """Make the schedules right at start-up, and the index whole. A replay has none: it reads its source itself."""
     if driven:
         return
     await ensure_reconciliation(client)
@@ -134,3 +134,4 @@ async def begin_reconciliation(client: Client, *, driven: bool) -> None:
     await ensure_measurement(client)
     await ensure_broker_reconciliation(client)
     await reconcile_schedules(client)
+    await index_documents(client)

@@ -52,6 +52,7 @@ from activities.replay import ReplayActivities
 from activities.research import ResearchActivities
 from activities.risk import RiskActivities
 from activities.schedules import ScheduleActivities
+from activities.search import SearchActivities
 from activities.sweeps import SweepActivities
 from activities.theses import ThesisActivities
 from activities.trials import TrialActivities
@@ -330,6 +331,9 @@ class Parts:
 
     def comovement_activities(self) -> ComovementActivities:
         return ComovementActivities(self.database)
+
+    def search_activities(self) -> SearchActivities:
+        return SearchActivities(self.database, self.objects)
 
     def backtest_activities(self) -> BacktestActivities:
         return BacktestActivities(self.database, self.objects, self.calendar, render=_render, code_version=CODE_VERSION)

@@ -14,6 +14,7 @@ from workflows.compare_day import CompareDay
 from workflows.discard_order import DiscardOrder
 from workflows.evaluate_agent import EvaluateAgent
 from workflows.execute_order import ExecuteOrder
+from workflows.index_documents import IndexDocuments
 from workflows.infer_competitors import InferCompetitors
 from workflows.ingest_source import IngestSource
 from workflows.measure_comovement import MeasureComovement
@@ -58,6 +59,7 @@ ALL_WORKFLOWS: tuple[type, ...] = (
     DiscardOrder,
     EvaluateAgent,
     ExecuteOrder,
+    IndexDocuments,
     InferCompetitors,
     IngestSource,
     MeasureComovement,
@@ -244,6 +246,7 @@ def _ops(parts: Parts) -> list[QueueDuties]:
         Queue.OPS,
         workflows=[
             CompareDay,
+            IndexDocuments,
             InferCompetitors,
             MeasureComovement,
             ReconcileSchedules,
@@ -257,6 +260,7 @@ def _ops(parts: Parts) -> list[QueueDuties]:
             competitors.propose_competitors,
             competitors.record_inference_failure,
             parts.comovement_activities().measure_comovement,
+            parts.search_activities().index_documents,
             replay.prepare,
             replay.process_documents,
             replay.assess_all,

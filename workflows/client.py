@@ -43,6 +43,7 @@ from domain.trading import (
 from workflows import names
 from workflows.discard_order import DiscardOrder
 from workflows.execute_order import ExecuteOrder
+from workflows.index_documents import IndexDocuments
 from workflows.notify import Notify
 from workflows.process_document import ProcessDocument
 from workflows.reconcile_broker import ReconcileBroker
@@ -71,6 +72,18 @@ async def reconcile_schedules(client: Client) -> None:
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         start_signal="changed",
         static_summary="schedules equal the sources table",
+        rpc_timeout=RPC_TIMEOUT,
+    )
+
+
+async def index_documents(client: Client) -> None:
+    """Have documents indexed that were read before there was an index; nothing happens where there are none."""
+    await client.start_workflow(
+        IndexDocuments.run,
+        id=names.INDEX_DOCUMENTS,
+        task_queue=names.Queue.OPS,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary="every document that was read can be found",
         rpc_timeout=RPC_TIMEOUT,
     )
 

@@ -59,6 +59,7 @@ RECONCILE_BROKER = "reconcile/schedule"
 COMPARE_DAY = "compare-day"
 NOTIFICATIONS = "notifications"
 MEASURE_COMOVEMENT = "measure-comovement"
+INDEX_DOCUMENTS = "index-documents"
 COMPARE_BY_HAND = "compare-day-by-hand"
 
 
