@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from api import errors, etags
+from api import errors, etags, idempotency
 from api.dependencies import Dependencies
 from api.routes import (
     account,
@@ -50,6 +50,7 @@ def create_app(dependencies: Dependencies) -> FastAPI:
     # The pages' scripts come from this process: a trading machine need not reach anybody else's servers.
     app = FastAPIOffline(title="Stonks Oracle", version="1", description=DESCRIPTION, redoc_url=None)
     app.state.dependencies = dependencies
+    idempotency.install(app)  # before the errors: inside their envelope, which caps what it reads
     errors.install(app)
     etags.install(app)
     for module in (
