@@ -31,11 +31,13 @@ from api.routes import (
     reconciliations,
     risk,
     sources,
+    stream,
     sweeps,
     trading,
     watchlists,
     what_ifs,
 )
+from api.tail import Tail
 
 DESCRIPTION = """
 Lists answer `{data, has_more, next_cursor}`, with `limit` and an opaque `cursor`. Money, quantities and scores are
@@ -50,6 +52,7 @@ def create_app(dependencies: Dependencies) -> FastAPI:
     # The pages' scripts come from this process: a trading machine need not reach anybody else's servers.
     app = FastAPIOffline(title="Stonks Oracle", version="1", description=DESCRIPTION, redoc_url=None)
     app.state.dependencies = dependencies
+    app.state.tail = Tail(lambda: dependencies.database)
     idempotency.install(app)  # before the errors: inside their envelope, which caps what it reads
     errors.install(app)
     etags.install(app)
@@ -80,6 +83,7 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         drift,  # before the backtests: its path would be one's id
         backtests,
         notifications,
+        stream,
         api_keys,
     ):
         app.include_router(module.router)

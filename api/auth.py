@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Request, Security
@@ -48,6 +49,14 @@ async def authenticated(
     given = bearer.credentials if bearer is not None else header
     if not given:
         raise Unauthenticated("KEY_MISSING", "Send an API key as `Authorization: Bearer sk_...` or as `X-API-Key`")
+    principal = await _entitled(given, needed, dependencies)
+    # Streams ask again whether they may go on.
+    request.state.recheck = partial(_entitled, given, needed, dependencies)
+    await idempotency.admit(request, principal.actor, dependencies.database)
+    return principal
+
+
+async def _entitled(given: str, needed: SecurityScopes, dependencies: Dependencies) -> Principal:
     principal = await principal_of(given, dependencies)
     missing = [scope for scope in needed.scopes if Scope(scope) not in principal.scopes]
     if missing:
@@ -57,7 +66,6 @@ async def authenticated(
             needed=", ".join(missing),
             granted=", ".join(sorted(principal.scopes)) or "none",
         )
-    await idempotency.admit(request, principal.actor, dependencies.database)
     return principal
 
 
