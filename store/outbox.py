@@ -30,6 +30,9 @@ _CHANNEL = "stonks_outbox"
 _REMOVED = "removed"
 """Whose cursor says up to which number events were removed."""
 
+_COUNTED = ("dead_letter",)
+"""What daily reports count stays."""
+
 _LOCK = text("SELECT pg_advisory_xact_lock_shared(:key)")
 _LOCK_AND_WAKE = text("SELECT pg_advisory_xact_lock_shared(:key), pg_notify(:channel, '')")
 
@@ -149,7 +152,8 @@ async def prune(session: AsyncSession, *, read: int, at: datetime, keep: int = K
     row = await session.get(OutboxCursor, _REMOVED)
     if last <= (row.sequence if row is not None else 0):
         return row.sequence if row is not None else 0
-    await session.exec(delete(OutboxEvent).where(col(OutboxEvent.sequence) <= last))
+    old = (col(OutboxEvent.sequence) <= last) & col(OutboxEvent.event).not_in(_COUNTED)
+    await session.exec(delete(OutboxEvent).where(old))
     await upsert(session, [OutboxCursor(reader=_REMOVED, sequence=last, moved_at=at)])
     return last
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api import queries
@@ -14,9 +14,10 @@ from api.auth import Principal, require
 from api.dependencies import Provided
 from api.errors import problems
 from api.keys import Scope
-from api.operations import documents
+from api.operations import documents, submissions
 from api.operations.documents import Reprocessed, Reprocessing
 from api.operations.links import TemporalLinks
+from api.operations.submissions import NewDocument, Submitted
 from api.paging import Page, PageQuery, page, position
 from domain.documents import DocumentStatus
 from store.tables.ingestion import Document
@@ -55,6 +56,27 @@ class DocumentView(BaseModel):
 
 Operator = Annotated[Principal, require(Scope.OPS_WRITE)]
 DocId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_\-]{1,64}$")]
+
+
+@router.post("", status_code=HTTPStatus.ACCEPTED, responses=problems(409, 413, 422, 503))
+async def submit_document(
+    dependencies: Provided, principal: Operator, new: NewDocument, response: Response
+) -> Submitted:
+    """Hand in one document, of at most 200,000 characters. It is read as those of any source are.
+
+    The same title, text and time again are the same document: `duplicate` says so, and nothing is read twice.
+    """
+    done = await submissions.submit(
+        dependencies.database,
+        dependencies.objects,
+        dependencies.client,
+        TemporalLinks(dependencies.ui_url, dependencies.client.namespace),
+        new,
+        mode=dependencies.mode,
+        actor=principal.actor,
+    )
+    response.headers["Location"] = f"/v1/documents/{done.doc_id}"
+    return done
 
 
 @router.post("/{doc_id}/reprocess", status_code=HTTPStatus.ACCEPTED, responses=problems(404, 409, 422, 503))
