@@ -79,6 +79,13 @@ class BacktestActivities:
             name = key_for("backtests", digest(body.decode(), length=64))
             key = await self._objects.put(name, body, "application/json")
         equity = found.marks[-1].equity if found.marks else found.cash
+        async with self._database.transaction() as session:
+            await backtests.tell_progress(
+                session,
+                step.start.backtest_id,
+                {"step": step.read_by.value, "sessions_done": found.sessions_done, "equity": str(equity)},
+                key=f"{activity.info().workflow_run_id}/{step.read_by.value}/{found.sessions_done}",
+            )
         return StepReport(state_key=key, sessions_done=found.sessions_done, equity=str(equity))
 
     @activity.defn

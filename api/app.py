@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from api import errors, etags
+from api import errors, etags, idempotency
 from api.dependencies import Dependencies
 from api.routes import (
     account,
@@ -23,23 +23,28 @@ from api.routes import (
     extractions,
     fills,
     health,
+    jobs,
     notifications,
     orders,
     overview,
     performance,
+    pipeline,
     positions,
     recommendations,
     reconciliations,
     risk,
+    schedules,
     search,
     signals,
     sources,
+    stream,
     sweeps,
     symbols,
     trading,
     watchlists,
     what_ifs,
 )
+from api.tail import Tail
 
 DESCRIPTION = """
 Lists answer `{data, has_more, next_cursor}`, with `limit` and an opaque `cursor`. Money, quantities and scores are
@@ -54,11 +59,14 @@ def create_app(dependencies: Dependencies) -> FastAPI:
     # The pages' scripts come from this process: a trading machine need not reach anybody else's servers.
     app = FastAPIOffline(title="Stonks Oracle", version="1", description=DESCRIPTION, redoc_url=None)
     app.state.dependencies = dependencies
+    app.state.tail = Tail(lambda: dependencies.database)
+    idempotency.install(app)  # before the errors: inside their envelope, which caps what it reads
     errors.install(app)
     etags.install(app)
     for module in (
         health,
         overview,
+        pipeline,
         documents,
         extractions,
         search,
@@ -76,6 +84,8 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         decisions,
         risk,
         dead_letters,
+        jobs,
+        schedules,
         sources,
         companies,
         watchlists,
@@ -87,6 +97,7 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         drift,  # before the backtests: its path would be one's id
         backtests,
         notifications,
+        stream,
         api_keys,
     ):
         app.include_router(module.router)

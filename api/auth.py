@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Security
+from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
-from api import keys
+from api import idempotency, keys
 from api.dependencies import Dependencies, Provided
 from api.errors import Forbidden, Unauthenticated
 from api.keys import Scope
@@ -38,6 +39,7 @@ BOOTSTRAP = Principal(key_id="bootstrap", name="bootstrap", scopes=frozenset(Sco
 
 
 async def authenticated(
+    request: Request,
     needed: SecurityScopes,
     dependencies: Provided,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
@@ -47,7 +49,15 @@ async def authenticated(
     given = bearer.credentials if bearer is not None else header
     if not given:
         raise Unauthenticated("KEY_MISSING", "Send an API key as `Authorization: Bearer sk_...` or as `X-API-Key`")
-    principal = await _principal(given, dependencies)
+    principal = await _entitled(given, needed, dependencies)
+    # Streams ask again whether they may go on.
+    request.state.recheck = partial(_entitled, given, needed, dependencies)
+    await idempotency.admit(request, principal.actor, dependencies.database)
+    return principal
+
+
+async def _entitled(given: str, needed: SecurityScopes, dependencies: Dependencies) -> Principal:
+    principal = await principal_of(given, dependencies)
     missing = [scope for scope in needed.scopes if Scope(scope) not in principal.scopes]
     if missing:
         raise Forbidden(
@@ -64,7 +74,12 @@ def require(scope: Scope) -> Any:
     return Security(authenticated, scopes=[scope.value])
 
 
-async def _principal(given: str, dependencies: Dependencies) -> Principal:
+async def principal_of(given: str, dependencies: Dependencies) -> Principal:
+    """Whose key it is.
+
+    Raises:
+        Unauthenticated: nobody's, or one that was revoked or has expired.
+    """
     bootstrap = dependencies.bootstrap_key.get_secret_value()
     if bootstrap and keys.same(given, bootstrap):
         return BOOTSTRAP

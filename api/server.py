@@ -35,9 +35,10 @@ async def serve(dependencies: Dependencies, host: str, port: int) -> None:
     Raises:
         ConfigurationError: the address cannot be listened on.
     """
+    app = create_app(dependencies)
     server = _Server(
         uvicorn.Config(
-            create_app(dependencies),
+            app,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -50,6 +51,7 @@ async def serve(dependencies: Dependencies, host: str, port: int) -> None:
     def stop() -> None:
         server.force_exit = server.should_exit  # asked a second time: at once
         server.should_exit = True
+        app.state.tail.close()  # streams would last for ever
 
     with _listen(host, port) as listening:
         for number in _STOPPING:

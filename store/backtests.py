@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from sqlalchemy import func, text
 from sqlmodel import col, select
@@ -17,7 +18,7 @@ from domain.errors import InvalidInput, NotFound
 from domain.extraction import ExtractorKind
 from domain.market import CorporateAction, Session
 from domain.sweep import SweepReport
-from store import competitor_history, documents, earnings, economy, exposures, registry
+from store import competitor_history, documents, earnings, economy, exposures, outbox, registry
 from store.database import insert_new
 from store.market import bar_of
 from store.tables.market import BarRow, CorporateActionRow
@@ -167,10 +168,32 @@ async def begin(session: AsyncSession, start: BacktestStart, *, requested_by: st
     await insert_new(session, [row])
     known = await session.get(Backtest, start.backtest_id, with_for_update=True)
     assert known is not None
+    fresh = known.created_at == now
     if known.status in (FAILED, CANCELED):
         known.status, known.error, known.finished_at = RUNNING, "", None
         session.add(known)
+        fresh = True
+    if fresh:
+        await _tell(session, known.backtest_id, "started", {"status": RUNNING}, key=now.isoformat(), at=now)
     return known
+
+
+async def tell_progress(session: AsyncSession, backtest_id: str, body: dict[str, Any], *, key: str) -> None:
+    """Say how far a backtest has come."""
+    await _tell(session, backtest_id, "progress", body, key=key, at=datetime.now(UTC))
+
+
+async def _tell(
+    session: AsyncSession, backtest_id: str, what: str, body: dict[str, Any], *, key: str, at: datetime
+) -> None:
+    await outbox.publish(
+        session,
+        event_id=f"backtest/{backtest_id}/{what}/{key}",
+        event=f"backtest_{what}",
+        subject_id=backtest_id,
+        body=body,
+        occurred_at=at,
+    )
 
 
 async def require(session: AsyncSession, backtest_id: str) -> Backtest:
@@ -192,6 +215,8 @@ async def finish(
     row.status, row.finished_at, row.error = FINISHED, now, ""
     row.result, row.returns = result.model_dump(mode="json"), list(returns)
     session.add(row)
+    body = {"status": FINISHED, "sessions": result.sessions, "equity": result.equity}
+    await _tell(session, backtest_id, "finished", body, key=now.isoformat(), at=now)
 
 
 async def end(session: AsyncSession, ended: BacktestEnd, *, now: datetime) -> None:
@@ -200,6 +225,8 @@ async def end(session: AsyncSession, ended: BacktestEnd, *, now: datetime) -> No
     if row.status == RUNNING:
         row.status, row.finished_at, row.error = ended.status, now, ended.error[:2_000]
         session.add(row)
+        what = CANCELED if ended.status == CANCELED else FAILED
+        await _tell(session, ended.backtest_id, what, {"status": ended.status}, key=now.isoformat(), at=now)
 
 
 async def list_recent(

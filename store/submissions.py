@@ -70,9 +70,12 @@ async def end_unsent(session: AsyncSession, *, intent_id: str, state: str, reaso
     order = await orders.order_of(session, intent_id, lock=True)
     if order is None or order.status != OrderStatus.PENDING.value or order.broker_order_id:
         return
-    if state in (OrderStatus.DENIED.value, OrderStatus.DECLINED.value, OrderStatus.EXPIRED.value):
+    ends = (OrderStatus.DENIED, OrderStatus.DECLINED, OrderStatus.EXPIRED, OrderStatus.CANCELED)
+    if state in {each.value for each in ends}:
+        before = orders.step_of(order)
         order.status, order.reason, order.closed_at = state, reason, at
         session.add(order)
+        await orders.note_step(session, order, before=before, at=at)
 
 
 async def stop_sending(session: AsyncSession, *, intent_id: str, at: datetime) -> Order | None:
@@ -115,11 +118,13 @@ async def note_missing(
         raise NotFound("ORDER_NOT_FOUND", "It was never prepared", intent_id=intent_id)
     if OrderStatus(order.status).final or order.abandoned_at is not None or order.broker_order_id:
         return order
+    before = orders.step_of(order)
     order.missing_since = verdict.missing_since
     if verdict.abandoned:
         order.abandoned_at, order.reason = at, reason
         order.status = advance(OrderStatus(order.status), OrderStatus.UNKNOWN).value
     session.add(order)
+    await orders.note_step(session, order, before=before, at=at)
     return order
 
 

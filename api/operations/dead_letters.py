@@ -26,7 +26,7 @@ from api.operations.trading import valid_reason
 from domain.errors import Conflict, NotFound, VendorUnavailable
 from domain.ids import digest
 from domain.submission import DiscardReport, DiscardRequest
-from store import audit
+from store import audit, outbox
 from store.database import Database, upsert
 from store.tables.platform import DeadLetterNote
 from workflows import names
@@ -266,23 +266,27 @@ async def _read(
             if newest is None or newest.run_id != row.run_id or newest.status not in FAILED:
                 return None
             diagnosis = await diagnose(client, row.id, row.run_id)
-        return DeadLetter(
-            workflow_id=row.id,
-            run_id=row.run_id,
-            workflow_type=row.workflow_type,
-            status=newest.status.name.lower(),
-            stage=diagnosis.stage,
-            failed_step=diagnosis.step,
-            error_type=diagnosis.error_type,
-            message=diagnosis.message,
-            attempts=diagnosis.attempts,
-            started_at=newest.start_time,
-            closed_at=newest.close_time,
-            temporal_url=links.workflow(row.id, row.run_id),
-        )
+        return _letter(newest, diagnosis, links)
 
     read = await asyncio.gather(*(one(row) for row in rows))
     return [letter for letter in read if letter is not None]
+
+
+def _letter(run: WorkflowExecutionDescription, diagnosis: Diagnosis, links: TemporalLinks) -> DeadLetter:
+    return DeadLetter(
+        workflow_id=run.id,
+        run_id=run.run_id,
+        workflow_type=run.workflow_type,
+        status=run.status.name.lower() if run.status is not None else "unknown",
+        stage=diagnosis.stage,
+        failed_step=diagnosis.step,
+        error_type=diagnosis.error_type,
+        message=diagnosis.message,
+        attempts=diagnosis.attempts,
+        started_at=run.start_time,
+        closed_at=run.close_time,
+        temporal_url=links.workflow(run.id, run.run_id),
+    )
 
 
 async def _discarded(database: Database, rows: Sequence[Execution]) -> set[tuple[str, str]]:
@@ -293,6 +297,17 @@ async def _discarded(database: Database, rows: Sequence[Execution]) -> set[tuple
             )
         )
         return set(notes.all())
+
+
+async def letter_of(client: Client, links: TemporalLinks, workflow_id: str) -> DeadLetter:
+    """One dead letter, also one that was discarded.
+
+    Raises:
+        NotFound: no workflow has this id.
+        Conflict: it did not fail, or runs again.
+    """
+    run = await _failed_run(client, workflow_id)
+    return _letter(run, await diagnose(client, run.id, run.run_id), links)
 
 
 async def _newest(client: Client, workflow_id: str) -> WorkflowExecutionDescription | None:
@@ -366,4 +381,13 @@ async def _note(database: Database, run: WorkflowExecutionDescription, action: s
             workflow_id=run.id, run_id=run.run_id, action=action, actor=actor, reason=reason, recorded_at=now
         )
         await upsert(session, [note])
+        if fresh:
+            await outbox.publish(
+                session,
+                event_id=f"dead-letter/{run.id}/{run.run_id}/{action}",
+                event=f"dead_letter_{action}",
+                subject_id=run.id,
+                body={"workflow_type": run.workflow_type, "status": action},
+                occurred_at=now,
+            )
     return fresh

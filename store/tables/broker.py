@@ -25,6 +25,21 @@ class OrderReplacement(SQLModel, table=True):
     asked_at: datetime = instant()
 
 
+class OrderEventRow(SQLModel, table=True):
+    """Append-only: an order's status changed, or more of it was filled."""
+
+    __tablename__ = "order_events"
+
+    event_id: str = Field(primary_key=True)
+    order_id: str = Field(foreign_key="orders.order_id", index=True)
+    status: str = text()
+    filled_quantity: Decimal = shares()
+    filled_average_price: Decimal | None = dollars(nullable=True)
+    broker_order_id: str = text("")
+    reason: str = text("")
+    at: datetime = instant()
+
+
 class BrokerActivityRow(SQLModel, table=True):
     """A change of cash or position on the broker's books, ours and others' alike, as its activity list has it."""
 

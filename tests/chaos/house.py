@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 import time
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -285,6 +286,8 @@ class House:
 
     async def _request(self, method: str, path: str, *, as_reviewer: bool = False, **options: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self._reviewer}"} if as_reviewer else {}
+        if method == "POST":
+            headers["Idempotency-Key"] = uuid.uuid4().hex  # the same for every attempt
 
         async def send() -> httpx.Response:
             return _answered(await self._api.request(method, path, headers=headers, **options))
