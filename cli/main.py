@@ -18,6 +18,7 @@ from cli.commands import (
     documents,
     notifications,
     operate,
+    people,
     processes,
     reconcile,
     replay,
@@ -51,6 +52,7 @@ for module in (
     companies,
     data,
     notifications,
+    people,
     processes,
 ):
     module.register(app)

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.output import err, print_json
+from domain.actors import OWNER
 from domain.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -312,11 +313,17 @@ def _filter(type: str | None, stage: str | None, error: str | None) -> Any:
 
 
 def actor() -> str:
-    """How the audit log names who sits at this terminal."""
+    """How the audit log names who sits at this terminal.
+
+    Whoever can read a state directory can do everything with what is in it: that is the installation's owner.
+    """
+    from cli.connection import servers_are_named
+
     try:
-        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+        user = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a user without an entry, as in a container
-        return f"cli:{os.getuid()}"
+        user = str(os.getuid())
+    return f"cli:{user}" if servers_are_named() else f"cli:{OWNER}/{user}"
 
 
 def _shares(given: str) -> Decimal:
