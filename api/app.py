@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from api import errors, etags, idempotency, policy
+from api.dashboard import site
 from api.dependencies import Dependencies
 from api.routes import (
     account,
@@ -114,6 +115,7 @@ def create_app(dependencies: Dependencies) -> FastAPI:
     ):
         app.include_router(module.router)
     _mark_step_up(app)
+    site.install(app)
     return app
 
 
