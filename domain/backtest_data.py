@@ -11,7 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
+from itertools import pairwise
+from typing import NamedTuple, TypeVar
+
+import numpy as np
 
 from domain.adjustment import Split, adjusted_close, adjusted_volume, split_factor
 from domain.comovement import CoMovement
@@ -20,6 +23,7 @@ from domain.decisions import EvidenceItem, MarketWindow
 from domain.documents import NEW_YORK
 from domain.entries import EarningsCalendar, KnownReport
 from domain.errors import InvalidInput
+from domain.evidence_columns import Floats, Ints, RecordedEvidence, micros_since_1970
 from domain.layer_terms import OtherLayers, competitive_terms, macro_terms
 from domain.macro_items import MacroItem
 from domain.market import Bar, CorporateAction, Session
@@ -47,6 +51,15 @@ class KnownBar:
     available_at: datetime
 
 
+class BarColumns(NamedTuple):
+    """(B,) raw bars of one symbol, oldest first."""
+
+    micros: Ints
+    """When each was known, since 1970."""
+    closes: Floats
+    volumes: Floats
+
+
 class BarSeries:
     """One symbol's bars, oldest first, seen as of an instant in that day's shares."""
 
@@ -54,7 +67,12 @@ class BarSeries:
         self.symbol = symbol
         self._bars = sorted(bars, key=lambda known: known.bar.session)
         self._known = [known.available_at for known in self._bars]
-        self._in_order = all(a <= b for a, b in zip(self._known, self._known[1:], strict=False))
+        self._columns = BarColumns(
+            micros=np.array([micros_since_1970(at) for at in self._known], dtype=np.int64),
+            closes=np.array([float(known.bar.close) for known in self._bars], dtype=np.float64),
+            volumes=np.array([known.bar.volume for known in self._bars], dtype=np.float64),
+        )
+        self._in_order = bool((np.diff(self._columns.micros) >= 0).all())
         self._splits = sorted(splits)
         self._epoch = -1
         self._sessions: list[str] = [known.bar.session.isoformat() for known in self._bars]
@@ -69,6 +87,10 @@ class BarSeries:
     @property
     def bars(self) -> Sequence[KnownBar]:
         return self._bars
+
+    @property
+    def columns(self) -> BarColumns:
+        return self._columns
 
     @property
     def splits(self) -> Sequence[Split]:
@@ -130,8 +152,7 @@ class BarSeries:
             return
         self._epoch = epoch
         if not epoch:  # dividing by 1 changes nothing
-            self._closes = [float(known.bar.close) for known in self._bars]
-            self._volumes = [float(known.bar.volume) for known in self._bars]
+            self._closes, self._volumes = self._columns.closes.tolist(), self._columns.volumes.tolist()
             return
         factors = [split_factor(known.bar.session, self._splits, today) for known in self._bars]
         pairs = list(zip(self._bars, factors, strict=True))
@@ -171,8 +192,7 @@ class BacktestData:
 
     def __post_init__(self) -> None:
         for symbol, items in self.evidence.items():
-            times = [item.available_at for item in items]
-            if times != sorted(times):
+            if not _is_ascending(items):
                 raise InvalidInput("EVIDENCE_NOT_ASCENDING", "Pass it by available_at", symbol=symbol)
 
     def session_dates_at(self, as_of: datetime) -> list[date]:
@@ -185,7 +205,7 @@ class BacktestData:
     def told(self, as_of: datetime, config: SignalConfig) -> list[str]:
         """Companies that documents of the look-back spoke of."""
         oldest = as_of - timedelta(days=config.lookback_days)
-        return [symbol for symbol, items in self.evidence.items() if _cut(items, oldest, as_of)]
+        return [symbol for symbol, items in self.evidence.items() if _is_told(items, oldest, as_of)]
 
     def evidence_at(self, symbol: str, as_of: datetime, config: SignalConfig) -> list[EvidenceItem]:
         """What was known of a company: nothing later, nothing older than the look-back, nothing taken back by then."""
@@ -291,8 +311,22 @@ def _last(history: History[Value], as_of: datetime) -> Value | None:
     return history[at - 1][1] if at else None
 
 
+def _is_ascending(items: Sequence[EvidenceItem]) -> bool:
+    if isinstance(items, RecordedEvidence):
+        return bool((np.diff(items.columns.micros) >= 0).all())
+    return all(earlier.available_at <= later.available_at for earlier, later in pairwise(items))
+
+
+def _is_told(items: Sequence[EvidenceItem], oldest: datetime, as_of: datetime) -> bool:
+    if isinstance(items, RecordedEvidence):
+        return bool(items.places(oldest, as_of))
+    return bool(_cut(items, oldest, as_of))
+
+
 def _cut(items: Sequence[Known], oldest: datetime, as_of: datetime) -> Sequence[Known]:
     """What became available after `oldest` and not after `as_of`."""
+    if isinstance(items, RecordedEvidence):
+        return items.between(oldest, as_of)
     start = bisect_right(items, oldest, key=lambda item: item.available_at)
     end = bisect_right(items, as_of, key=lambda item: item.available_at)
     return items[start:end]
