@@ -60,6 +60,14 @@ class BarColumns(NamedTuple):
     volumes: Floats
 
 
+class RecentBars(NamedTuple):
+    """Finished bars, oldest first, in the shares of one day."""
+
+    sessions: Sequence[str]
+    closes: Sequence[float]
+    volumes: Sequence[float]
+
+
 class BarSeries:
     """One symbol's bars, oldest first, seen as of an instant in that day's shares."""
 
@@ -103,51 +111,67 @@ class BarSeries:
 
     def window(self, as_of: datetime, sessions: int) -> MarketWindow | None:
         """The last bars that were finished at an instant, split-adjusted as of its day in New York."""
-        self._adjust(as_of.astimezone(NEW_YORK).date())
+        found = self.recent(as_of, sessions)
+        if not found.closes:
+            return None
+        return MarketWindow.model_construct(
+            symbol=self.symbol,
+            sessions=tuple(found.sessions),
+            closes=tuple(found.closes),
+            volumes=tuple(found.volumes),
+        )
+
+    def recent(self, as_of: datetime, sessions: int) -> RecentBars:
+        """What `window` shows, as lists; empty where it shows nothing."""
+        self._adjust(as_of)
         if self._in_order:
             end = bisect_right(self._known, as_of)
-            rows: Sequence[int] = range(max(0, end - sessions), end)
-        else:
-            rows = [at for at, known in enumerate(self._known) if known <= as_of][-sessions:]
-        if not rows:
-            return None
-        return MarketWindow(
-            symbol=self.symbol,
-            sessions=tuple(self._sessions[at] for at in rows),
-            closes=tuple(self._closes[at] for at in rows),
-            volumes=tuple(self._volumes[at] for at in rows),
+            seen = slice(max(0, end - sessions), end)
+            return RecentBars(self._sessions[seen], self._closes[seen], self._volumes[seen])
+        rows = [at for at, known in enumerate(self._known) if known <= as_of][-sessions:]
+        return RecentBars(
+            [self._sessions[at] for at in rows],
+            [self._closes[at] for at in rows],
+            [self._volumes[at] for at in rows],
         )
 
     def last_close(self, as_of: datetime) -> float | None:
         """The last of the closes that `window` shows; None where it shows none."""
         if not self._in_order:
-            window = self.window(as_of, 1)
-            return window.closes[-1] if window is not None else None
-        self._adjust(as_of.astimezone(NEW_YORK).date())
+            closes = self.recent(as_of, 1).closes
+            return closes[-1] if closes else None
+        self._adjust(as_of)
         end = bisect_right(self._known, as_of)
         return self._closes[end - 1] if end else None
 
     def average_true_range(self, as_of: datetime, rules: StopRules, sessions: int) -> float | None:
         """The average true range at the last close known, in dollars a share of that day; None where it has none."""
-        today = as_of.astimezone(NEW_YORK).date()
-        bars = [known.bar for known in self._bars[: self._end(as_of)] if known.available_at <= as_of][-sessions:]
+        if self._in_order:
+            end = bisect_right(self._known, as_of)
+            bars = [known.bar for known in self._bars[max(0, end - sessions) : end]]
+        else:
+            bars = [known.bar for known in self._bars if known.available_at <= as_of][-sessions:]
         if len(bars) <= rules.atr_sessions:
             return None
-        factors = [split_factor(bar.session, self._splits, today) for bar in bars]
-        highs, lows, closes = (
-            [adjusted_close(getattr(bar, name), factor) for bar, factor in zip(bars, factors, strict=True)]
-            for name in ("high", "low", "close")
-        )
+        if self._splits:
+            today = as_of.astimezone(NEW_YORK).date()
+            factors = [split_factor(bar.session, self._splits, today) for bar in bars]
+            highs, lows, closes = (
+                [adjusted_close(getattr(bar, name), factor) for bar, factor in zip(bars, factors, strict=True)]
+                for name in ("high", "low", "close")
+            )
+        else:  # dividing by 1 changes nothing
+            highs, lows = [float(bar.high) for bar in bars], [float(bar.low) for bar in bars]
+            closes = [float(bar.close) for bar in bars]
         found = float(average_true_range(highs, lows, closes, rules)[-1])
         return found if found > 0.0 else None
 
-    def _end(self, as_of: datetime) -> int:
-        """The number of bars up to the last that may be known."""
-        return bisect_right(self._known, as_of) if self._in_order else len(self._bars)
-
-    def _adjust(self, today: date) -> None:
-        """Express all bars in today's shares; done anew only where a split has taken effect since the last time."""
-        epoch = bisect_right(self._splits, today, key=lambda split: split[0]) if self._splits else 0
+    def _adjust(self, as_of: datetime) -> None:
+        """Express all bars in the day's shares; done anew only where a split has taken effect since the last time."""
+        if not self._splits and self._epoch == 0:
+            return
+        today = as_of.astimezone(NEW_YORK).date()
+        epoch = bisect_right(self._splits, today, key=lambda split: split[0])
         if epoch == self._epoch:
             return
         self._epoch = epoch
