@@ -6,7 +6,7 @@ returns them, column by column; `RecordedEvidence` is a sequence of `EvidenceIte
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -162,6 +162,11 @@ class RecordedEvidence(Sequence[EvidenceItem]):
         start, end = np.searchsorted(self.columns.micros, ends, side="right").tolist()
         return range(start, end)
 
+    @property
+    def readings(self) -> Iterator[tuple[str, datetime]]:
+        """Who read each statement, and when its document was published."""
+        return ((written.extractor, written.published_at) for written in self._written)
+
     def _item(self, at: int) -> EvidenceItem:
         found = self._made.get(at)
         if found is None:
@@ -200,3 +205,10 @@ class RecordedEvidence(Sequence[EvidenceItem]):
 def columns_of(symbol: str, items: Sequence[EvidenceItem]) -> EvidenceColumns:
     """The columns of a company's evidence, whichever way it is kept."""
     return items.columns if isinstance(items, RecordedEvidence) else EvidenceColumns.of(symbol, items)
+
+
+def readings_of(items: Sequence[EvidenceItem]) -> Iterator[tuple[str, datetime]]:
+    """Who read each statement, and when its document was published, whichever way evidence is kept."""
+    if isinstance(items, RecordedEvidence):
+        return items.readings
+    return ((item.extractor.value, item.published_at) for item in items)
