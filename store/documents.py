@@ -354,14 +354,6 @@ async def evidence_for(
     return found
 
 
-async def evidence_between(session: AsyncSession, *, after: datetime, until: datetime) -> dict[str, list[EvidenceItem]]:
-    """All evidence of a period, also what was taken back, by symbol, ordered by (available_at, evidence id)."""
-    found: dict[str, list[EvidenceItem]] = {}
-    for evidence, document, extraction, kind in await session.exec(_evidence(after=after, until=until)):
-        found.setdefault(evidence.symbol, []).append(_item(evidence, document, extraction, kind))
-    return dict(sorted(found.items()))
-
-
 async def takings_back(session: AsyncSession, *, until: datetime) -> dict[str, datetime]:
     """By document, since when a correction or a retraction of it was known."""
     rows = await session.exec(
