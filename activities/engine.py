@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import structlog
@@ -42,15 +42,27 @@ from store.database import Database
 log = structlog.get_logger(__name__)
 
 A_DAY, LOOK_AHEAD = timedelta(days=1), timedelta(days=14)
+ARRIVAL_SECONDS = 13.0
+"""A request that is answered at all is answered within this."""
 FRESH = timedelta(hours=20)
 """A recommendation older than this is not acted on: it was made for an earlier session."""
 
 
 class EngineActivities:
-    def __init__(self, database: Database, broker: Broker, calendar: Calendar) -> None:
+    """`now` is the clock by which orders count as under way."""
+
+    def __init__(
+        self,
+        database: Database,
+        broker: Broker,
+        calendar: Calendar,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._database = database
         self._broker = broker
         self._calendar = calendar
+        self._now = now
 
     @activity.defn
     async def next_session(self, query: SessionQuery) -> Session:
@@ -224,7 +236,10 @@ class EngineActivities:
 
     @activity.defn
     async def change_control(self, change: ControlChange) -> ControlReport:
-        """Write the trading state; when halting, cancel what is open at the broker."""
+        """Write the trading state and wait a while for what has left; when halting, cancel what is open at the broker.
+
+        The state is in force at once. What is under way for longer is waited for by whoever acknowledges the change.
+        """
         async with self._database.transaction() as session:
             fresh = await audit.append(
                 session,
@@ -254,6 +269,7 @@ class EngineActivities:
                 )
             else:
                 row = await control.state(session)
+        await control.await_arrivals(self._database, wanted=change.state, now=self._now, patience=ARRIVAL_SECONDS)
         canceled, left = await cancel_open(self._database, self._broker) if change.cancel_open_orders else (0, ())
         return ControlReport(
             state=TradingState(row.state), epoch=row.epoch, canceled_orders=canceled, not_canceled=left

@@ -54,6 +54,8 @@ GIVEN_UP = "the broker never saw this order"
 UNSENT = "it could not be sent within its time to live, or before its session ended"
 VERDICT_HOLDS = timedelta(seconds=90)
 """An order leaves on a verdict that is no older. Longer than the attempts of one submission, which take a minute."""
+LEAVES_WITHIN = timedelta(seconds=10)
+"""A post that has not begun so long after it was noted is not made: whoever waits for it counts from the note."""
 TOO_OLD = "VERDICT_TOO_OLD: it is judged again before it is sent"
 ABANDONED = "abandoned"
 """How an intent ends whose order was given up; the order itself stays unknown."""
@@ -96,8 +98,7 @@ class OrderActivities:
             found = await self._broker.find(order.client_order_id)
             if found is None:
                 sellable = await self._sellable(order)
-                async with control.sending(self._database) as state:
-                    found = await self._send(order, state, request, sellable=sellable, too_old=too_old)
+                found = await self._send(order, request, sellable=sellable, too_old=too_old)
         except ConfigurationError as error:  # the keys may have been right before: an order may be under way
             raise VendorUnavailable(error.code, error.hint, **error.fields) from error
         order = await self._reread(request.intent_id)  # it may have been cut
@@ -164,13 +165,16 @@ class OrderActivities:
         if new is None:
             if progress.closed or not order.broker_order_id:
                 return await self._not_replaced(change, f"the order is {progress.status}", request)
-            async with control.sending(self._database) as state:
-                if refusal := _refusal(state, order):
-                    return await self._not_replaced(change, refusal, request)
-                try:
-                    new = await self._broker.replace(order.broker_order_id, change)
-                except VendorRejected as error:  # a fill or a cancel was faster, or the terms are wrong
-                    return await self._not_replaced(change, str(error), request)
+            async with self._database.transaction() as session:
+                refusal = _refusal(await control.leaving(session), order)
+                if not refusal:
+                    await submissions.let_change_out(session, change.client_order_id, at=self._at(request.as_of))
+            if refusal:
+                return await self._not_replaced(change, refusal, request)
+            try:
+                new = await self._broker.replace(order.broker_order_id, change)
+            except VendorRejected as error:  # a fill or a cancel was faster, or the terms are wrong
+                return await self._not_replaced(change, str(error), request)
         if new.status is OrderStatus.REJECTED:  # the venue filled the first one before it heard of the change
             return await self._not_replaced(change, new.reason, request)
         async with self._database.transaction() as session:
@@ -290,9 +294,9 @@ class OrderActivities:
             )
 
     async def _send(
-        self, order: Order, state: TradingState, request: SubmitRequest, *, sellable: Decimal | None, too_old: bool
+        self, order: Order, request: SubmitRequest, *, sellable: Decimal | None, too_old: bool
     ) -> BrokerOrder | None:
-        """Post the order while the gate is held. None where it ends here: denied, too late, or on too old a verdict.
+        """Let the order out and post it. None where it ends here: denied, too late, or on too old a verdict.
 
         Raises:
             VendorUnavailable: nobody knows, as an earlier post may still be under way.
@@ -300,6 +304,8 @@ class OrderActivities:
         """
         at, order = self._at(request.as_of), await self._reread(order.intent_id)
         times = submissions.times_of(order)
+        async with self._database.transaction() as session:
+            state = TradingState((await control.state(session)).state)
         if refusal := _refusal(state, order):
             if may_be_under_way(times, at=at):
                 raise _in_flight(order)
@@ -314,13 +320,18 @@ class OrderActivities:
         cut = None if too_old else await self._cut(order, sellable, at)
         if cut is None:
             return None
-        order = cut
+        order, at = cut, self._at(request.as_of)
         async with self._database.transaction() as session:
-            before = await submissions.let_out(session, intent_id=order.intent_id, at=at)
+            refused = bool(_refusal(await control.leaving(session), order))
+            before = None if refused else await submissions.let_out(session, intent_id=order.intent_id, at=at)
             if before is not None and self._now is not None and may_be_under_way(before, at=at):
                 raise _in_flight(order)  # another attempt was faster
+        if refused:  # the state has changed meanwhile
+            return await self._send(order, request, sellable=sellable, too_old=too_old)
         if before is None:
             return None
+        if self._now is not None and self._now() - at > LEAVES_WITHIN:
+            raise _in_flight(order)
         try:
             return await self._broker.place(submissions.ticket_of(order))
         except (VendorRejected, VendorThrottled) as error:
