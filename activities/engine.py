@@ -18,10 +18,10 @@ from domain.config import TradingConfig
 from domain.decisions import Action, Portfolio, Recommendation, TradingState
 from domain.errors import VendorThrottled, VendorUnavailable
 from domain.ids import digest
-from domain.live_protection import LiveProtection, exits, placed, trimmings
+from domain.live_protection import LiveProtection, exits, placed, settled, trimmings
 from domain.market import Session
 from domain.portfolio import with_pending
-from domain.protection import entry_size, note_trims, reduced, trims
+from domain.protection import Trim, entry_size, reduced, trims
 from domain.sizing import size
 from domain.surroundings import SeenMarket
 from domain.trading import (
@@ -164,6 +164,7 @@ class EngineActivities:
     ) -> LiveProtection:
         """Write the tick's intents: what the rules want sold, then what is recommended, as large as the rules allow."""
         as_of, state = request.as_of, TradingState((await control.state(session)).state)
+        live = settled(live, await orders.ended(session, [part.intent_id for part in live.parts.values()]))
         waiting = {row.symbol for row in await orders.open_intents(session)}
         out = await orders.at_the_broker(session)  # a purchase that waits for people must not hold up an exit
         sold = (
@@ -175,12 +176,12 @@ class EngineActivities:
         symbols = {each.symbol for each in found if each.action is Action.BUY} | set(account.open_buys)
         symbols |= {holding.symbol for holding in account.holdings}
         earnings = await earnings_around(session, self._calendar, sorted(symbols), trading=request.session, as_of=as_of)
+        trimming: tuple[Trim, ...] = ()
         if state is not TradingState.HALTED:
-            planned = trims(
+            trimming = trims(
                 live.state, account.holdings, account.equity, earnings, settings, busy=waiting | set(live.due)
             )
-            live = live.model_copy(update={"state": note_trims(live.state, planned)})
-            sold += trimmings(planned, account.holdings, as_of=as_of)
+            sold += trimmings(trimming, account.holdings, as_of=as_of)
         left = await portfolio.left_on(session, day=as_of)
         busy = waiting | set(live.due) | {intent.symbol for intent in sold}
         intents = size(
@@ -199,7 +200,7 @@ class EngineActivities:
         )
         smaller = reduced(intents, entry_size(live.state, settings.protection), settings.sizing)
         await orders.save_intents(session, [*sold, *smaller])
-        return placed(live, sold)
+        return placed(live, sold, trims=trimming)
 
     @activity.defn
     async def mark(self, request: MarkRequest) -> MarkReport:
