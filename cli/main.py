@@ -21,6 +21,7 @@ from cli.commands import (
     processes,
     reconcile,
     replay,
+    search,
     sources,
     stack,
 )
@@ -46,6 +47,7 @@ for module in (
     reconcile,
     sources,
     documents,
+    search,
     agents,
     backfill,
     companies,
