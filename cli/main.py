@@ -22,6 +22,7 @@ from cli.commands import (
     processes,
     reconcile,
     replay,
+    search,
     sources,
     stack,
 )
@@ -47,6 +48,7 @@ for module in (
     reconcile,
     sources,
     documents,
+    search,
     agents,
     backfill,
     companies,
