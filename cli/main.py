@@ -9,6 +9,7 @@ import typer
 from cli.commands import (
     account,
     agents,
+    api,
     backfill,
     backtest,
     companies,
@@ -16,6 +17,7 @@ from cli.commands import (
     data,
     demo,
     documents,
+    jobs,
     notifications,
     operate,
     processes,
@@ -44,6 +46,7 @@ for module in (
     account,
     controls,
     reconcile,
+    jobs,
     sources,
     documents,
     agents,
@@ -51,6 +54,7 @@ for module in (
     companies,
     data,
     notifications,
+    api,
     processes,
 ):
     module.register(app)
