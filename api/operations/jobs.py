@@ -23,6 +23,7 @@ from temporalio.client import (
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
+from api.failures import of_page
 from api.operations.histories import diagnose
 from api.operations.links import TemporalLinks
 from api.operations.trading import valid_reason
@@ -188,11 +189,7 @@ async def list_page(
     try:
         await pages.fetch_next_page()
     except RPCError as error:
-        if token and error.status is RPCStatusCode.INVALID_ARGUMENT:
-            raise InvalidInput(
-                "CURSOR_INVALID", "Pass `next_cursor` of the page before, unchanged and to the same list"
-            ) from error
-        raise
+        raise of_page(error, token) from error
     return [_view(row, links) for row in pages.current_page or ()], pages.next_page_token or b""
 
 

@@ -64,7 +64,7 @@ async def test_order_when_read_then_its_way_its_fills_and_its_decision_are_there
     assert detail["ticket"]["client_order_id"] == detail["client_order_id"]
     assert (detail["replacements"], detail["cancelable"]) == ([], False)
     decision = await api.get(detail["decision_url"])
-    assert decision["decision"]["decision_id"] == detail["intent_id"]
+    assert decision["decision_id"] == detail["intent_id"]
     told = await platform.parts.database.run(
         "SELECT event, body FROM outbox WHERE subject_id = $1 ORDER BY sequence", order["order_id"]
     )
