@@ -221,7 +221,14 @@ class OrderActivities:
                 return known, too_old
             if too_old:
                 return None, True
-            intent = await orders.require_intent(session, request.intent_id)
+            intent = await orders.require_intent(session, request.intent_id, lock=True)
+            if intent.state != orders.OPEN:
+                raise Conflict(
+                    "INTENT_ENDED",
+                    "Nothing is sent for it any more: it was discarded, or closed by a comparison with the broker",
+                    intent_id=request.intent_id,
+                    state=intent.state,
+                )
             ticket = OrderTicket(
                 client_order_id=client_order_id(self._mode, request.intent_id),
                 symbol=intent.symbol,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from api import errors, etags, idempotency
+from api import errors, etags, idempotency, policy
+from api.dashboard import site
 from api.dependencies import Dependencies
 from api.routes import (
     account,
     agents,
     api_keys,
     approvals,
+    audit,
     backtests,
     companies,
     competitors,
@@ -20,12 +24,14 @@ from api.routes import (
     documents,
     drift,
     evaluations,
+    extractions,
     fills,
     health,
     jobs,
     notifications,
     orders,
     overview,
+    people,
     performance,
     pipeline,
     positions,
@@ -33,20 +39,27 @@ from api.routes import (
     reconciliations,
     risk,
     schedules,
+    search,
+    session,
+    signals,
     sources,
     stream,
     sweeps,
+    symbols,
     trading,
     watchlists,
     what_ifs,
 )
 from api.tail import Tail
+from api.throttle import Gate
 
 DESCRIPTION = """
 Lists answer `{data, has_more, next_cursor}`, with `limit` and an opaque `cursor`. Money, quantities and scores are
 decimal text, instants are UTC. Every error is `application/problem+json` with a stable `code` and a `request_id`.
 
-Send an API key as `Authorization: Bearer sk_...`; the scope that a route needs stands at the route.
+Send an API key as `Authorization: Bearer sk_...`; the scope that a route needs stands at the route. A browser's session
+is a cookie, and its unsafe requests carry `X-CSRF-Token`. A route marked `x-step-up` needs a proof of who it is of the
+last five minutes: a session's own, or the header `Step-Up` beside a key that is not unattended.
 """
 
 
@@ -56,6 +69,7 @@ def create_app(dependencies: Dependencies) -> FastAPI:
     app = FastAPIOffline(title="Stonks Oracle", version="1", description=DESCRIPTION, redoc_url=None)
     app.state.dependencies = dependencies
     app.state.tail = Tail(lambda: dependencies.database)
+    app.state.gate = Gate()
     idempotency.install(app)  # before the errors: inside their envelope, which caps what it reads
     errors.install(app)
     etags.install(app)
@@ -64,6 +78,10 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         overview,
         pipeline,
         documents,
+        extractions,
+        search,
+        signals,
+        symbols,
         recommendations,
         orders,
         fills,
@@ -90,7 +108,25 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         backtests,
         notifications,
         stream,
+        session,
+        people,
         api_keys,
+        audit,
     ):
         app.include_router(module.router)
+    _mark_step_up(app)
+    site.install(app)
     return app
+
+
+def _mark_step_up(app: FastAPI) -> None:
+    """Show in the OpenAPI document which routes need a recent proof."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = plain()
+        for method, path in policy.STEP_UP:
+            document["paths"][path][method.lower()]["x-step-up"] = True
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from temporalio.client import Client
 
 from activities.ports import Calendar
+from api.throttle import Limits
 from domain.agents import AgentKind
 from store.database import Database
 from store.objects import ObjectStore
@@ -35,6 +36,8 @@ class Dependencies:
     """Part of what a backtest is identified by."""
     agent_defaults: Mapping[AgentKind, Mapping[str, Any]] = field(default_factory=dict)
     """Settings below those of each kind of agent, such as the model that the environment names."""
+    limits: Limits = field(default_factory=Limits)
+    """How often a key or a session may ask."""
 
 
 def provided(request: Request) -> Dependencies:

@@ -66,6 +66,9 @@ SECRETS: Mapping[tuple[str, str], str] = {("POST", "/v1/api-keys"): "key"}
 _NEVER = ("/v1/session", "/v1/step-up")
 """Signing in answers with secrets, in headers too: a key is ignored there."""
 
+_NEVER_AT_THE_END = ("/password", "/sign-in-links")
+"""Not even the hash of a password is kept with a request, and a link is a secret: there a key is ignored, too."""
+
 _KEPT_HEADERS = ("content-type", "location", "etag")
 _NOT_KEPT = frozenset({401, 403, 412, 428, 429})
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -210,7 +213,7 @@ def install(app: FastAPI) -> None:
 
 
 def _takes_keys(path: str) -> bool:
-    return path.startswith("/v1/") and not path.startswith(_NEVER)
+    return path.startswith("/v1/") and not path.startswith(_NEVER) and not path.endswith(_NEVER_AT_THE_END)
 
 
 def _describe(operation: dict[str, Any], *, required: bool) -> None:

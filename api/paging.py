@@ -51,7 +51,8 @@ def decode(kind: str, cursor: str) -> object:
     """
     try:
         found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (binascii.Error, ValueError):
+        json.dumps(found, ensure_ascii=False).encode()  # half a character is none that a row has
+    except (binascii.Error, ValueError, RecursionError):
         found = None
     if not isinstance(found, list) or len(found) != 2 or found[0] != kind:
         raise _invalid()

@@ -46,6 +46,14 @@ async def connected(state_dir: Path) -> AsyncIterator[Parts]:
         await parts.close()
 
 
+def servers_are_named() -> bool:
+    """Whether the environment names Temporal and the database, so that no state directory is read."""
+    from workers.settings import load
+
+    settings = load()
+    return bool(settings.temporal_address and settings.db_host)
+
+
 def settings_of(state_dir: Path) -> Settings:
     """The environment's where it names Temporal and the database, else the running stack's."""
     from cli.stack.control import client_environment

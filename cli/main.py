@@ -20,6 +20,7 @@ from cli.commands import (
     jobs,
     notifications,
     operate,
+    people,
     processes,
     reconcile,
     replay,
@@ -55,6 +56,7 @@ for module in (
     data,
     notifications,
     api,
+    people,
     processes,
 ):
     module.register(app)

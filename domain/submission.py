@@ -65,6 +65,23 @@ class ReplaceReport(Model):
     progress: OrderProgress
 
 
+class DiscardRequest(Model):
+    """End an order whose workflow failed: a person gave it up, and said why."""
+
+    intent_id: str
+    actor: str
+    reason: str
+    as_of: Utc
+
+
+class DiscardReport(Model):
+    """How the order ended, as the broker says; `discarded` where none was ever made."""
+
+    intent_id: str
+    state: str
+    filled_quantity: str = "0"
+
+
 def may_be_sent(times: SendingTimes, *, at: datetime) -> bool:
     return at < times.expires_at
 

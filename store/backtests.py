@@ -13,12 +13,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from domain.backtest import BacktestRequest, Membership
 from domain.backtest_data import BacktestData, KnownBar, series_of
 from domain.backtest_run import BacktestEnd, BacktestResult, BacktestStart
-from domain.decisions import EvidenceItem
 from domain.errors import InvalidInput, NotFound
 from domain.extraction import ExtractorKind
 from domain.market import CorporateAction, Session
 from domain.sweep import SweepReport
-from store import competitor_history, documents, earnings, economy, exposures, outbox, registry
+from store import competitor_history, documents, earnings, economy, evidence, exposures, outbox, registry
 from store.database import insert_new
 from store.market import bar_of
 from store.tables.market import BarRow, CorporateActionRow
@@ -84,10 +83,9 @@ async def load(
     first, last = sessions[0], sessions[-1]
     after = first.opens_at - timedelta(days=lookback_days + 1)
     until = last.closes_at
-    evidence = await documents.evidence_between(session, after=after, until=until)
+    found = await evidence.evidence_between(session, after=after, until=until, only_rules=only_rules)
     statements = await economy.items_between(session, after=after, until=until)
     if only_rules:
-        evidence = {symbol: _by_rules(items) for symbol, items in evidence.items()}
         statements = [item for item in statements if item.extractor is ExtractorKind.RULES]
     rows = await session.exec(
         select(BarRow)
@@ -118,7 +116,7 @@ async def load(
     return BacktestData(
         sessions=tuple(sessions),
         session_dates=tuple(session_dates),
-        evidence=evidence,
+        evidence=found,
         bars=series_of(bars, actions),
         actions=by_day,
         taken_back=await documents.takings_back(session, until=until),
@@ -308,7 +306,3 @@ def _members(universe: Sequence[Membership], symbols: Collection[str]) -> dict[s
     for each in sorted(universe, key=lambda one: (one.symbol, one.first)):
         found.setdefault(each.symbol, []).append((each.first, each.last))
     return found
-
-
-def _by_rules(items: Sequence[EvidenceItem]) -> list[EvidenceItem]:
-    return [item for item in items if item.extractor is ExtractorKind.RULES]

@@ -18,6 +18,7 @@ from domain.ids import digest
 from domain.portfolio import OrderStatus, advance
 from store import outbox
 from store.database import insert_new
+from store.keysets import newest_first
 from store.tables.broker import OrderEventRow
 from store.tables.decisions import OrderIntentRow, RiskDecisionRow
 from store.tables.trading import FillRow, Order
@@ -75,8 +76,8 @@ async def find_intent(session: AsyncSession, intent_id: str) -> OrderIntentRow |
     return await session.get(OrderIntentRow, intent_id)
 
 
-async def require_intent(session: AsyncSession, intent_id: str) -> OrderIntentRow:
-    row = await session.get(OrderIntentRow, intent_id)
+async def require_intent(session: AsyncSession, intent_id: str, *, lock: bool = False) -> OrderIntentRow:
+    row = await session.get(OrderIntentRow, intent_id, with_for_update=lock or None)
     if row is None:
         raise NotFound("INTENT_NOT_FOUND", "/v1/orders lists what was planned", intent_id=intent_id)
     return row
@@ -314,10 +315,5 @@ async def list_orders(
         statement = statement.where(Order.symbol == symbol)
     if status is not None:
         statement = statement.where(Order.status == status)
-    if before is not None:
-        at, key = before
-        statement = statement.where(
-            (col(Order.created_at) < at) | ((col(Order.created_at) == at) & (col(Order.order_id) < key))
-        )
-    statement = statement.order_by(col(Order.created_at).desc(), col(Order.order_id).desc()).limit(limit)
-    return list((await session.exec(statement)).all())
+    page = newest_first(statement, Order.created_at, Order.order_id, limit=limit, before=before)
+    return list((await session.exec(page)).all())

@@ -14,6 +14,7 @@ from domain.errors import NotFound
 from domain.ids import digest
 from store import outbox
 from store.database import insert_new
+from store.keysets import newest_first
 from store.tables.decisions import DecisionRecordRow, RecommendationRow, SignalSnapshot
 
 
@@ -99,6 +100,10 @@ async def horizons(session: AsyncSession, *, symbols: Sequence[str], as_of: date
 
 
 async def require(session: AsyncSession, recommendation_id: str) -> Recommendation:
+    return Recommendation.model_validate((await require_row(session, recommendation_id)).body)
+
+
+async def require_row(session: AsyncSession, recommendation_id: str) -> RecommendationRow:
     row = await session.get(RecommendationRow, recommendation_id)
     if row is None:
         raise NotFound(
@@ -106,7 +111,12 @@ async def require(session: AsyncSession, recommendation_id: str) -> Recommendati
             "/v1/recommendations lists them, newest first",
             recommendation_id=recommendation_id,
         )
-    return Recommendation.model_validate(row.body)
+    return row
+
+
+def signal_id(symbol: str, as_of: datetime) -> str:
+    """The id of a symbol's signal at an instant."""
+    return digest("signal", symbol, as_of)
 
 
 async def record_hash(session: AsyncSession, recommendation_id: str) -> str:
@@ -161,16 +171,10 @@ async def list_recent(
         statement = statement.where(RecommendationRow.symbol == symbol)
     if action is not None:
         statement = statement.where(RecommendationRow.action == action)
-    if before is not None:
-        at, key = before
-        statement = statement.where(
-            (col(RecommendationRow.as_of) < at)
-            | ((col(RecommendationRow.as_of) == at) & (col(RecommendationRow.recommendation_id) < key))
-        )
-    statement = statement.order_by(
-        col(RecommendationRow.as_of).desc(), col(RecommendationRow.recommendation_id).desc()
-    ).limit(limit)
-    return list((await session.exec(statement)).all())
+    page = newest_first(
+        statement, RecommendationRow.as_of, RecommendationRow.recommendation_id, limit=limit, before=before
+    )
+    return list((await session.exec(page)).all())
 
 
 def _row(recommendation: Recommendation) -> RecommendationRow:
@@ -193,7 +197,7 @@ def _row(recommendation: Recommendation) -> RecommendationRow:
 
 def _snapshot(assessment: Assessment) -> SignalSnapshot:
     return SignalSnapshot(
-        snapshot_id=digest("signal", assessment.symbol, assessment.as_of),
+        snapshot_id=signal_id(assessment.symbol, assessment.as_of),
         symbol=assessment.symbol,
         as_of=assessment.as_of,
         score_nano=assessment.score_nano,
@@ -205,4 +209,5 @@ def _snapshot(assessment: Assessment) -> SignalSnapshot:
         contradiction=assessment.contradiction,
         evidence_count=assessment.evidence_count,
         assessment=assessment.model_dump(mode="json"),
+        doc_ids=sorted({term.doc_id for term in assessment.attributions if term.doc_id}),
     )

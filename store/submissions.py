@@ -78,6 +78,15 @@ async def end_unsent(session: AsyncSession, *, intent_id: str, state: str, reaso
         await orders.note_step(session, order, before=before, at=at)
 
 
+async def stop_sending(session: AsyncSession, *, intent_id: str, at: datetime) -> Order | None:
+    """End an order's time to live, so that nothing of it is sent any more. None where it was never made."""
+    order = await orders.order_of(session, intent_id, lock=True)
+    if order is not None and at < times_of(order).expires_at:
+        order.expires_at = at
+        session.add(order)
+    return order
+
+
 async def let_out(session: AsyncSession, *, intent_id: str, at: datetime) -> SendingTimes | None:
     """Note that a post leaves now, and say what was known before.
 

@@ -250,6 +250,14 @@ COMOVEMENT: ActivityOptions = {
 }
 """Reads years of prices, company by company."""
 
+INDEX: ActivityOptions = {
+    "task_queue": Queue.OPS,
+    "start_to_close_timeout": timedelta(hours=12),
+    "heartbeat_timeout": timedelta(minutes=1),
+    "retry_policy": _retry(0, most=60.0),
+}
+"""Heartbeats after every batch; an attempt finds what is left."""
+
 RECORD_INFERENCE: ActivityOptions = {
     "task_queue": Queue.OPS,
     "start_to_close_timeout": timedelta(seconds=30),

@@ -8,6 +8,7 @@ it, and the engine finds the same command as a signal when it is back.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -22,7 +23,9 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError
 
+from activities.ports import Calendar
 from api import failures
+from api.operations.broker_standing import ReconciliationStanding, UnpricedOrder, last_comparison, unpriced_orders
 from domain.decisions import TradingState
 from domain.errors import InvalidInput, VendorUnavailable
 from domain.ids import digest
@@ -79,6 +82,8 @@ class TradingStatus(BaseModel):
     changed_by: str
     epoch: int
     engine: EngineStatus | None = Field(description="null: the engine did not answer, or does not run")
+    reconciliation: ReconciliationStanding | None = Field(description="null: book and broker were never compared")
+    unpriced_orders: list[UnpricedOrder] = Field(description="at the broker, their session over, without its price")
 
 
 def valid_reason(text: str) -> str:
@@ -112,7 +117,8 @@ async def halt(database: Database, client: Client, *, mode: str, reason: str, ac
     return await _command(TradingState.HALTED, database, client, mode=mode, reason=reason, actor=actor)
 
 
-async def status(database: Database, client: Client, *, mode: str) -> TradingStatus:
+async def status(database: Database, client: Client, *, mode: str, calendar: Callable[[], Calendar]) -> TradingStatus:
+    now = datetime.now(UTC)
     async with database.transaction() as session:
         row = await control.state(session)
     return TradingStatus(
@@ -123,6 +129,8 @@ async def status(database: Database, client: Client, *, mode: str) -> TradingSta
         changed_by=row.changed_by,
         epoch=row.epoch,
         engine=await _ask_engine(client),
+        reconciliation=await last_comparison(database, now=now),
+        unpriced_orders=[] if mode == REPLAY else await unpriced_orders(database, calendar, now=now),
     )
 
 

@@ -1,6 +1,7 @@
 """Every table of the book of record. Importing this package fills `SQLModel.metadata`."""
 
 from store.tables import (
+    access,
     accounting,
     agents,
     broker,
@@ -14,6 +15,7 @@ from store.tables import (
 )
 
 __all__ = [
+    "access",
     "accounting",
     "agents",
     "broker",

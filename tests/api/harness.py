@@ -29,6 +29,7 @@ from api.dependencies import Dependencies
 from api.keys import Scope
 from api.operations.approvals import inbox
 from api.operations.links import TemporalLinks
+from api.throttle import NO_LIMITS
 from domain.broker import BrokerAccount, BrokerFill, BrokerOrder, BrokerPosition, MarketDay, OrderTicket
 from domain.config import TradingConfig
 from domain.decisions import Action, PositionView, Recommendation, Side, SizedIntent
@@ -43,7 +44,7 @@ from domain.signals import assess
 from domain.sizing import intent_id
 from domain.sources import FileSourceConfig
 from domain.trading import OrderRequest
-from store import documents, orders, recommendations, sources
+from store import documents, orders, people, recommendations, sources
 from store.objects import key_for
 from store.tables.ingestion import Document, DocumentSymbol, ExtractionRow
 from tests.decisions import builders
@@ -192,6 +193,7 @@ class Platform:
             "mode": "paper",
             "bootstrap_key": SecretStr(BOOTSTRAP_KEY),
             "calendar": lambda: self.parts.calendar,
+            "limits": NO_LIMITS,
         }
         return Dependencies(**{**values, **changes})
 
@@ -208,10 +210,24 @@ class Platform:
                     await running.enter_async_context(worker)
             yield
 
-    async def key(self, *scopes: Scope, name: str = "test", expires_at: datetime | None = None) -> str:
+    async def key(
+        self,
+        *scopes: Scope,
+        name: str = "test",
+        expires_at: datetime | None = None,
+        person: str = "",
+        unattended: bool = True,
+    ) -> str:
         async with self.parts.database.transaction() as session:
             _, secret = await keys.issue(
-                session, name=name, scopes=scopes, expires_at=expires_at, actor="test", now=datetime.now(UTC)
+                session,
+                name=name,
+                scopes=scopes,
+                expires_at=expires_at,
+                actor="test",
+                now=datetime.now(UTC),
+                person=await people.require(session, person) if person else None,
+                unattended=unattended,
             )
         return secret.get_secret_value()
 

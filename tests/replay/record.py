@@ -354,6 +354,7 @@ async def _run_live(environment: Mapping[str, str], label: str) -> None:
         wanted = {
             "reconcile_schedules": names.RECONCILE_SCHEDULES,
             "research_universe.live": names.RESEARCH_UNIVERSE,
+            "index_documents": names.INDEX_DOCUMENTS,
             "ingest_source.pages": names.ingest_id("wire", "recorded"),
             "try_source": names.try_source_id("wire", "recorded"),
             "infer_competitors": names.infer_competitors_id("ci_recorded"),
