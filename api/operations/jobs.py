@@ -38,10 +38,10 @@ PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
 
 STAGES: Mapping[str, tuple[str, ...]] = {
     "ingest": ("IngestSource", "BackfillDocuments", "TrySource"),
-    "document": ("ProcessDocument", "ReadInShadow"),
+    "document": ("ProcessDocument", "ReadInShadow", "IndexDocuments"),
     "research": ("ResearchSymbol", "ResearchUniverse", "RewriteThesis", "WhatIf"),
     "trading": ("TradingEngine",),
-    "order": ("ExecuteOrder",),
+    "order": ("ExecuteOrder", "DiscardOrder"),
     "reconcile": ("ReconcileBroker",),
     "agents": ("EvaluateAgent", "TryAgent"),
     "competitors": ("InferCompetitors", "MeasureComovement"),
@@ -57,6 +57,7 @@ KINDS = tuple(sorted(_STAGE_OF))
 _INSTEAD: Mapping[str, str] = {
     "TradingEngine": "`stonks pause` or `stonks halt` stop trading; the engine itself must be there to hear the resume",
     "ExecuteOrder": "`stonks orders cancel ORDER` cancels it at the broker; one that waits in the inbox is declined",
+    "DiscardOrder": "It ends by itself, once the broker has said what became of the order",
     "ResearchSymbol": "It sends nothing by itself: `stonks pause` keeps anything from being bought",
     "ResearchUniverse": "It sends nothing by itself: `stonks pause` keeps anything from being bought",
     "ReconcileBroker": "It ends by itself; `stonks schedules pause reconcile/schedule` keeps it from being started",
