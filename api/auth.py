@@ -111,7 +111,9 @@ async def authenticated(
         await _require_step_up(request, principal, dependencies)
     # Streams ask again whether they may go on.
     request.state.recheck = partial(_recheck, given, cookie, needed, dependencies)
-    await idempotency.admit(request, principal.actor, dependencies.database)
+    # A person who signed in anew in between is the same one, and the request the same request.
+    who = principal.person.person_id if principal.person is not None else principal.key_id
+    await idempotency.admit(request, who, dependencies.database)
     return principal
 
 

@@ -9,6 +9,7 @@ import typer
 from cli.commands import (
     account,
     agents,
+    api,
     backfill,
     backtest,
     companies,
@@ -16,6 +17,7 @@ from cli.commands import (
     data,
     demo,
     documents,
+    jobs,
     notifications,
     operate,
     people,
@@ -46,6 +48,7 @@ for module in (
     account,
     controls,
     reconcile,
+    jobs,
     sources,
     documents,
     search,
@@ -54,6 +57,7 @@ for module in (
     companies,
     data,
     notifications,
+    api,
     people,
     processes,
 ):

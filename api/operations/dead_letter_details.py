@@ -113,6 +113,8 @@ def _chain(failure: Failure | None) -> list[ErrorLink]:
     found: list[ErrorLink] = []
     while failure is not None and len(found) < MOST_CAUSES:
         found.append(_link(failure))
+        if failure.application_failure_info.type:  # what lies behind it is the same in the words of the language
+            break
         failure = failure.cause if failure.HasField("cause") else None
     return found
 

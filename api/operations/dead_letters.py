@@ -19,7 +19,7 @@ from temporalio.client import WorkflowExecutionStatus as Status
 from temporalio.exceptions import ActivityError
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.failures import as_stonks_error
+from api.failures import as_stonks_error, of_page
 from api.operations.histories import Diagnosis, diagnose
 from api.operations.links import TemporalLinks
 from api.operations.trading import valid_reason
@@ -124,7 +124,10 @@ async def list_page(
     pages = client.list_workflows(QUERY, page_size=limit, next_page_token=token or None)
     found: list[DeadLetter] = []
     while not found:
-        await pages.fetch_next_page()
+        try:
+            await pages.fetch_next_page()
+        except RPCError as error:
+            raise of_page(error, token) from error
         rows = list(pages.current_page or ())
         found = [letter for letter in await _read(client, database, links, rows) if wanted.matches(letter)]
         if not pages.next_page_token:

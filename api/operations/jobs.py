@@ -23,6 +23,7 @@ from temporalio.client import (
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
+from api.failures import of_page
 from api.operations.histories import diagnose
 from api.operations.links import TemporalLinks
 from api.operations.trading import valid_reason
@@ -37,10 +38,10 @@ PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
 
 STAGES: Mapping[str, tuple[str, ...]] = {
     "ingest": ("IngestSource", "BackfillDocuments", "TrySource"),
-    "document": ("ProcessDocument", "ReadInShadow"),
+    "document": ("ProcessDocument", "ReadInShadow", "IndexDocuments"),
     "research": ("ResearchSymbol", "ResearchUniverse", "RewriteThesis", "WhatIf"),
     "trading": ("TradingEngine",),
-    "order": ("ExecuteOrder",),
+    "order": ("ExecuteOrder", "DiscardOrder"),
     "reconcile": ("ReconcileBroker",),
     "agents": ("EvaluateAgent", "TryAgent"),
     "competitors": ("InferCompetitors", "MeasureComovement"),
@@ -56,6 +57,7 @@ KINDS = tuple(sorted(_STAGE_OF))
 _INSTEAD: Mapping[str, str] = {
     "TradingEngine": "`stonks pause` or `stonks halt` stop trading; the engine itself must be there to hear the resume",
     "ExecuteOrder": "`stonks orders cancel ORDER` cancels it at the broker; one that waits in the inbox is declined",
+    "DiscardOrder": "It ends by itself, once the broker has said what became of the order",
     "ResearchSymbol": "It sends nothing by itself: `stonks pause` keeps anything from being bought",
     "ResearchUniverse": "It sends nothing by itself: `stonks pause` keeps anything from being bought",
     "ReconcileBroker": "It ends by itself; `stonks schedules pause reconcile/schedule` keeps it from being started",
@@ -188,11 +190,7 @@ async def list_page(
     try:
         await pages.fetch_next_page()
     except RPCError as error:
-        if token and error.status is RPCStatusCode.INVALID_ARGUMENT:
-            raise InvalidInput(
-                "CURSOR_INVALID", "Pass `next_cursor` of the page before, unchanged and to the same list"
-            ) from error
-        raise
+        raise of_page(error, token) from error
     return [_view(row, links) for row in pages.current_page or ()], pages.next_page_token or b""
 
 

@@ -19,10 +19,11 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from api.failures import of_page
 from api.operations import sources
 from api.operations.links import TemporalLinks
 from api.operations.sources import SourceChange
-from domain.errors import InvalidInput, NotFound
+from domain.errors import NotFound
 from domain.redaction import redacted
 from domain.trading import Reason
 from store import audit, outbox
@@ -70,11 +71,7 @@ async def list_page(
     try:
         await pages.fetch_next_page()
     except RPCError as error:
-        if token and error.status is RPCStatusCode.INVALID_ARGUMENT:
-            raise InvalidInput(
-                "CURSOR_INVALID", "Pass `next_cursor` of the page before, unchanged and to the same list"
-            ) from error
-        raise
+        raise of_page(error, token) from error
     slots = asyncio.Semaphore(PARALLEL)
 
     async def one(schedule_id: str) -> ScheduleView | None:

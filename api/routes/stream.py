@@ -13,6 +13,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Any, cast
 
 import structlog
@@ -84,6 +85,7 @@ class EventStream(StreamingResponse):
 @router.get(
     "",
     response_class=EventStream,
+    status_code=HTTPStatus.OK,
     responses={
         200: {
             "description": "Events until either side ends it; `problem` is the last one where the server does",
