@@ -9,6 +9,7 @@ import typer
 from cli.commands import (
     account,
     agents,
+    audit,
     backfill,
     backtest,
     companies,
@@ -53,6 +54,7 @@ for module in (
     data,
     notifications,
     people,
+    audit,
     processes,
 ):
     module.register(app)
