@@ -10,6 +10,7 @@ from cli.commands import (
     account,
     agents,
     api,
+    audit,
     backfill,
     backtest,
     companies,
@@ -59,6 +60,7 @@ for module in (
     notifications,
     api,
     people,
+    audit,
     processes,
 ):
     module.register(app)
