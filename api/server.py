@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import structlog
@@ -37,11 +37,21 @@ async def serve(dependencies: Dependencies, host: str, port: int) -> None:
     Raises:
         ConfigurationError: the address cannot be listened on.
     """
-    await serve_app(create_app(dependencies), host, port, mode=dependencies.mode, lifespan="off")
+    app = create_app(dependencies)
+    # Streams would last for ever.
+    await serve_app(app, host, port, mode=dependencies.mode, lifespan="off", stopping=app.state.tail.close)
 
 
-async def serve_app(app: FastAPI, host: str, port: int, *, mode: str, lifespan: Literal["off", "on"] = "on") -> None:
-    """Serve an application that is made already.
+async def serve_app(
+    app: FastAPI,
+    host: str,
+    port: int,
+    *,
+    mode: str,
+    lifespan: Literal["off", "on"] = "on",
+    stopping: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve an application that is made already. `stopping` is called when the process is told to stop.
 
     Raises:
         ConfigurationError: the address cannot be listened on.
@@ -61,6 +71,7 @@ async def serve_app(app: FastAPI, host: str, port: int, *, mode: str, lifespan: 
     def stop() -> None:
         server.force_exit = server.should_exit  # asked a second time: at once
         server.should_exit = True
+        stopping()
 
     with _listen(host, port) as listening:
         for number in _STOPPING:
