@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
@@ -76,22 +76,11 @@ async def _page(request: Request, *, link: str, wanted: str, problem: ApiProblem
             **plain_context(request),
             "link": link,
             "next": wanted,
-            "methods": await _methods(api),
+            "methods": await api.get("/v1/session/methods"),
             "problem": problem,
         },
         status=HTTPStatus.OK if problem is None else problem.status,
     )
-
-
-async def _methods(api: Api) -> dict[str, Any]:
-    """The ways in that this installation has; the key alone where it does not say."""
-    try:
-        found: dict[str, Any] = await api.get("/v1/session/methods")
-    except ApiProblem as problem:
-        if problem.status not in (401, 404):
-            raise
-        return {"password": False, "key": True, "oidc": None}
-    return found
 
 
 def _with(answer: RedirectResponse, cookies: list[str]) -> Response:
