@@ -15,7 +15,7 @@ import pytest
 from temporalio.client import Client
 
 from cli.stack.supervisor import Stack
-from domain.documents import DocumentRequest
+from domain.ingestion import DocumentRequest
 from tests.browser import environment
 from tests.conftest import clean_environment, stonks
 from workflows import names

@@ -12,6 +12,8 @@ from api.dashboard import sessions
 from api.dashboard.client import Api, ApiProblem
 from api.dashboard.pages import PageRoute, render, safe_path, see
 from api.dashboard.visits import THEME_COOKIE, THEMES, Form, Visiting, http_of, identity, plain_context, posted
+from api.errors import Forbidden
+from api.origins import require_private_way
 
 router = APIRouter(route_class=PageRoute)
 
@@ -30,6 +32,7 @@ async def sign_in(request: Request, form: Posted) -> Response:
     body = form.present("link") or form.present("key") or form.present("name", "password")
     wanted = safe_path(form["next"] or "/")
     try:
+        _require_private_way(request)
         cookies = await sessions.sign_in(Api(http_of(request), identity(request)), body)
     except ApiProblem as problem:
         return await _page(request, link="", wanted=wanted, problem=problem)
@@ -66,6 +69,17 @@ async def theme(form: Posted) -> Response:
     answer = see(form["next"] or "/settings")
     answer.set_cookie(THEME_COOKIE, chosen, max_age=_YEAR, path="/", httponly=True, samesite="lax")
     return answer
+
+
+def _require_private_way(request: Request) -> None:
+    """The API checks its own address; where the dashboard is another process, the browser's way leads here."""
+    try:
+        require_private_way(request)
+    except Forbidden as refused:
+        detail = ", ".join(f"{name}={value}" for name, value in refused.fields.items())
+        raise ApiProblem(
+            HTTPStatus.FORBIDDEN, refused.code, detail, refused.hint, identity(request).request_id
+        ) from refused
 
 
 async def _page(request: Request, *, link: str, wanted: str, problem: ApiProblem | None) -> Response:
