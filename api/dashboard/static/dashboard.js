@@ -2,6 +2,7 @@
 "use strict";
 
 const LOOK_EVERY = 15000;
+const ANYWAY = 60000;
 const APART = 3000;
 const KINDS = ["decision", "approval", "order", "fill", "breaker", "trading", "account", "document", "job", "backtest"];
 const page = document.body;
@@ -169,6 +170,7 @@ function start() {
   const again = document.querySelector("[data-again]");
   if (again) setInterval(() => { if (document.querySelector("[data-again]")) plan("job"); }, 1000 * Number(again.dataset.again));
   if (document.querySelector("[data-live]")) follow();
+  setInterval(() => { if (!document.hidden) plan(""); }, ANYWAY);
 }
 
 start();
