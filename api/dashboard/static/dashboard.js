@@ -29,7 +29,7 @@ async function renew() {
   renewed = Date.now();
   const ids = [...wanted];
   wanted = new Set();
-  const blocks = ids.map((id) => block(id)).join(",");
+  const blocks = ids.map((id) => id.replaceAll("-", "_")).join(",");
   const address = new URL(location.href);
   address.searchParams.delete("done");
   address.searchParams.set("fragment", blocks);
@@ -44,11 +44,6 @@ async function renew() {
   } catch {
     if (!streaming) miss();
   }
-}
-
-// The block of a part: `live_` and this in the template.
-function block(id) {
-  return { "equity-panel": "equity", "next-runs": "next", "what-if": "whatif" }[id] || id.replaceAll("-", "_");
 }
 
 function replace(old, fresh) {
