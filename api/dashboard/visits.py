@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from api.dashboard.sessions import Session
 
 THEME_COOKIE = "stonks-theme"
 THEMES = ("system", "dark", "light")
+ENGINE_SECONDS = 1.5
 LATE = timedelta(minutes=5)
 """Past its announced time by more than this, the engine's last look counts as stale."""
 
@@ -72,17 +74,26 @@ class Visit:
 
     async def frame(self, section: str) -> dict[str, Any]:
         """What stands around every page: mode, trading state, breakers, age of the data, who looks."""
-        found = await self.api.read(
-            overview="/v1/overview", status="/v1/trading/status", protection="/v1/trading/protection"
+        found, status = await asyncio.gather(
+            self.api.read(overview="/v1/overview", protection="/v1/trading/protection"), self._status()
         )
         return {
             **plain_context(self.request),
             "section": section,
             "session": self.session,
             "now": self.now,
-            "banner": banner(found, self.now),
+            "banner": banner({**found, "status": status}, self.now),
             "done": notices.text(self.request.query_params.get("done", "")),
         }
+
+    async def _status(self) -> Reading:
+        """What the engine says of itself, without waiting long: the book has the trading state in any case."""
+        try:
+            async with asyncio.timeout(ENGINE_SECONDS):
+                return (await self.api.read(status="/v1/trading/status"))["status"]
+        except TimeoutError:
+            detail = f"The engine has not answered for {ENGINE_SECONDS} s"
+            return Reading(problem=ApiProblem(504, "ENGINE_SLOW", detail, "No worker may be running: `stonks status`"))
 
     def see(self, path: str, done: str = "") -> Response:
         """Go on after an act."""
@@ -115,6 +126,7 @@ def banner(found: Mapping[str, Reading], now: datetime) -> dict[str, Any]:
         "tripped": [] if protection is None else [one for one in protection["breakers"] if one["phase"] != "closed"],
         "approvals": None if overview is None else overview["approvals_pending"],
         "as_of": ((overview or {}).get("account") or {}).get("as_of"),
+        "unpriced": [order["symbol"] for order in (status or {}).get("unpriced_orders", [])],
         "looked_at": (engine or {}).get("last_tick_at"),
         "stale_since": due if mode != "replay" and due is not None and now - due > LATE else None,
         "problem": next((reading.problem for reading in found.values() if reading.problem is not None), None),

@@ -36,7 +36,7 @@ async def overview(visit: Visiting) -> Response:
             limits="/v1/risk/limits",
             health="/v1/pipeline/health",
             schedules="/v1/schedules?limit=200",
-            status="/v1/trading/status",
+            reconciliations="/v1/trading/reconciliations?limit=1",
             decisions=f"/v1/recommendations?limit={NEWEST}",
         ),
         _history(visit.api),
