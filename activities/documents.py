@@ -32,7 +32,7 @@ from domain.parsed import parsed_text
 from domain.research import EconomyNotice, EvidenceNotice
 from domain.search import indexed_text
 from domain.validation import validate_extraction
-from store import documents, registry
+from store import documents, outbox, registry
 from store.database import Database
 from store.documents import DocumentHead, ParsedText, Reading
 from store.objects import ObjectStore, key_for
@@ -194,6 +194,15 @@ class DocumentActivities:
         async with self._database.transaction() as session:
             await documents.set_status(
                 session, [failure.doc_id], DocumentStatus.FAILED, error=f"{failure.stage}: {failure.error}"[:2_000]
+            )
+            await outbox.publish(
+                session,
+                event_id=f"document/{failure.doc_id}/{activity.info().workflow_run_id}/failed",
+                event="document_failed",
+                subject_id=failure.doc_id,
+                body={"status": DocumentStatus.FAILED.value, "step": failure.stage},
+                occurred_at=datetime.now(UTC),
+                wake=False,
             )
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from api import errors, etags
+from api import errors, etags, idempotency, policy
+from api.dashboard import site
 from api.dependencies import Dependencies
 from api.routes import (
     account,
     agents,
     api_keys,
     approvals,
+    audit,
     backtests,
     companies,
     competitors,
@@ -23,29 +27,39 @@ from api.routes import (
     extractions,
     fills,
     health,
+    jobs,
     notifications,
     orders,
     overview,
+    people,
     performance,
+    pipeline,
     positions,
     recommendations,
     reconciliations,
     risk,
+    schedules,
     search,
+    session,
     signals,
     sources,
+    stream,
     sweeps,
     symbols,
     trading,
     watchlists,
     what_ifs,
 )
+from api.tail import Tail
+from api.throttle import Gate
 
 DESCRIPTION = """
 Lists answer `{data, has_more, next_cursor}`, with `limit` and an opaque `cursor`. Money, quantities and scores are
 decimal text, instants are UTC. Every error is `application/problem+json` with a stable `code` and a `request_id`.
 
-Send an API key as `Authorization: Bearer sk_...`; the scope that a route needs stands at the route.
+Send an API key as `Authorization: Bearer sk_...`; the scope that a route needs stands at the route. A browser's session
+is a cookie, and its unsafe requests carry `X-CSRF-Token`. A route marked `x-step-up` needs a proof of who it is of the
+last five minutes: a session's own, or the header `Step-Up` beside a key that is not unattended.
 """
 
 
@@ -54,11 +68,15 @@ def create_app(dependencies: Dependencies) -> FastAPI:
     # The pages' scripts come from this process: a trading machine need not reach anybody else's servers.
     app = FastAPIOffline(title="Stonks Oracle", version="1", description=DESCRIPTION, redoc_url=None)
     app.state.dependencies = dependencies
+    app.state.tail = Tail(lambda: dependencies.database)
+    app.state.gate = Gate()
+    idempotency.install(app)  # before the errors: inside their envelope, which caps what it reads
     errors.install(app)
     etags.install(app)
     for module in (
         health,
         overview,
+        pipeline,
         documents,
         extractions,
         search,
@@ -76,6 +94,8 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         decisions,
         risk,
         dead_letters,
+        jobs,
+        schedules,
         sources,
         companies,
         watchlists,
@@ -87,7 +107,26 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         drift,  # before the backtests: its path would be one's id
         backtests,
         notifications,
+        stream,
+        session,
+        people,
         api_keys,
+        audit,
     ):
         app.include_router(module.router)
+    _mark_step_up(app)
+    site.install(app)
     return app
+
+
+def _mark_step_up(app: FastAPI) -> None:
+    """Show in the OpenAPI document which routes need a recent proof."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = plain()
+        for method, path in policy.STEP_UP:
+            document["paths"][path][method.lower()]["x-step-up"] = True
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import traceback
 import uuid
@@ -38,6 +39,9 @@ MEDIA_TYPE = "application/problem+json"
 MAXIMUM_BODY_BYTES = 256 * 1024
 """No request of this API needs more; a longer body is refused before it is read."""
 
+_NOTHING_SENT = frozenset({"KEY_MISSING", "SESSION_MISSING", "SIGN_IN_FAILED"})
+"""401 without a word on a key: none was sent."""
+HSTS = "max-age=31536000"
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -49,9 +53,18 @@ class Forbidden(StonksError):
     """The key is good, but not for this."""
 
 
+class TooManyRequests(StonksError):
+    """More than the limits allow; the same works after `retry_after_seconds`."""
+
+    def __init__(self, code: str, /, hint: str = "", *, retry_after_seconds: float, **fields: Any) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(code, hint, **fields)
+
+
 _STATUS: tuple[tuple[type[StonksError], HTTPStatus], ...] = (
     (Unauthenticated, HTTPStatus.UNAUTHORIZED),
     (Forbidden, HTTPStatus.FORBIDDEN),
+    (TooManyRequests, HTTPStatus.TOO_MANY_REQUESTS),
     (NotFound, HTTPStatus.NOT_FOUND),
     (Conflict, HTTPStatus.CONFLICT),
     (InvalidInput, HTTPStatus.UNPROCESSABLE_ENTITY),
@@ -87,9 +100,10 @@ class Problem(BaseModel):
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses=` of a route that may answer with these; a key's own 401 and 403 always among them."""
+    """The `responses=` of a route that may answer with these; 401, 403 and 429 always among them."""
     return {
-        status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in sorted({401, 403, *statuses})
+        status: {"model": Problem, "description": HTTPStatus(status).phrase}
+        for status in sorted({401, 403, 429, *statuses})
     }
 
 
@@ -143,11 +157,11 @@ def install(app: FastAPI) -> None:
 def from_stonks_error(request: Request, error: StonksError) -> JSONResponse:
     status = next((found for kind, found in _STATUS if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
     headers = {}
-    if isinstance(error, VendorThrottled):
-        headers["Retry-After"] = str(max(1, round(error.retry_after_seconds)))
+    if isinstance(error, VendorThrottled | TooManyRequests):
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="stonks"' + (
-            "" if error.code == "KEY_MISSING" else ', error="invalid_token"'
+            "" if error.code in _NOTHING_SENT else ', error="invalid_token"'
         )
     fields = {name: str(value) for name, value in error.fields.items()}
     return problem(
@@ -223,6 +237,10 @@ class RequestEnvelope:
                 marked = MutableHeaders(scope=message)
                 marked["X-Request-Id"] = request_id
                 marked["X-Content-Type-Options"] = "nosniff"
+                marked.setdefault("Referrer-Policy", "no-referrer")
+                marked.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+                if scope["scheme"] == "https":
+                    marked["Strict-Transport-Security"] = HSTS
                 marked.setdefault("Cache-Control", "no-store")
             await send(message)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -14,7 +14,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.errors import NotFound
-from store import audit
+from store import audit, sessions
+from store.tables.access import Person
 from store.tables.platform import ApiKey
 
 PREFIX = "sk"
@@ -54,8 +55,12 @@ def same(one: str, other: str) -> bool:
 
 def scopes_of(key: ApiKey) -> frozenset[Scope]:
     """Scopes this code knows; one that a later version wrote gives no right here."""
+    return known_scopes(key.scopes.get("scopes", ()))
+
+
+def known_scopes(names: Iterable[str]) -> frozenset[Scope]:
     known = {scope.value: scope for scope in Scope}
-    return frozenset(known[name] for name in key.scopes.get("scopes", ()) if name in known)
+    return frozenset(known[name] for name in names if name in known)
 
 
 def usable(key: ApiKey, now: datetime) -> bool:
@@ -70,8 +75,15 @@ async def issue(
     expires_at: datetime | None,
     actor: str,
     now: datetime,
+    person: Person | None = None,
+    unattended: bool = False,
 ) -> tuple[ApiKey, SecretStr]:
-    """Make a key. The key itself is returned once and cannot be read again."""
+    """Make a key. The key itself is returned once and cannot be read again.
+
+    Args:
+        person: whose it is; it may never do more than that person. None: nobody's, a service with a name of its own.
+        unattended: it needs no person's password for what asks others for a fresh proof.
+    """
     key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(SECRET_BYTES)
     row = ApiKey(
         key_id=key_id,
@@ -80,6 +92,8 @@ async def issue(
         scopes={"scopes": sorted({scope.value for scope in scopes})},
         created_at=now,
         expires_at=expires_at,
+        person_id=person.person_id if person is not None else None,
+        unattended=unattended,
     )
     session.add(row)
     await session.flush()
@@ -89,7 +103,12 @@ async def issue(
         actor=actor,
         action="api_key_created",
         subject=key_id,
-        body={"name": name, "scopes": row.scopes["scopes"]},
+        body={
+            "name": name,
+            "scopes": row.scopes["scopes"],
+            "person": person.name if person is not None else None,
+            "unattended": unattended,
+        },
         recorded_at=now,
     )
     return row, SecretStr(f"{PREFIX}_{key_id}_{secret}")
@@ -114,7 +133,7 @@ async def list_all(
 
 
 async def revoke(session: AsyncSession, *, key_id: str, actor: str, now: datetime) -> None:
-    """End a key for good; a second time changes nothing."""
+    """End a key for good, with the sessions that were begun with it; a second time changes nothing."""
     row = await session.get(ApiKey, key_id, with_for_update=True)
     if row is None:
         raise NotFound("API_KEY_NOT_FOUND", "/v1/api-keys lists them", key_id=key_id)
@@ -122,6 +141,7 @@ async def revoke(session: AsyncSession, *, key_id: str, actor: str, now: datetim
         return
     row.revoked_at = now
     session.add(row)
+    await sessions.revoke_all(session, key_id=key_id, now=now)
     await audit.append(
         session,
         key=f"api-key/{key_id}/revoked",

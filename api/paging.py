@@ -82,5 +82,24 @@ def page(
     return Page(data=[view(row) for row in shown], has_more=more, next_cursor=cursor)
 
 
+def from_token(kind: str, token: bytes) -> str | None:
+    """The cursor of a list whose pages Temporal counts; None where its token is empty: there is no further page."""
+    return encode(kind, base64.b64encode(token).decode()) if token else None
+
+
+def token_of(kind: str, cursor: str | None) -> bytes:
+    """Temporal's token in such a cursor; empty for the first page.
+
+    Raises:
+        InvalidInput: it is not one of this list's.
+    """
+    if cursor is None:
+        return b""
+    try:
+        return base64.b64decode(str(decode(kind, cursor)), validate=True)
+    except (binascii.Error, ValueError):
+        raise _invalid() from None
+
+
 def _invalid() -> InvalidInput:
     return InvalidInput("CURSOR_INVALID", "Pass `next_cursor` of the page before, unchanged and to the same list")

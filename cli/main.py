@@ -9,6 +9,8 @@ import typer
 from cli.commands import (
     account,
     agents,
+    api,
+    audit,
     backfill,
     backtest,
     companies,
@@ -16,8 +18,10 @@ from cli.commands import (
     data,
     demo,
     documents,
+    jobs,
     notifications,
     operate,
+    people,
     processes,
     reconcile,
     replay,
@@ -45,6 +49,7 @@ for module in (
     account,
     controls,
     reconcile,
+    jobs,
     sources,
     documents,
     search,
@@ -53,6 +58,9 @@ for module in (
     companies,
     data,
     notifications,
+    api,
+    people,
+    audit,
     processes,
 ):
     module.register(app)

@@ -1,15 +1,17 @@
-"""Bring a database up to date: schema first, then the packaged companies."""
+"""Bring a database up to date: schema first, then the packaged companies and the first person."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 
 def migrate(environment: Mapping[str, str] | None) -> None:
     """Upgrade the database that the environment names. Must not be called from a running event loop."""
+    from api.keys import Scope
     from store import migrate as schema
-    from store import registry
+    from store import people, registry
     from store.database import Database
     from workers.settings import load
 
@@ -21,6 +23,8 @@ def migrate(environment: Mapping[str, str] | None) -> None:
         try:
             async with database.transaction() as session:
                 await registry.seed(session)
+            async with database.transaction() as session:
+                await people.ensure_owner(session, scopes=list(Scope), now=datetime.now(UTC))
         finally:
             await database.close()
 

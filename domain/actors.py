@@ -6,6 +6,10 @@ SIGNAL_ACTOR = "temporal-cli"
 """Whoever sends a plain signal: Temporal does not say who that is."""
 UNNAMED = frozenset({SIGNAL_ACTOR, "operator"})
 """Actors that may be anybody: of a plain signal, and of a command that says no name."""
+OWNER = "owner"
+"""The person that a new installation belongs to."""
+BOOTSTRAP_ACTOR = "api:bootstrap/bootstrap"
+"""The key that the installation is set up with; it is the owner's."""
 RESERVED = frozenset({"engine", "trading-engine", "system"})
 """How the platform signs its own work."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from domain.actors import actor_problem, is_named
+from domain.actors import BOOTSTRAP_ACTOR, OWNER, actor_problem, is_named
 from domain.approvals import ENGINE, ApprovalStatus
 from domain.model import Model, Utc
 from domain.trading import ApprovalTicket, RiskVerdict
@@ -25,7 +25,7 @@ class Vote(Model):
 
     approved: bool
     actor: str
-    """How the audit log names the principal: `api:anna/<key id>`, `cli:anna`."""
+    """How the audit log names the principal: `api:anna/<key id>`, `session:anna/<session id>`, `cli:anna`."""
     reason: str
     order_hash: str
     via: VoteVia = VoteVia.UPDATE
@@ -80,15 +80,21 @@ class RecheckReport(Model):
 
 
 def person_of(actor: str) -> str:
-    """Name the person behind a principal: two keys of one name, or a key and a terminal, are one person.
+    """Name the person behind a principal: two keys, a key and a session, or a terminal of one name are one person.
 
-    >>> person_of("api:Anna/0a1b2c"), person_of("cli:anna")
-    ('anna', 'anna')
+    >>> person_of("api:Anna/0a1b2c"), person_of("session:anna/9f8e7d"), person_of("cli:anna")
+    ('anna', 'anna', 'anna')
+    >>> person_of("cli:owner/anna"), person_of("api:bootstrap/bootstrap")
+    ('owner', 'owner')
     """
     kind, separator, rest = actor.partition(":")
-    name = rest if separator and kind in ("api", "cli") else actor
-    if kind == "api" and separator:
+    name = rest if separator and kind in ("api", "cli", "session") else actor
+    if separator and kind in ("api", "session"):
         name = name.rpartition("/")[0] or name
+    elif separator and kind == "cli":
+        name = name.partition("/")[0]
+    if actor == BOOTSTRAP_ACTOR:
+        return OWNER
     return name.strip().casefold()
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
@@ -11,11 +10,13 @@ from sqlalchemy import desc
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from domain.audit_chain import GENESIS, AuditRecord, ChainReport, ChainWalk
 from store.database import lock
 from store.tables.platform import AuditEntry
 
-_GENESIS = "0" * 64
 _CHAIN_LOCK = 7_203_114_902
+BATCH = 500
+"""Entries read at a time by whoever reads all."""
 
 
 async def append(
@@ -43,35 +44,84 @@ async def append(
         action=action,
         subject=subject,
         body=body,
-        previous_hash=previous.entry_hash if previous else _GENESIS,
+        previous_hash=previous.entry_hash if previous else GENESIS,
         entry_hash="",
     )
-    entry.entry_hash = _hash(entry)
+    entry.entry_hash = _record(entry).computed_hash
     session.add(entry)
     await session.flush()
     return True
 
 
+async def list_entries(
+    session: AsyncSession,
+    *,
+    limit: int,
+    before: int | None = None,
+    actor: str | None = None,
+    action: str | None = None,
+    subject: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[AuditRecord]:
+    """Entries, the newest first.
+
+    Args:
+        before: only those with a smaller sequence number.
+        actor: how the actor begins: `session:anna/` is every session of hers.
+        since, until: when it was recorded, both ends included.
+    """
+    statement = select(AuditEntry).order_by(desc(col(AuditEntry.sequence))).limit(limit)
+    if before is not None:
+        statement = statement.where(col(AuditEntry.sequence) < before)
+    if actor is not None:
+        statement = statement.where(col(AuditEntry.actor).startswith(actor, autoescape=True))
+    if action is not None:
+        statement = statement.where(AuditEntry.action == action)
+    if subject is not None:
+        statement = statement.where(AuditEntry.subject == subject)
+    if since is not None:
+        statement = statement.where(col(AuditEntry.recorded_at) >= since)
+    if until is not None:
+        statement = statement.where(col(AuditEntry.recorded_at) <= until)
+    return [_record(entry) for entry in await session.exec(statement)]
+
+
+async def read(session: AsyncSession, *, first: int = 1) -> AsyncIterator[AuditRecord]:
+    """Every entry from a sequence number on, in order, a batch at a time: memory does not grow with the log."""
+    after = first - 1
+    while True:
+        entries = (
+            await session.exec(
+                select(AuditEntry)
+                .where(col(AuditEntry.sequence) > after)
+                .order_by(col(AuditEntry.sequence))
+                .limit(BATCH)
+            )
+        ).all()
+        for entry in entries:
+            yield _record(entry)
+        if len(entries) < BATCH:
+            return
+        after = entries[-1].sequence
+        for entry in entries:
+            session.expunge(entry)
+
+
+async def verify(session: AsyncSession) -> ChainReport:
+    """Walk along the whole chain, as far as it holds."""
+    walk = ChainWalk()
+    async for record in read(session):
+        if not walk.step(record):
+            break
+    return walk.report()
+
+
 async def first_broken(session: AsyncSession) -> int | None:
     """Return the sequence number of the first entry that does not follow from the one before; None if all do."""
-    previous = _GENESIS
-    expected = 1
-    for entry in await session.exec(select(AuditEntry).order_by(col(AuditEntry.sequence))):
-        if entry.sequence != expected or entry.previous_hash != previous or entry.entry_hash != _hash(entry):
-            return expected
-        previous, expected = entry.entry_hash, expected + 1
-    return None
+    return (await verify(session)).first_broken
 
 
-def _hash(entry: AuditEntry) -> str:
-    body = [
-        entry.sequence,
-        entry.entry_key,
-        entry.recorded_at.isoformat(),
-        entry.actor,
-        entry.action,
-        entry.subject,
-        entry.body,
-        entry.previous_hash,
-    ]
-    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+def _record(entry: AuditEntry) -> AuditRecord:
+    # Built without validation: what stands in the book is judged by its hash.
+    return AuditRecord.model_construct(**entry.model_dump())

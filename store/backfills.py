@@ -10,6 +10,7 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.ingestion import IngestReport
+from store import outbox
 from store.database import Database, fetch, insert_from_json, values_as_json
 from store.documents import ADD_SYMBOLS, DocumentHead
 from store.search import index_from_json
@@ -48,6 +49,10 @@ _UNREAD = """
     FROM documents WHERE doc_id = ANY($1::text[]) AND status IN ('registered', 'released', 'failed')
     ORDER BY doc_id
 """
+_TELLING = outbox.telling(
+    "'documents/' || md5($5::text), 'documents_processed', '', "
+    "jsonb_build_object('count', json_array_length($5::text::json)), now()"
+)
 _SAVE_READINGS = f"""
     WITH earlier AS (
              UPDATE extractions SET superseded = NOT extractions.superseded
@@ -61,7 +66,8 @@ _SAVE_READINGS = f"""
          new_evidence AS ({insert_from_json(EvidenceRow, "$3")}),
          new_calls AS ({insert_from_json(AgentPerformance, "$4")}),
          new_macro_events AS ({insert_from_json(MacroEventRow, "$6")}),
-         found_by AS ({index_from_json("$7", replace=True)})
+         found_by AS ({index_from_json("$7", replace=True)}),
+         {_TELLING}
     UPDATE documents SET status = new.status, error = new.error, text_key = new.text_key
     FROM json_to_recordset($5::text::json) AS new(doc_id text, status text, error text, text_key text)
     WHERE documents.doc_id = new.doc_id

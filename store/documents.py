@@ -27,6 +27,7 @@ from domain.extraction import (
 from domain.model import Model, Utc
 from domain.search import IndexedText
 from domain.sources import site_of
+from store import outbox
 from store.database import Database, as_json, fetch, insert_from_json, insert_new, values_as_json
 from store.search import index_from_json, index_values
 from store.tables.agents import AgentPerformance
@@ -49,6 +50,11 @@ _HEAD = """
                  AND relation IN ('correction', 'retraction')) AS takes_back
     FROM documents WHERE doc_id = $1
 """
+_TELLING = outbox.telling(
+    "'document/' || $10 || '/' || $2, 'document_processed', $1, "
+    "jsonb_build_object('source_id', documents.source_id, 'status', $2::text), now()",
+    ", documents WHERE documents.doc_id = $1",
+)
 _SAVE_EXTRACTION = f"""
     WITH earlier AS (
              UPDATE extractions SET superseded = NOT superseded
@@ -58,7 +64,8 @@ _SAVE_EXTRACTION = f"""
          new_events AS ({insert_from_json(EventRow, "$5")}),
          new_evidence AS ({insert_from_json(EvidenceRow, "$6")}),
          new_call AS ({insert_from_json(AgentPerformance, "$7")}),
-         found_by AS ({index_from_json("$11", replace=True)})
+         found_by AS ({index_from_json("$11", replace=True)}),
+         {_TELLING}
     UPDATE documents SET status = $2, error = $8, text_key = $3 WHERE doc_id = $1
 """  # noqa: S608 - built from the names of tables
 ADD_SYMBOLS = """
@@ -345,14 +352,6 @@ async def evidence_for(
     for evidence, document, extraction, kind in rows:
         found[evidence.symbol].append(_item(evidence, document, extraction, kind))
     return found
-
-
-async def evidence_between(session: AsyncSession, *, after: datetime, until: datetime) -> dict[str, list[EvidenceItem]]:
-    """All evidence of a period, also what was taken back, by symbol, ordered by (available_at, evidence id)."""
-    found: dict[str, list[EvidenceItem]] = {}
-    for evidence, document, extraction, kind in await session.exec(_evidence(after=after, until=until)):
-        found.setdefault(evidence.symbol, []).append(_item(evidence, document, extraction, kind))
-    return dict(sorted(found.items()))
 
 
 async def takings_back(session: AsyncSession, *, until: datetime) -> dict[str, datetime]:

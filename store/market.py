@@ -28,6 +28,27 @@ async def bars_on(session: AsyncSession, *, on: date, symbols: Sequence[str] | N
     return [bar_of(row) for row in await session.exec(statement)]
 
 
+async def finished_sessions(session: AsyncSession, *, first: date, as_of: datetime) -> dict[date, int]:
+    """Sessions from a day on of which the book has bars, with how many, as far as they were over at an instant."""
+    rows = await session.exec(
+        select(col(BarRow.session), func.count())
+        .where(BarRow.session >= first, BarRow.available_at <= as_of)
+        .group_by(col(BarRow.session))
+        .order_by(col(BarRow.session))
+    )
+    return dict(rows.all())
+
+
+async def newest_sessions(session: AsyncSession, *, symbols: Sequence[str], as_of: datetime) -> dict[str, date]:
+    """The last session of which the book has a bar that was over at an instant, by symbol."""
+    rows = await session.exec(
+        select(col(BarRow.symbol), func.max(BarRow.session))
+        .where(col(BarRow.symbol).in_(symbols), BarRow.available_at <= as_of)
+        .group_by(col(BarRow.symbol))
+    )
+    return dict(rows.all())
+
+
 async def known_bars(
     session: AsyncSession, *, symbols: Sequence[str], first: date, as_of: datetime
 ) -> dict[str, list[KnownBar]]:

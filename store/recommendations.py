@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from domain.decisions import Action, Assessment, Recommendation
 from domain.errors import NotFound
 from domain.ids import digest
+from store import outbox
 from store.database import insert_new
 from store.keysets import newest_first
 from store.tables.decisions import DecisionRecordRow, RecommendationRow, SignalSnapshot
@@ -46,6 +47,22 @@ async def save(
             for recommendation, record_key in decided
         ],
     )
+    for recommendation, _ in decided:
+        if recommendation.action is not recommendation.previous_action:
+            await outbox.publish(
+                session,
+                event_id=f"recommendation/{recommendation.recommendation_id}",
+                event="recommendation_changed",
+                subject_id=recommendation.recommendation_id,
+                body={
+                    "symbol": recommendation.symbol,
+                    "action": recommendation.action.value,
+                    "previous_action": recommendation.previous_action.value,
+                    "score": recommendation.assessment.score,
+                    "conviction": recommendation.assessment.conviction,
+                },
+                occurred_at=recommendation.as_of,
+            )
 
 
 async def previous_actions(session: AsyncSession, *, symbols: Sequence[str], before: datetime) -> dict[str, Action]:

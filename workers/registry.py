@@ -11,6 +11,7 @@ from workers.parts import Parts
 from workflows import names
 from workflows.backfill_documents import BackfillDocuments
 from workflows.compare_day import CompareDay
+from workflows.discard_order import DiscardOrder
 from workflows.evaluate_agent import EvaluateAgent
 from workflows.execute_order import ExecuteOrder
 from workflows.index_documents import IndexDocuments
@@ -55,6 +56,7 @@ class QueueDuties:
 ALL_WORKFLOWS: tuple[type, ...] = (
     BackfillDocuments,
     CompareDay,
+    DiscardOrder,
     EvaluateAgent,
     ExecuteOrder,
     IndexDocuments,
@@ -200,7 +202,7 @@ def _trading(parts: Parts) -> QueueDuties:
     commands, reconciliation = parts.command_activities(), parts.reconciliation_activities()
     return QueueDuties(
         Queue.TRADING,
-        workflows=[TradingEngine, ExecuteOrder, ReconcileBroker],
+        workflows=[TradingEngine, ExecuteOrder, DiscardOrder, ReconcileBroker],
         activities=[
             engine.next_session,
             engine.plan,
@@ -214,6 +216,7 @@ def _trading(parts: Parts) -> QueueDuties:
             commands.release_reserve,
             commands.plan_override,
             commands.reset_engine,
+            parts.acceptance_activities().accept_difference,
             risk.decide_risk,
             risk.recheck,
             approvals.request_approval,
@@ -228,6 +231,7 @@ def _trading(parts: Parts) -> QueueDuties:
             reconciliation.reconcile,
             reconciliation.tell_orders,
             orders.close_intent,
+            parts.discard_activities(orders).discard_order,
             parts.market_activities().advance_market,
         ],
     )

@@ -131,6 +131,15 @@ def order_id(intent_id: str) -> str:
     return f"order/{intent_id}"
 
 
+def discard_id(intent_id: str, failed_run: str) -> str:
+    return f"discard/{intent_id}/{failed_run}"
+
+
+def intent_of(workflow_id: str) -> str:
+    """The intent that an order's workflow carries."""
+    return workflow_id.removeprefix("order/")
+
+
 def reconcile_id(instant: datetime) -> str:
     return f"reconcile/{instant:%Y%m%dT%H%M%S.%f}Z"
 

@@ -192,6 +192,14 @@ SYNC: ActivityOptions = {
     "retry_policy": _retry(0, first=0.5, most=15.0),
 }
 
+CANCEL: ActivityOptions = {
+    "task_queue": Queue.TRADING,
+    "start_to_close_timeout": timedelta(seconds=30),
+    "schedule_to_close_timeout": timedelta(seconds=60),
+    "retry_policy": _retry(0, first=0.5, most=5.0),
+}
+"""What the broker has not carried out by then is asked for again at the next look."""
+
 DRIVE: ActivityOptions = {
     "task_queue": Queue.OPS,
     "start_to_close_timeout": timedelta(minutes=30),

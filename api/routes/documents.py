@@ -13,13 +13,14 @@ from api.auth import Principal, require
 from api.dependencies import Provided
 from api.errors import problems
 from api.keys import Scope
-from api.operations import document_texts, documents, extractions
+from api.operations import document_texts, documents, extractions, submissions
 from api.operations import lineage as lineages
 from api.operations.document_texts import DocumentText, RawLinks
 from api.operations.documents import DocumentDetail, DocumentView, Reprocessed, Reprocessing, document_views
 from api.operations.extractions import ExtractionView
 from api.operations.lineage import Lineage
 from api.operations.links import TemporalLinks
+from api.operations.submissions import NewDocument, Submitted
 from api.paging import Page, PageQuery, page, position
 from api.ranges import answer_bytes
 from domain.documents import DocumentStatus
@@ -42,6 +43,27 @@ TEXT_ONLY = "default-src 'none'; sandbox"
 """A browser that opens a text runs and loads nothing for it."""
 Operator = Annotated[Principal, require(Scope.OPS_WRITE)]
 DocId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_\-]{1,64}$")]
+
+
+@router.post("", status_code=HTTPStatus.ACCEPTED, responses=problems(409, 413, 422, 503))
+async def submit_document(
+    dependencies: Provided, principal: Operator, new: NewDocument, response: Response
+) -> Submitted:
+    """Hand in one document, of at most 200,000 characters. It is read as those of any source are.
+
+    The same title, text and time again are the same document: `duplicate` says so, and nothing is read twice.
+    """
+    done = await submissions.submit(
+        dependencies.database,
+        dependencies.objects,
+        dependencies.client,
+        TemporalLinks(dependencies.ui_url, dependencies.client.namespace),
+        new,
+        mode=dependencies.mode,
+        actor=principal.actor,
+    )
+    response.headers["Location"] = f"/v1/documents/{done.doc_id}"
+    return done
 
 
 @router.post("/{doc_id}/reprocess", status_code=HTTPStatus.ACCEPTED, responses=problems(404, 409, 422, 503))

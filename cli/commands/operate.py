@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.output import err, print_json
+from domain.actors import OWNER
 from domain.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -54,12 +55,13 @@ def status(state: State = DEFAULT_STATE, json: Json = False) -> None:
         mode = parts.settings.mode.value
         return (
             await overview(parts.database, mode=mode),
-            await trading.status(parts.database, parts.client, mode=mode),
+            await trading.status(parts.database, parts.client, mode=mode, calendar=lambda: parts.calendar),
         )
 
     seen, engine = ask(state, read)
     if json:
-        print_json({**_plain(seen), "engine": _plain(engine)["engine"]})
+        said = _plain(engine)
+        print_json({**_plain(seen), **{name: said[name] for name in ("engine", "reconciliation", "unpriced_orders")}})
     else:
         views.show_status(seen, engine)
 
@@ -230,7 +232,10 @@ def discard_dead_letter(
     state: State = DEFAULT_STATE,
     json: Json = False,
 ) -> None:
-    """Take failed work off the list for good. Its history stays in Temporal."""
+    """Take failed work off the list for good. Its history stays in Temporal.
+
+    An order is brought to its end first: what the broker has is booked, what is open is canceled.
+    """
     from api.operations import dead_letters
 
     done = ask(
@@ -243,6 +248,8 @@ def discard_dead_letter(
         print_json(_plain(done))
     else:
         err.print(f"Discarded {done.workflow_id}." if done.new else f"{done.workflow_id} was discarded before.")
+        if done.order_state is not None:
+            err.print(f"Its order ended {done.order_state}, {done.filled_quantity} shares filled.")
 
 
 def _command(action: Callable[..., Awaitable[CommandReport]], reason: str, state: Path, json: bool) -> None:
@@ -306,11 +313,17 @@ def _filter(type: str | None, stage: str | None, error: str | None) -> Any:
 
 
 def actor() -> str:
-    """How the audit log names who sits at this terminal."""
+    """How the audit log names who sits at this terminal.
+
+    Whoever can read a state directory can do everything with what is in it: that is the installation's owner.
+    """
+    from cli.connection import servers_are_named
+
     try:
-        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+        user = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a user without an entry, as in a container
-        return f"cli:{os.getuid()}"
+        user = str(os.getuid())
+    return f"cli:{user}" if servers_are_named() else f"cli:{OWNER}/{user}"
 
 
 def _shares(given: str) -> Decimal:

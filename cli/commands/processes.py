@@ -14,6 +14,7 @@ from domain.errors import InvalidInput
 def register(app: typer.Typer) -> None:
     app.command()(worker)
     app.command()(api)
+    app.command()(dashboard)
     app.command(name="paper-broker")(paper_broker)
 
 
@@ -43,6 +44,7 @@ def api() -> None:
     from api.dependencies import Dependencies
     from api.server import serve
     from workers import telemetry
+    from workers.access import limits, oidc_people, oidc_provider
     from workers.parts import CODE_VERSION, Parts
     from workers.settings import load
 
@@ -50,6 +52,7 @@ def api() -> None:
     telemetry.configure(settings.log_format)
 
     async def run() -> None:
+        oidc = oidc_provider(settings)
         parts = await Parts.connect(settings)
         try:
             dependencies = Dependencies(
@@ -62,12 +65,33 @@ def api() -> None:
                 calendar=lambda: parts.calendar,
                 code_version=CODE_VERSION,
                 agent_defaults=settings.agent_defaults(),
+                limits=limits(settings),
+                oidc=oidc,
+                oidc_people=oidc_people(settings),
             )
             await serve(dependencies, settings.api_host, settings.api_port)
         finally:
             await parts.close()
+            if oidc is not None:
+                await oidc.aclose()
 
     asyncio.run(run())
+
+
+def dashboard(
+    api: Annotated[str, typer.Option("--api", help="Base URL of the API that it is a client of")],
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on")] = 8080,
+) -> None:
+    """Serve the dashboard alone, beside an API that runs elsewhere. The API serves it too."""
+    from api.dashboard.site import alone
+    from api.server import serve_app
+    from workers import telemetry
+
+    if urlsplit(api).scheme not in ("http", "https") or not urlsplit(api).hostname:
+        raise InvalidInput("URL_INVALID", "Give the API's address, such as http://127.0.0.1:8000", api=api)
+    telemetry.configure("console")
+    asyncio.run(serve_app(alone(api), host, port, mode="dashboard"))
 
 
 def paper_broker() -> None:

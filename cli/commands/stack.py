@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +13,8 @@ from rich.table import Table
 
 from cli.output import err, out, print_json
 from cli.stack.names import PartName
+from domain.actors import OWNER
+from domain.errors import NotFound
 
 if TYPE_CHECKING:
     from cli.stack.supervisor import Stack, StackReport
@@ -41,6 +45,7 @@ def up(
     with stop_on_signals(stack), stack:
         report = stack.start(progress=_say, before_application=migrate)
         show_addresses(stack, report)
+        show_sign_in(stack, report)
         err.print(f"Ready in {report.total_seconds} s. Ctrl-C stops everything; `stonks status` tells how it is.")
         stack.watch()
         err.print("Stopping.")
@@ -92,6 +97,30 @@ def show_addresses(stack: Stack, report: StackReport) -> None:
         if address:
             table.add_row(name, address)
     err.print(table)
+
+
+def show_sign_in(stack: Stack, report: StackReport) -> None:
+    """Print one line with the dashboard's address and a link that signs the owner in once."""
+    address = report.addresses.get(PartName.API)
+    if address is None:
+        return
+    path = asyncio.run(_owners_link(stack.environment()))
+    err.print(f"Dashboard  {address}{path}", markup=False, soft_wrap=True, highlight=False)
+
+
+async def _owners_link(environment: Mapping[str, str]) -> str:
+    """The path of a fresh link; the sign-in page alone where the owner may not come in any more."""
+    from api.operations import people
+    from store.database import Database
+    from workers.settings import load
+
+    database = Database(load(environment).database())
+    try:
+        return (await people.make_link(database, name=OWNER, actor=f"cli:{OWNER}/up")).path
+    except NotFound:
+        return "/sign-in"
+    finally:
+        await database.close()
 
 
 def _say(part: PartName, what: str) -> None:

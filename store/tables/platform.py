@@ -98,6 +98,10 @@ class ApiKey(SQLModel, table=True):
 
     key_id: str = Field(primary_key=True)
     name: str = text()
+    person_id: str | None = Field(default=None, index=True)
+    """Whose it is; None: its own, a service's."""
+    unattended: bool = False
+    """Whether it may do everything without its person's password, because nobody is there to give it."""
     key_hash: str = Field(unique=True)
     scopes: Json = json_object()
     created_at: datetime = instant()

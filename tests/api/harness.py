@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from api.dependencies import Dependencies
 from api.keys import Scope
 from api.operations.approvals import inbox
 from api.operations.links import TemporalLinks
+from api.throttle import NO_LIMITS
 from domain.broker import BrokerAccount, BrokerFill, BrokerOrder, BrokerPosition, MarketDay, OrderTicket
 from domain.config import TradingConfig
 from domain.decisions import Action, PositionView, Recommendation, Side, SizedIntent
@@ -42,7 +44,7 @@ from domain.signals import assess
 from domain.sizing import intent_id
 from domain.sources import FileSourceConfig
 from domain.trading import OrderRequest
-from store import documents, orders, recommendations, sources
+from store import documents, orders, people, recommendations, sources
 from store.objects import key_for
 from store.tables.ingestion import Document, DocumentSymbol, ExtractionRow
 from tests.decisions import builders
@@ -191,6 +193,7 @@ class Platform:
             "mode": "paper",
             "bootstrap_key": SecretStr(BOOTSTRAP_KEY),
             "calendar": lambda: self.parts.calendar,
+            "limits": NO_LIMITS,
         }
         return Dependencies(**{**values, **changes})
 
@@ -207,10 +210,24 @@ class Platform:
                     await running.enter_async_context(worker)
             yield
 
-    async def key(self, *scopes: Scope, name: str = "test", expires_at: datetime | None = None) -> str:
+    async def key(
+        self,
+        *scopes: Scope,
+        name: str = "test",
+        expires_at: datetime | None = None,
+        person: str = "",
+        unattended: bool = True,
+    ) -> str:
         async with self.parts.database.transaction() as session:
             _, secret = await keys.issue(
-                session, name=name, scopes=scopes, expires_at=expires_at, actor="test", now=datetime.now(UTC)
+                session,
+                name=name,
+                scopes=scopes,
+                expires_at=expires_at,
+                actor="test",
+                now=datetime.now(UTC),
+                person=await people.require(session, person) if person else None,
+                unattended=unattended,
             )
         return secret.get_secret_value()
 
@@ -374,7 +391,11 @@ class Caller:
         )
 
     async def __call__(self, method: str, path: str, **options: Any) -> httpx.Response:
-        return await self._client.request(method, path, **options)
+        """Send a request; an act without an idempotency key gets one of its own. `idempotent=False` sends none."""
+        headers = dict(options.pop("headers", {}))
+        if options.pop("idempotent", True) and method in ("POST", "PUT", "PATCH"):
+            headers.setdefault("Idempotency-Key", uuid.uuid4().hex)
+        return await self._client.request(method, path, headers=headers, **options)
 
     async def get(self, path: str, **parameters: Any) -> Any:
         """Read and expect success."""

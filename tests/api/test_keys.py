@@ -1,90 +1,19 @@
-"""Keys and scopes: every route asks for one, and says nothing about the others."""
+"""Keys: how they are made, shown once, and ended."""
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlmodel import col, select
 
-from api.app import create_app
 from api.keys import Scope, parse
 from store import audit
 from store.tables.platform import ApiKey, AuditEntry
 from tests.api.harness import BOOTSTRAP_KEY, Caller, Platform, assert_problem, caller
 
 pytestmark = pytest.mark.stack
-
-OPEN = {"/healthz", "/readyz"}
-
-
-def document() -> dict[str, Any]:
-    """The OpenAPI document. Making it needs no server."""
-    nothing: Any = None
-    return create_app(nothing).openapi()
-
-
-def routes() -> list[tuple[str, str, str]]:
-    """Every route that needs a key: (method, path with its parameters filled in, scope)."""
-    found = []
-    for path, operations in document()["paths"].items():
-        for method, operation in operations.items():
-            if path not in OPEN:
-                (scope,) = {scope for each in operation["security"] for scopes in each.values() for scope in scopes}
-                found.append((method.upper(), re.sub(r"{[^}]+}", "x", path), scope))
-    return found
-
-
-ROUTES = routes()
-
-
-def test_routes_when_listed_then_the_generated_tests_see_them_all() -> None:
-    assert len(ROUTES) >= 18
-    assert {path for path in document()["paths"] if not path.startswith("/v1/")} == OPEN
-
-
-@pytest.mark.parametrize(("method", "path", "scope"), ROUTES)
-async def test_route_when_no_key_is_sent_then_401(platform: Platform, method: str, path: str, scope: str) -> None:
-    answer = await caller(platform, key="")(method, path, json={})
-    assert_problem(answer, 401, "KEY_MISSING")
-    assert answer.headers["www-authenticate"].startswith("Bearer")
-
-
-@pytest.mark.parametrize(("method", "path", "scope"), ROUTES)
-async def test_route_when_only_its_scope_is_missing_then_403(
-    platform: Platform, method: str, path: str, scope: str
-) -> None:
-    key = await platform.key(*(each for each in Scope if each != scope))
-    body = assert_problem(await caller(platform, key)(method, path, json={}), 403, "SCOPE_MISSING")
-    assert body["fields"]["needed"] == scope
-
-
-@pytest.mark.parametrize(("method", "path", "scope"), ROUTES)
-async def test_route_when_the_key_has_its_scope_alone_then_it_is_let_in(
-    platform: Platform, method: str, path: str, scope: str
-) -> None:
-    key = await platform.key(Scope(scope))
-    # A body that no route takes: what acts does not act, and what reads does not look at it.
-    answer = await caller(platform, key)(method, path, json={"nobody": "knows"})
-    assert answer.status_code not in (401, 403), answer.text
-
-
-def test_openapi_when_read_then_every_route_declares_its_problems() -> None:
-    found = document()
-    assert found["components"]["schemas"]["Problem"]["properties"]["code"]
-    assert "HTTPValidationError" not in found["components"]["schemas"]
-    for path, operations in found["paths"].items():
-        for operation in operations.values():
-            errors = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
-            if path not in OPEN:
-                assert {"401", "403", "503"} <= set(errors), path
-            if operation.get("parameters") or operation.get("requestBody"):
-                assert "422" in errors, path
-            for answer in errors.values():
-                schema = answer["content"]["application/problem+json"]["schema"]
-                assert schema == {"$ref": "#/components/schemas/Problem"}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from domain.approvals import ApprovalStatus
 from domain.voting import VoteVia, person_of, tally, vote_problem
 from tests.approvals.builders import NOW, ticket, vote
 
-ACTORS = st.sampled_from(["api:anna/1", "api:anna/2", "cli:anna", "cli:ben", "api:clara/9", "temporal-cli"])
+ACTORS = st.sampled_from(
+    ["api:anna/1", "session:anna/7", "api:anna/2", "cli:anna", "cli:ben", "api:clara/9", "temporal-cli"]
+)
 
 
 def _code(problem: str) -> str:
@@ -29,7 +31,10 @@ def _code(problem: str) -> str:
         ("cli:Anna", "anna"),
         ("temporal-cli", "temporal-cli"),
         ("replay-2", "replay-2"),
-        ("api:bootstrap/bootstrap", "bootstrap"),
+        ("api:bootstrap/bootstrap", "owner"),
+        ("session:anna/0a1b", "anna"),
+        ("session:owner/link", "owner"),
+        ("cli:owner/anna", "owner"),
     ],
 )
 def test_person_when_named_by_a_principal_then_keys_and_terminals_of_one_name_are_one(actor: str, person: str) -> None:
