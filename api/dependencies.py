@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from pydantic import SecretStr
 from temporalio.client import Client
 
+from activities.adapters.oidc import OidcProvider
 from activities.ports import Calendar
 from api.throttle import Limits
 from domain.agents import AgentKind
@@ -38,6 +39,10 @@ class Dependencies:
     """Settings below those of each kind of agent, such as the model that the environment names."""
     limits: Limits = field(default_factory=Limits)
     """How often a key or a session may ask."""
+    oidc: OidcProvider | None = None
+    """Where people may sign in instead; None: nowhere."""
+    oidc_people: Mapping[str, str] = field(default_factory=dict)
+    """Names by verified addresses of mail (`anna@example.com`), or by subjects (`sub:248289761001`)."""
 
 
 def provided(request: Request) -> Dependencies:

@@ -176,6 +176,16 @@ class Gate:
             self._names.begin(name, now=now)
         self._addresses.begin(address, now=now)
 
+    def count_sign_in(self, *, address: str, limits: Limits) -> None:
+        """Count a step of a sign-in that proves nothing by itself.
+
+        Raises:
+            TooManyRequests: too many of this address.
+        """
+        wait = self._buckets.take(f"sign-in/{address}", limits.sign_in, now=self._clock())
+        if wait:
+            raise _too_many("SIGN_IN_THROTTLED", "Wait, or use a link of `stonks sign-in-link`", wait)
+
     def signed_in(self, *, name: str, address: str) -> None:
         """Forget the attempt: it succeeded."""
         if name:

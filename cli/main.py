@@ -10,6 +10,7 @@ from cli.commands import (
     account,
     agents,
     api,
+    audit,
     backfill,
     backtest,
     companies,
@@ -24,6 +25,7 @@ from cli.commands import (
     processes,
     reconcile,
     replay,
+    search,
     sources,
     stack,
 )
@@ -50,6 +52,7 @@ for module in (
     jobs,
     sources,
     documents,
+    search,
     agents,
     backfill,
     companies,
@@ -57,6 +60,7 @@ for module in (
     notifications,
     api,
     people,
+    audit,
     processes,
 ):
     module.register(app)

@@ -76,6 +76,8 @@ def show_command(report: CommandReport) -> None:
     out.print(words)
     if report.canceled_orders:
         out.print(f"Orders at the broker that were canceled: {report.canceled_orders}")
+    for each in report.may_arrive:
+        err.print(f"left before and not heard of, look at the broker: {each}", style="bold red", markup=False)
     for each in report.not_canceled:
         err.print(f"not canceled, look at the broker: {each}", style="bold red", markup=False)
     if report.acknowledged_by is AcknowledgedBy.DATABASE:

@@ -91,6 +91,11 @@ def may_be_under_way(times: SendingTimes, *, at: datetime) -> bool:
     return times.sent_at is not None and at < times.sent_at + LONGEST_IN_FLIGHT
 
 
+def earliest_under_way(at: datetime) -> datetime:
+    """What left before has arrived by an instant, or never will."""
+    return at - LONGEST_IN_FLIGHT
+
+
 def judge_missing(times: SendingTimes, *, at: datetime) -> MissingVerdict:
     """The broker does not know the order at an instant: since when that holds, and whether it is enough."""
     since = times.missing_since

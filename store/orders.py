@@ -90,6 +90,16 @@ async def open_intents(session: AsyncSession) -> list[OrderIntentRow]:
     return list(rows.all())
 
 
+async def ended(session: AsyncSession, intent_ids: Sequence[str]) -> dict[str, bool]:
+    """Of these intents those that have ended, with whether anything of them was filled."""
+    rows = await session.exec(
+        select(OrderIntentRow.intent_id, col(Order.filled_quantity))
+        .join(Order, col(Order.intent_id) == col(OrderIntentRow.intent_id), isouter=True)
+        .where(col(OrderIntentRow.intent_id).in_(intent_ids), OrderIntentRow.state != OPEN)
+    )
+    return {intent_id: bool(filled) for intent_id, filled in rows}
+
+
 async def at_the_broker(session: AsyncSession) -> set[str]:
     """Symbols with an order of ours that has been let out, or may have been, and has not ended."""
     ended = [status.value for status in OrderStatus if status.final]

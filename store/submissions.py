@@ -172,6 +172,13 @@ async def prepare_replacement(
     return row
 
 
+async def let_change_out(session: AsyncSession, client_order_id: str, *, at: datetime) -> None:
+    """Note that a change leaves now."""
+    row = await session.get_one(OrderReplacement, client_order_id, with_for_update=True)
+    row.asked_at = at
+    session.add(row)
+
+
 async def end_replacement(
     session: AsyncSession, *, client_order_id: str, status: str, broker_order_id: str = "", reason: str = ""
 ) -> None:

@@ -78,6 +78,25 @@ class Settings(BaseModel):
     api_key: SecretStr = SecretStr("")
     """A first key with every scope; further keys are made with it."""
 
+    api_requests_per_minute: Annotated[float, Field(ge=0)] = 1_200
+    """Of one key or session; 0: no limit. Pausing and halting are never limited."""
+    api_heavy_per_minute: Annotated[float, Field(ge=0)] = 30
+    """Of these, what asks a model or a vendor, starts a backtest, or reads the whole audit log; 0: no limit."""
+    api_sign_ins_per_minute: Annotated[float, Field(ge=0)] = 30
+    """Attempts of one address; 0: no limit. Failed ones are slowed down besides."""
+
+    oidc_issuer: str = ""
+    """Empty: nobody signs in at a provider of OpenID Connect."""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    oidc_name: Annotated[str, Field(max_length=60)] = "single sign-on"
+    """What the button on the sign-in page says."""
+    oidc_people: str = ""
+    """Who is whom: `anna@example.com=anna, sub:248289761001=ben`. Addresses count only where the provider verified
+    them; after the first time the provider's subject alone counts."""
+    oidc_own_server: Annotated[str, Field(pattern=r"^([^\s,]+:[0-9]+)?$")] = ""
+    """`host:port` of a provider inside one's own network: it may be private and without TLS."""
+
     worker_health_host: str = "127.0.0.1"
     worker_health_port: int = 0
     """0: no health endpoint."""

@@ -42,10 +42,9 @@ class DocumentText(BaseModel):
     text: str
     sections: list[SectionView]
 
-    @property
-    def tag(self) -> str:
-        """The strong validator of the text's bytes."""
-        return f'"{digest("text", self.text, length=32)}"'
+    def tag(self, form: str) -> str:
+        """The strong validator of the text in one of its forms."""
+        return f'"{digest(form, self.model_dump_json(), length=32)}"'
 
 
 class SignedObject(BaseModel):

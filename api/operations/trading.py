@@ -26,6 +26,7 @@ from temporalio.service import RPCError
 from activities.ports import Calendar
 from api import failures
 from api.operations.broker_standing import ReconciliationStanding, UnpricedOrder, last_comparison, unpriced_orders
+from domain import submission
 from domain.decisions import TradingState
 from domain.errors import InvalidInput, VendorUnavailable
 from domain.ids import digest
@@ -44,6 +45,8 @@ ACCEPT_SECONDS = 5.0
 """How long a worker may take to accept a command before it counts as absent."""
 FINISH_SECONDS = 15.0
 QUERY_SECONDS = 3.0
+ARRIVAL_MARGIN = 5.0
+"""Seconds beyond the longest request: the clocks of two machines differ a little."""
 
 _HANDLERS: dict[TradingState, Any] = {
     TradingState.REDUCING: TradingEngine.pause,
@@ -62,13 +65,14 @@ class AcknowledgedBy(StrEnum):
 
 
 class CommandReport(BaseModel):
-    """What came of a command. Once it is returned, no order that the state forbids leaves any more."""
+    """What came of a command. Once it is returned, no order that the state forbids leaves or arrives any more."""
 
     state: TradingState
     epoch: int
     """Grows with every change of the state."""
     canceled_orders: int = 0
     not_canceled: list[str] = Field(default=[], description="orders whose cancel was refused, and those that may come")
+    may_arrive: list[str] = Field(default=[], description="orders that left before, waited for in vain: look at them")
     acknowledged_by: AcknowledgedBy = AcknowledgedBy.ENGINE
 
 
@@ -167,6 +171,7 @@ async def _command(
             epoch=report.epoch,
             canceled_orders=report.canceled_orders,
             not_canceled=list(report.not_canceled),
+            may_arrive=await _arrivals(database, wanted),
         )
     except WorkflowUpdateFailedError as error:
         raise failures.refused(error) from error
@@ -180,7 +185,18 @@ async def _command(
     row = await _throw_switch(database, wanted, command, before=before)
     if not accepted:
         await _leave_signal(client, wanted, command)
-    return CommandReport(state=TradingState(row.state), epoch=row.epoch, acknowledged_by=AcknowledgedBy.DATABASE)
+    return CommandReport(
+        state=TradingState(row.state),
+        epoch=row.epoch,
+        may_arrive=await _arrivals(database, wanted),
+        acknowledged_by=AcknowledgedBy.DATABASE,
+    )
+
+
+async def _arrivals(database: Database, wanted: TradingState) -> list[str]:
+    """Wait until what left before a state was said has arrived, or cannot any more. The state is in force meanwhile."""
+    patience = submission.LONGEST_IN_FLIGHT.total_seconds() + ARRIVAL_MARGIN
+    return await control.await_arrivals(database, wanted=wanted, now=lambda: datetime.now(UTC), patience=patience)
 
 
 async def require_answer(client: Client, flows: TemporalFlows) -> None:

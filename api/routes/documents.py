@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
-from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, Field
 
 from api import queries
@@ -144,12 +143,19 @@ async def read_content(
     found = await document_texts.text_of(dependencies.database, dependencies.objects, doc_id)
     headers = {"Cache-Control": "private, no-cache", "Vary": "Accept", "Content-Security-Policy": TEXT_ONLY}
     if "application/json" in accept:
-        return JSONResponse(found.model_dump(mode="json"), headers=headers)
+        return answer_bytes(
+            request,
+            found.model_dump_json().encode(),
+            media_type="application/json",
+            tag=found.tag("json"),
+            asked=(None, if_none_match, None),
+            headers=headers,
+        )
     return answer_bytes(
         request,
         found.text.encode(),
         media_type="text/plain; charset=utf-8",
-        tag=found.tag,
+        tag=found.tag("text"),
         asked=(range, if_none_match, if_range),
         headers=headers,
     )

@@ -7,20 +7,26 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from activities.adapters.oidc import LONGEST_CODE
 from api.auth import ANYBODY, COOKIE, Principal, SignedIn, gate_of
 from api.dependencies import Provided
-from api.errors import problems
-from api.operations import people, sign_in
+from api.errors import Unauthenticated, problems
+from api.operations import oidc, people, sign_in
 from api.operations.people import OwnSession
 from api.operations.sign_in import Given, SessionView
 from api.origins import address_of, require_private_way, require_same_origin
-from domain.people import LONGEST_PASSWORD, LONGEST_SESSION, SignInMethod
+from domain.errors import StonksError
+from domain.people import LONGEST_PASSWORD, LONGEST_SESSION, OIDC_LASTS, SignInMethod
 
 router = APIRouter(prefix="/v1", tags=["sign-in"])
+
+OIDC_COOKIE = "__Host-stonks-oidc"
+_COOKIE: dict[str, Any] = {"path": "/", "secure": True, "httponly": True, "samesite": "lax"}
 
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=LONGEST_PASSWORD)]
 _WAYS = ({"link"}, {"password"}, {"key"})
@@ -132,7 +138,7 @@ async def read_session(dependencies: Provided, principal: SignedIn) -> SessionVi
 async def end_session(response: Response, dependencies: Provided, principal: SignedIn) -> None:
     """Sign out."""
     await sign_in.sign_out(dependencies, principal)
-    response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
+    response.delete_cookie(COOKIE, **_COOKIE)
 
 
 @router.post("/session/step-up", responses=problems(422, 503))
@@ -157,7 +163,68 @@ async def change_password(
 @router.get("/session/methods", responses=problems(503))
 async def read_methods(dependencies: Provided) -> Methods:
     """How one can sign in here."""
-    return Methods(password=await people.anybody_has_password(dependencies), key=True, oidc=None)
+    found = dependencies.oidc
+    return Methods(
+        password=await people.anybody_has_password(dependencies),
+        key=True,
+        oidc=OidcMethod(name=found.config.name, start_url="/v1/session/oidc/start") if found is not None else None,
+    )
+
+
+@router.get(
+    "/session/oidc/start",
+    status_code=HTTPStatus.FOUND,
+    response_class=RedirectResponse,
+    responses=problems(404, 422, 502, 503),
+)
+async def start_oidc(
+    request: Request,
+    dependencies: Provided,
+    next_path: Annotated[str, Query(alias="next", max_length=oidc.LONGEST_PATH)] = "/",
+) -> RedirectResponse:
+    """Go to the provider of sign-in."""
+    require_private_way(request)
+    target, browser = await oidc.start(dependencies, gate_of(request), next_path=next_path, address=address_of(request))
+    answer = RedirectResponse(target, status_code=HTTPStatus.FOUND)
+    answer.set_cookie(OIDC_COOKIE, browser.get_secret_value(), max_age=int(OIDC_LASTS.total_seconds()), **_COOKIE)
+    return answer
+
+
+@router.get(
+    "/session/oidc/callback",
+    status_code=HTTPStatus.SEE_OTHER,
+    response_class=RedirectResponse,
+    responses=problems(404, 409, 422, 502, 503),
+)
+async def finish_oidc(
+    request: Request,
+    dependencies: Provided,
+    state: Annotated[str, Query(min_length=1, max_length=200)],
+    code: Annotated[str, Query(max_length=LONGEST_CODE)] = "",
+    error: Annotated[str, Query(max_length=200)] = "",
+) -> RedirectResponse:
+    """Come back from the provider and be signed in. A page that is shown to people goes back to the sign-in page."""
+    require_private_way(request)
+    try:
+        if error or not code:
+            raise Unauthenticated("OIDC_DECLINED", "Begin again, or sign in another way", error=error or "no code")
+        token, target = await oidc.finish(
+            dependencies,
+            gate_of(request),
+            state=state,
+            code=code,
+            browser=request.cookies.get(OIDC_COOKIE, ""),
+            address=address_of(request),
+            before=request.cookies.get(COOKIE),
+        )
+    except StonksError as refused:
+        if "text/html" not in request.headers.get("accept", ""):
+            raise
+        return RedirectResponse(f"/sign-in?problem={refused.code}", status_code=HTTPStatus.SEE_OTHER)
+    answer = RedirectResponse(target, status_code=HTTPStatus.SEE_OTHER)
+    set_cookie(answer, token)
+    answer.delete_cookie(OIDC_COOKIE, **_COOKIE)
+    return answer
 
 
 @router.post("/step-up", responses=problems(422, 503))
@@ -184,5 +251,4 @@ async def end_own_session(dependencies: Provided, principal: SignedIn, session_i
 
 
 def set_cookie(response: Response, token: SecretStr) -> None:
-    options: dict[str, Any] = {"path": "/", "secure": True, "httponly": True, "samesite": "lax"}
-    response.set_cookie(COOKIE, token.get_secret_value(), max_age=int(LONGEST_SESSION.total_seconds()), **options)
+    response.set_cookie(COOKIE, token.get_secret_value(), max_age=int(LONGEST_SESSION.total_seconds()), **_COOKIE)

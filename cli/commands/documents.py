@@ -1,4 +1,4 @@
-"""Documents: those that need a person's look, and having one read again."""
+"""Documents: those that need a person's look, one with what was read in it, and having one read again."""
 
 from __future__ import annotations
 
@@ -22,9 +22,13 @@ if TYPE_CHECKING:
     from workers.parts import Parts
 
 
+READINGS_SHOWN = 20
+
+
 def register(app: typer.Typer) -> None:
-    documents = typer.Typer(help="Documents that need a person's look, and handing one in.", no_args_is_help=True)
+    documents = typer.Typer(help="Documents: list, show, hand one in, have read again.", no_args_is_help=True)
     documents.command(name="list")(list_documents)
+    documents.command(name="show")(show)
     documents.command(name="reprocess")(reprocess)
     documents.command(name="submit")(submit)
     app.add_typer(documents, name="documents")
@@ -60,6 +64,41 @@ def list_documents(
         out.print(f"{each.doc_id}  {each.published_at:%Y-%m-%d %H:%M}  {each.title}", markup=False, overflow="fold")
         if each.error:
             out.print(f"  {each.error}", markup=False, style="red", overflow="fold")
+
+
+def show(
+    doc_id: Annotated[str, typer.Argument(metavar="ID", help="The document, as the lists show it")],
+    text: Annotated[bool, typer.Option("--text", help="The whole text, however long")] = False,
+    state: State = DEFAULT_STATE,
+    json: Json = False,
+) -> None:
+    """Show a document: where it came from, its text, and what was read in it.
+
+    Example: stonks documents show 0f6e1c94a7b2d3580f6e1c94
+    """
+    from api.operations import document_texts, documents, extractions
+    from api.operations.document_texts import DocumentText
+    from api.operations.documents import DocumentDetail
+    from api.operations.extractions import ExtractionView
+    from cli import reading_views as views
+    from domain.errors import NotFound
+
+    async def read(parts: Parts) -> tuple[DocumentDetail, DocumentText | None, list[ExtractionView]]:
+        found = await documents.document(parts.database, links(parts), doc_id)
+        try:
+            content = await document_texts.text_of(parts.database, parts.objects, doc_id)
+        except NotFound:
+            content = None
+        return found, content, await extractions.of_document(parts.database, doc_id, limit=READINGS_SHOWN)
+
+    document, content, readings = ask(state, read)
+    if json:
+        body = document.model_dump(mode="json")
+        body["content"] = content.model_dump(mode="json") if content is not None else None
+        body["extractions"] = [each.model_dump(mode="json") for each in readings]
+        print_json(body)
+    else:
+        views.show_document(document, content, readings, whole=text)
 
 
 def reprocess(

@@ -43,6 +43,7 @@ def serve_api() -> None:
     from api.dependencies import Dependencies
     from api.server import serve
     from workers import telemetry
+    from workers.access import limits, oidc_people, oidc_provider
     from workers.parts import CODE_VERSION, Parts
     from workers.settings import load
 
@@ -50,6 +51,7 @@ def serve_api() -> None:
     telemetry.configure(settings.log_format)
 
     async def run() -> None:
+        oidc = oidc_provider(settings)
         parts = await Parts.connect(settings)
         try:
             dependencies = Dependencies(
@@ -62,10 +64,15 @@ def serve_api() -> None:
                 calendar=lambda: parts.calendar,
                 code_version=CODE_VERSION,
                 agent_defaults=settings.agent_defaults(),
+                limits=limits(settings),
+                oidc=oidc,
+                oidc_people=oidc_people(settings),
             )
             await serve(dependencies, settings.api_host, settings.api_port)
         finally:
             await parts.close()
+            if oidc is not None:
+                await oidc.aclose()
 
     asyncio.run(run())
 

@@ -61,7 +61,8 @@ SOURCE_CREDENTIALS = "STONKS_CREDENTIAL_"
 
 WITHHELD: Mapping[PartName, frozenset[str]] = {
     PartName.API: _BROKER_KEYS,
-    PartName.BROKER: frozenset({"STONKS_API_KEY"}),
+    PartName.BROKER: frozenset({"STONKS_API_KEY", "STONKS_OIDC_CLIENT_SECRET"}),
+    PartName.WORKER: frozenset({"STONKS_OIDC_CLIENT_SECRET"}),
 }
 """What a process has no need to know. Only the worker that trades holds the broker's keys."""
 

@@ -23,6 +23,7 @@ class OrderReplacement(SQLModel, table=True):
     broker_order_id: str = text("")
     reason: str = text("")
     asked_at: datetime = instant()
+    """When it was last let out."""
 
 
 class OrderEventRow(SQLModel, table=True):

@@ -23,6 +23,8 @@ OPEN = {
     ("GET", "/readyz"),
     ("POST", "/v1/session"),
     ("GET", "/v1/session/methods"),
+    ("GET", "/v1/session/oidc/start"),
+    ("GET", "/v1/session/oidc/callback"),
 }
 """What asks for nothing: whether it works, and the way in."""
 

@@ -106,8 +106,12 @@ async def test_content_when_asked_for_as_json_then_sections_select_their_parts(a
     assert parts == {"One": "First things first.", "Two": "Then these others."}
     assert (body["characters"], body["bytes"]) == (len(body["text"]), len(body["text"].encode()))
     await library.process(doc_id)  # a reading stores the same text
-    read = (await api("GET", f"/v1/documents/{doc_id}/content", headers={"Accept": "application/json"})).json()
-    assert read == body
+    read = await api("GET", f"/v1/documents/{doc_id}/content", headers={"Accept": "application/json"})
+    assert read.json() == body
+    tag = read.headers["etag"]
+    assert tag != (await api("GET", f"/v1/documents/{doc_id}/content")).headers["etag"]
+    known = {"Accept": "application/json", "If-None-Match": tag}
+    assert (await api("GET", f"/v1/documents/{doc_id}/content", headers=known)).status_code == 304
 
 
 async def test_content_when_the_document_holds_markup_then_it_stays_text(api: Caller, library: Library) -> None:

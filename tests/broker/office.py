@@ -144,7 +144,10 @@ class Office:
             session.add(row)
 
     async def submit(self, name: str) -> OrderProgress:
-        return await self.desk.submit(SubmitRequest(intent_id=name, decision_id=self._verdicts[name], as_of=self.now))
+        return await self.desk.submit(self.submission(name))
+
+    def submission(self, name: str) -> SubmitRequest:
+        return SubmitRequest(intent_id=name, decision_id=self._verdicts[name], as_of=self.now)
 
     async def trade(self, name: str) -> OrderProgress:
         """Submit, and read back what became of it."""

@@ -229,6 +229,20 @@ class House:
         await self.insist(write, "symbols are listed")
         await self.tell_broker("/control/assets", [{"symbol": each, "name": f"{each} Inc."} for each in symbols])
 
+    async def cut_connections(self) -> None:
+        """End every connection to the database, as its restart would: what they held is let go."""
+
+        async def cut() -> None:
+            async with self.parts.database.engine.connect() as connection:
+                await connection.execute(
+                    text(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                    )
+                )
+
+        await self.insist(cut, "the database's connections are cut")
+
     # -- the broker's control side ------------------------------------------------------------------------------------
 
     async def tell_broker(self, path: str, body: Any) -> None:
@@ -243,7 +257,13 @@ class House:
         await self.tell_broker("/control/prices", {"prices": seen})
 
     async def order_fault(self, fault: Fault) -> None:
-        body = {"kind": fault.kind.value, "path": fault.path, "method": fault.method, "count": fault.count}
+        body = {
+            "kind": fault.kind.value,
+            "path": fault.path,
+            "method": fault.method,
+            "count": fault.count,
+            "seconds": fault.seconds,
+        }
         await self.tell_broker("/control/faults", body)
 
     async def order_partial_fills(self, count: int) -> None:
