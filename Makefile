@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PROCESSES ?= 2
 UV     := $(shell command -v uv 2>/dev/null)
 STAMP  := $(VENV)/.installed
 CODE   := domain store activities workflows workers api cli
@@ -31,8 +32,8 @@ install: $(STAMP) ## Make the virtual environment from the lock
 demo: $(STAMP) ## Replay a real past fortnight through the whole pipeline
 	$(BIN)/stonks demo
 
-test: $(STAMP) ## Run the whole test suite on real servers
-	$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## Run the whole test suite on real servers [ARGS=... PROCESSES=2, each with servers of its own]
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 conformance: $(STAMP) ## Independent, unmodified clients against the paper broker
 	$(BIN)/python -m tests.conformance.environments build/conformance

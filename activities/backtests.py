@@ -23,6 +23,7 @@ from domain.backtest_run import (
     StepReport,
 )
 from domain.errors import Conflict, InvalidInput
+from domain.evidence_columns import readings_of
 from domain.extraction import ExtractorKind
 from domain.ids import digest
 from domain.market import Session
@@ -57,7 +58,7 @@ class BacktestActivities:
         async with alive():
             data = await self._data(start, ReadBy.ALL)
         by_model = any(
-            item.extractor is not ExtractorKind.RULES for items in data.evidence.values() for item in items
+            reader != ExtractorKind.RULES for items in data.evidence.values() for reader, _ in readings_of(items)
         ) or any(item.extractor is not ExtractorKind.RULES for item in data.economy)
         return BacktestPlan(sessions=len(data.sessions), with_control=by_model and start.request.read_by is ReadBy.ALL)
 
@@ -79,6 +80,13 @@ class BacktestActivities:
             name = key_for("backtests", digest(body.decode(), length=64))
             key = await self._objects.put(name, body, "application/json")
         equity = found.marks[-1].equity if found.marks else found.cash
+        async with self._database.transaction() as session:
+            await backtests.tell_progress(
+                session,
+                step.start.backtest_id,
+                {"step": step.read_by.value, "sessions_done": found.sessions_done, "equity": str(equity)},
+                key=f"{activity.info().workflow_run_id}/{step.read_by.value}/{found.sessions_done}",
+            )
         return StepReport(state_key=key, sessions_done=found.sessions_done, equity=str(equity))
 
     @activity.defn

@@ -18,6 +18,7 @@ from domain.evidence import evidence_values
 from domain.extraction import Extraction, ExtractionInput
 from domain.ids import digest
 from domain.macro import MacroInput, MacroReading, concerns_economy, validate_macro
+from domain.search import indexed_text
 from domain.text import strip_invisible
 from domain.validation import validate_extraction
 from store import documents
@@ -26,6 +27,7 @@ from store.database import values_as_json
 from store.documents import AgentCall, DocumentHead, Reading
 from store.objects import Pack, pack_of
 from store.registry import SymbolMaster
+from store.search import index_values
 
 Extract = Callable[[ExtractionInput], Extraction]
 Classify = Callable[[MacroInput], MacroReading]
@@ -91,6 +93,7 @@ class _Collected:
     classifications: list[dict[str, Any]] = field(default_factory=list)
     macro_events: list[dict[str, Any]] = field(default_factory=list)
     calls: list[dict[str, Any]] = field(default_factory=list)
+    found_by: list[dict[str, Any]] = field(default_factory=list)
 
     def packed(self) -> BatchReading:
         """Give each row the key of its reading, and write the rows as they are sent."""
@@ -107,6 +110,7 @@ class _Collected:
             evidence=values_as_json(self.evidence),
             calls=values_as_json(self.calls),
             documents=values_as_json(self.documents),
+            found_by=values_as_json(self.found_by),
         )
         return BatchReading(readings, pack)
 
@@ -156,6 +160,8 @@ def _add(batch: _Collected, reading: Reading, economy: ClassifiedDocument | None
     )
     batch.events += found.events
     batch.evidence += found.evidence
+    symbols = sorted({str(values["symbol"]) for values in found.evidence})
+    batch.found_by.append(index_values(doc_id, indexed_text(reading.source.text), symbols))
     version = reading.answer.extractor_version
     batch.calls.append(_call_values(reading.call, doc_id, version, valid.quotes_total, valid.quotes_valid))
     if economy is not None:

@@ -30,8 +30,9 @@ from domain.ingestion import (
 from domain.macro import concerns_economy
 from domain.parsed import parsed_text
 from domain.research import EconomyNotice, EvidenceNotice
+from domain.search import indexed_text
 from domain.validation import validate_extraction
-from store import documents, registry
+from store import documents, outbox, registry
 from store.database import Database
 from store.documents import DocumentHead, ParsedText, Reading
 from store.objects import ObjectStore, key_for
@@ -141,6 +142,8 @@ class DocumentActivities:
             available_at=reading.available_at,
         )
         status = documents.status_of(valid, unusable=reading.unusable or bool(reference.review))
+        text = reading.source.text
+        words = indexed_text(text) if len(text) < LONG_CHARACTERS else await asyncio.to_thread(indexed_text, text)
         await documents.save_extraction(
             self._database,
             extraction=ExtractionRow(
@@ -163,6 +166,7 @@ class DocumentActivities:
             status=status,
             calls=[documents.performance_of(reading, valid)] if reading.answer.extractor is ExtractorKind.RULES else [],
             problem=reading.call.problem or reference.review,
+            words=words,
         )
         gained = {str(values["symbol"]) for values in found.evidence}
         if reading.takes_back:  # what an earlier document said of a company counts no longer: it is judged anew
@@ -190,6 +194,15 @@ class DocumentActivities:
         async with self._database.transaction() as session:
             await documents.set_status(
                 session, [failure.doc_id], DocumentStatus.FAILED, error=f"{failure.stage}: {failure.error}"[:2_000]
+            )
+            await outbox.publish(
+                session,
+                event_id=f"document/{failure.doc_id}/{activity.info().workflow_run_id}/failed",
+                event="document_failed",
+                subject_id=failure.doc_id,
+                body={"status": DocumentStatus.FAILED.value, "step": failure.stage},
+                occurred_at=datetime.now(UTC),
+                wake=False,
             )
 
 

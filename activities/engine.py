@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import structlog
@@ -18,10 +18,10 @@ from domain.config import TradingConfig
 from domain.decisions import Action, Portfolio, Recommendation, TradingState
 from domain.errors import VendorThrottled, VendorUnavailable
 from domain.ids import digest
-from domain.live_protection import LiveProtection, exits, placed, trimmings
+from domain.live_protection import LiveProtection, exits, placed, settled, trimmings
 from domain.market import Session
 from domain.portfolio import with_pending
-from domain.protection import entry_size, note_trims, reduced, trims
+from domain.protection import Trim, entry_size, reduced, trims
 from domain.sizing import size
 from domain.surroundings import SeenMarket
 from domain.trading import (
@@ -42,15 +42,27 @@ from store.database import Database
 log = structlog.get_logger(__name__)
 
 A_DAY, LOOK_AHEAD = timedelta(days=1), timedelta(days=14)
+ARRIVAL_SECONDS = 13.0
+"""A request that is answered at all is answered within this."""
 FRESH = timedelta(hours=20)
 """A recommendation older than this is not acted on: it was made for an earlier session."""
 
 
 class EngineActivities:
-    def __init__(self, database: Database, broker: Broker, calendar: Calendar) -> None:
+    """`now` is the clock by which orders count as under way."""
+
+    def __init__(
+        self,
+        database: Database,
+        broker: Broker,
+        calendar: Calendar,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._database = database
         self._broker = broker
         self._calendar = calendar
+        self._now = now
 
     @activity.defn
     async def next_session(self, query: SessionQuery) -> Session:
@@ -152,6 +164,7 @@ class EngineActivities:
     ) -> LiveProtection:
         """Write the tick's intents: what the rules want sold, then what is recommended, as large as the rules allow."""
         as_of, state = request.as_of, TradingState((await control.state(session)).state)
+        live = settled(live, await orders.ended(session, [part.intent_id for part in live.parts.values()]))
         waiting = {row.symbol for row in await orders.open_intents(session)}
         out = await orders.at_the_broker(session)  # a purchase that waits for people must not hold up an exit
         sold = (
@@ -163,12 +176,12 @@ class EngineActivities:
         symbols = {each.symbol for each in found if each.action is Action.BUY} | set(account.open_buys)
         symbols |= {holding.symbol for holding in account.holdings}
         earnings = await earnings_around(session, self._calendar, sorted(symbols), trading=request.session, as_of=as_of)
+        trimming: tuple[Trim, ...] = ()
         if state is not TradingState.HALTED:
-            planned = trims(
+            trimming = trims(
                 live.state, account.holdings, account.equity, earnings, settings, busy=waiting | set(live.due)
             )
-            live = live.model_copy(update={"state": note_trims(live.state, planned)})
-            sold += trimmings(planned, account.holdings, as_of=as_of)
+            sold += trimmings(trimming, account.holdings, as_of=as_of)
         left = await portfolio.left_on(session, day=as_of)
         busy = waiting | set(live.due) | {intent.symbol for intent in sold}
         intents = size(
@@ -187,7 +200,7 @@ class EngineActivities:
         )
         smaller = reduced(intents, entry_size(live.state, settings.protection), settings.sizing)
         await orders.save_intents(session, [*sold, *smaller])
-        return placed(live, sold)
+        return placed(live, sold, trims=trimming)
 
     @activity.defn
     async def mark(self, request: MarkRequest) -> MarkReport:
@@ -224,7 +237,10 @@ class EngineActivities:
 
     @activity.defn
     async def change_control(self, change: ControlChange) -> ControlReport:
-        """Write the trading state; when halting, cancel what is open at the broker."""
+        """Write the trading state and wait a while for what has left; when halting, cancel what is open at the broker.
+
+        The state is in force at once. What is under way for longer is waited for by whoever acknowledges the change.
+        """
         async with self._database.transaction() as session:
             fresh = await audit.append(
                 session,
@@ -254,6 +270,7 @@ class EngineActivities:
                 )
             else:
                 row = await control.state(session)
+        await control.await_arrivals(self._database, wanted=change.state, now=self._now, patience=ARRIVAL_SECONDS)
         canceled, left = await cancel_open(self._database, self._broker) if change.cancel_open_orders else (0, ())
         return ControlReport(
             state=TradingState(row.state), epoch=row.epoch, canceled_orders=canceled, not_canceled=left

@@ -19,6 +19,7 @@ from temporalio import activity
 
 from activities.ports import FailedWorkflows, Messenger
 from domain.errors import ConfigurationError, StonksError
+from domain.feed import QUIET
 from domain.notification_texts import (
     MOST_LINES,
     Place,
@@ -162,20 +163,22 @@ class NotificationActivities:
         now = datetime.now(UTC)
         async with self._database.transaction() as session:
             if not await outbox.has_news(session, READER):
-                return 0
+                return 0  # not even what streams alone tell
         async with self._database.transaction() as session:  # nobody can publish while it lasts
             until = await outbox.horizon(session)
         if until is None:
             return 0
         async with self._database.transaction() as session:
             cursor = await outbox.cursor(session, READER, at=now)
-            rows = await outbox.after(session, cursor.sequence, until=until, limit=READ_AT_ONCE)
+            rows = await outbox.after(session, cursor.sequence, until=until, limit=READ_AT_ONCE, without=QUIET)
             said = [(row.event_id, message) for row in rows if (message := await self._message(session, row))]
             _, config = await notifications.config(session)
             await notifications.save_planned(session, plan(said, config, now=now), self._place, now=now)
-            if rows:
-                cursor.sequence, cursor.moved_at = rows[-1].sequence or cursor.sequence, now
+            read_to = (rows[-1].sequence if len(rows) == READ_AT_ONCE else until) or 0
+            if read_to > cursor.sequence:
+                cursor.sequence, cursor.moved_at = read_to, now
                 session.add(cursor)
+            await outbox.prune(session, read=cursor.sequence, at=now)
         return len(rows)
 
     async def _message(self, session: AsyncSession, row: OutboxEvent) -> Message | None:

@@ -12,58 +12,49 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from decimal import ROUND_FLOOR, Decimal
-from functools import reduce
-from zoneinfo import ZoneInfo
+from decimal import Decimal
 
 import structlog
 from temporalio import activity
 
-from activities.booking import book, chain_of
+from activities.following import UNSENT, OrderFollowing, in_flight, progress_of, refusal_of, to_send
 from activities.ports import Broker, Calendar
 from domain.approvals import ENGINE, plain
-from domain.broker import BrokerFill, BrokerOrder, OrderChange, OrderTicket
+from domain.broker import BrokerOrder, OrderChange, OrderTicket
 from domain.decisions import Side, TradingState
 from domain.errors import ConfigurationError, Conflict, VendorRejected, VendorThrottled, VendorUnavailable
 from domain.ids import client_order_id, digest, order_hash
-from domain.portfolio import SHARE_UNIT, OrderStatus, product
-from domain.reconciliation import totals
+from domain.portfolio import OrderStatus
 from domain.submission import (
     TIME_TO_LIVE,
     CancelRequest,
     ReplaceReport,
     ReplaceRequest,
-    combined,
-    judge_missing,
     may_be_sent,
     may_be_under_way,
 )
 from domain.trading import CloseRequest, OrderProgress, SubmitRequest, SyncRequest
-from store import control, market, orders, outbox, reconciliations, submissions
+from store import control, orders, outbox, reconciliations, submissions
 from store.database import Database
 from store.tables.decisions import OrderIntentRow
 from store.tables.trading import Order
 
 log = structlog.get_logger(__name__)
 
-NEW_YORK = ZoneInfo("America/New_York")
 ZERO = Decimal(0)
 CANCEL_LOOKS = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0)
 """Seconds before each look at an order whose cancel was asked for."""
-GIVEN_UP = "the broker never saw this order"
-UNSENT = "it could not be sent within its time to live, or before its session ended"
 VERDICT_HOLDS = timedelta(seconds=90)
 """An order leaves on a verdict that is no older. Longer than the attempts of one submission, which take a minute."""
+LEAVES_WITHIN = timedelta(seconds=10)
+"""A post that has not begun so long after it was noted is not made: whoever waits for it counts from the note."""
 TOO_OLD = "VERDICT_TOO_OLD: it is judged again before it is sent"
-ABANDONED = "abandoned"
-"""How an intent ends whose order was given up; the order itself stays unknown."""
 
 
-class OrderActivities:
+class OrderActivities(OrderFollowing):
     """Everything between an intent and its final state. `mode` is part of every client order id.
 
-    `now` is the clock that tells how long an order is under way; None where time is told (a replay): the request's
-    instant counts, and nothing is too late or waited for. `calendar` bounds what the engine opens to its session.
+    `calendar` bounds what the engine opens to its session.
     """
 
     def __init__(
@@ -75,10 +66,8 @@ class OrderActivities:
         now: Callable[[], datetime] | None = None,
         calendar: Calendar | None = None,
     ) -> None:
-        self._database = database
-        self._broker = broker
+        super().__init__(database, broker, now=now)
         self._mode = mode
-        self._now = now
         self._calendar = calendar
 
     @activity.defn
@@ -89,23 +78,22 @@ class OrderActivities:
         """
         order, too_old = await self._prepare(request)
         if order is None:
-            return _to_send(TOO_OLD)
+            return to_send(TOO_OLD)
         if OrderStatus(order.status).final or order.abandoned_at is not None:
-            return _progress(order)
+            return progress_of(order)
         try:
             found = await self._broker.find(order.client_order_id)
             if found is None:
                 sellable = await self._sellable(order)
-                async with control.sending(self._database) as state:
-                    found = await self._send(order, state, request, sellable=sellable, too_old=too_old)
+                found = await self._send(order, request, sellable=sellable, too_old=too_old)
         except ConfigurationError as error:  # the keys may have been right before: an order may be under way
             raise VendorUnavailable(error.code, error.hint, **error.fields) from error
         order = await self._reread(request.intent_id)  # it may have been cut
         if found is None:
             waits = order.status == OrderStatus.PENDING.value and order.abandoned_at is None
             if too_old and waits and may_be_sent(submissions.times_of(order), at=self._at(request.as_of)):
-                return _to_send(TOO_OLD)
-            return _progress(order)
+                return to_send(TOO_OLD)
+            return progress_of(order)
         return await self._adopt(order, found, request.as_of)
 
     @activity.defn
@@ -115,7 +103,7 @@ class OrderActivities:
             order = await orders.order_of(session, request.intent_id)
         if order is None:
             if self._now is not None:
-                return _to_send("it was not submitted yet")
+                return to_send("it was not submitted yet")
             return OrderProgress(status=OrderStatus.DENIED.value, closed=True, reason="never submitted")
         seen = await self._broker.find(order.client_order_id)
         if seen is None:
@@ -157,20 +145,23 @@ class OrderActivities:
             )
         if asked.status != submissions.ASKED:
             return ReplaceReport(
-                replaced=asked.status == submissions.REPLACED, reason=asked.reason, progress=_progress(order)
+                replaced=asked.status == submissions.REPLACED, reason=asked.reason, progress=progress_of(order)
             )
         change = OrderChange.model_validate(asked.change)
         new = await self._broker.find(change.client_order_id)
         if new is None:
             if progress.closed or not order.broker_order_id:
                 return await self._not_replaced(change, f"the order is {progress.status}", request)
-            async with control.sending(self._database) as state:
-                if refusal := _refusal(state, order):
-                    return await self._not_replaced(change, refusal, request)
-                try:
-                    new = await self._broker.replace(order.broker_order_id, change)
-                except VendorRejected as error:  # a fill or a cancel was faster, or the terms are wrong
-                    return await self._not_replaced(change, str(error), request)
+            async with self._database.transaction() as session:
+                refusal = refusal_of(await control.leaving(session), order)
+                if not refusal:
+                    await submissions.let_change_out(session, change.client_order_id, at=self._at(request.as_of))
+            if refusal:
+                return await self._not_replaced(change, refusal, request)
+            try:
+                new = await self._broker.replace(order.broker_order_id, change)
+            except VendorRejected as error:  # a fill or a cancel was faster, or the terms are wrong
+                return await self._not_replaced(change, str(error), request)
         if new.status is OrderStatus.REJECTED:  # the venue filled the first one before it heard of the change
             return await self._not_replaced(change, new.reason, request)
         async with self._database.transaction() as session:
@@ -221,7 +212,14 @@ class OrderActivities:
                 return known, too_old
             if too_old:
                 return None, True
-            intent = await orders.require_intent(session, request.intent_id)
+            intent = await orders.require_intent(session, request.intent_id, lock=True)
+            if intent.state != orders.OPEN:
+                raise Conflict(
+                    "INTENT_ENDED",
+                    "Nothing is sent for it any more: it was discarded, or closed by a comparison with the broker",
+                    intent_id=request.intent_id,
+                    state=intent.state,
+                )
             ticket = OrderTicket(
                 client_order_id=client_order_id(self._mode, request.intent_id),
                 symbol=intent.symbol,
@@ -283,9 +281,9 @@ class OrderActivities:
             )
 
     async def _send(
-        self, order: Order, state: TradingState, request: SubmitRequest, *, sellable: Decimal | None, too_old: bool
+        self, order: Order, request: SubmitRequest, *, sellable: Decimal | None, too_old: bool
     ) -> BrokerOrder | None:
-        """Post the order while the gate is held. None where it ends here: denied, too late, or on too old a verdict.
+        """Let the order out and post it. None where it ends here: denied, too late, or on too old a verdict.
 
         Raises:
             VendorUnavailable: nobody knows, as an earlier post may still be under way.
@@ -293,9 +291,11 @@ class OrderActivities:
         """
         at, order = self._at(request.as_of), await self._reread(order.intent_id)
         times = submissions.times_of(order)
-        if refusal := _refusal(state, order):
+        async with self._database.transaction() as session:
+            state = TradingState((await control.state(session)).state)
+        if refusal := refusal_of(state, order):
             if may_be_under_way(times, at=at):
-                raise _in_flight(order)
+                raise in_flight(order)
             await self._end(order, OrderStatus.DENIED, refusal, at)
             return None
         if not may_be_sent(times, at=at):
@@ -303,17 +303,22 @@ class OrderActivities:
                 await self._end(order, OrderStatus.EXPIRED, UNSENT, at)
             return None
         if self._now is not None and may_be_under_way(times, at=at):
-            raise _in_flight(order)
+            raise in_flight(order)
         cut = None if too_old else await self._cut(order, sellable, at)
         if cut is None:
             return None
-        order = cut
+        order, at = cut, self._at(request.as_of)
         async with self._database.transaction() as session:
-            before = await submissions.let_out(session, intent_id=order.intent_id, at=at)
+            refused = bool(refusal_of(await control.leaving(session), order))
+            before = None if refused else await submissions.let_out(session, intent_id=order.intent_id, at=at)
             if before is not None and self._now is not None and may_be_under_way(before, at=at):
-                raise _in_flight(order)  # another attempt was faster
+                raise in_flight(order)  # another attempt was faster
+        if refused:  # the state has changed meanwhile
+            return await self._send(order, request, sellable=sellable, too_old=too_old)
         if before is None:
             return None
+        if self._now is not None and self._now() - at > LEAVES_WITHIN:
+            raise in_flight(order)
         try:
             return await self._broker.place(submissions.ticket_of(order))
         except (VendorRejected, VendorThrottled) as error:
@@ -324,111 +329,10 @@ class OrderActivities:
             if may_be_under_way(before, at=at):  # refused perhaps because the earlier post has arrived meanwhile
                 found = await self._broker.find(order.client_order_id)
                 if found is None:
-                    raise _in_flight(order) from error
+                    raise in_flight(order) from error
                 return found
             await self._end(order, OrderStatus.REJECTED, str(error), at)
             raise
-
-    async def _adopt(self, order: Order, seen: BrokerOrder, as_of: datetime) -> OrderProgress:
-        """Take over what the broker says, and cancel at once what may not be there while trading is halted or paused.
-
-        While paused that is a purchase of which nobody had heard: one that was open before stays.
-        """
-        unheard = not order.broker_order_id
-        progress = await self._record(order.intent_id, await self._verified(seen, order, as_of), as_of)
-        if progress.closed:
-            return progress
-        async with self._database.transaction() as session:
-            state = TradingState((await control.state(session)).state)
-        refusal = _refusal(state, order)
-        if not refusal or not (unheard or state is TradingState.HALTED):
-            return progress
-        working = await self._reread(order.intent_id)
-        log.warning("forbidden_order_canceled", intent_id=order.intent_id, reason=refusal)
-        try:
-            await self._broker.cancel(working.broker_order_id)
-        except VendorRejected as error:
-            log.warning("cancel_refused", intent_id=order.intent_id, error=str(error))
-            return progress
-        now = await self._broker.find(order.client_order_id)
-        return progress if now is None else await self._record(order.intent_id, now, as_of)
-
-    async def _record(self, intent_id: str, seen: BrokerOrder, as_of: datetime) -> OrderProgress:
-        """Book executions first, then the status, in one transaction; a final order must be fully booked."""
-        chain = await chain_of(self._broker, seen)
-        fills: list[BrokerFill] = []
-        if any(each.filled_quantity > 0 for each in chain):
-            for each in chain:
-                fills += await self._broker.fills(each.broker_order_id, since=seen.submitted_at)
-        whole = combined(chain, totals(fills))
-        reported = sum((fill.quantity for fill in fills), Decimal(0))
-        if reported != whole.filled_quantity:
-            raise VendorUnavailable(
-                "FILLS_INCOMPLETE",
-                "The broker's activity list lags behind its order; it is asked again",
-                client_order_id=seen.client_order_id,
-                filled=whole.filled_quantity,
-                listed=reported,
-            )
-        async with self._database.transaction() as session:
-            await submissions.take_up_again(session, intent_id=intent_id)
-            order = await book(session, intent_id=intent_id, seen=whole, fills=fills, at=as_of)
-        return _progress(order)
-
-    async def _verified(self, seen: BrokerOrder, order: Order, as_of: datetime) -> BrokerOrder:
-        """An order under our id that is not ours is a collision: nothing is adopted, an operator must look.
-
-        The quantity of an order that was replaced is its replacement's business, and a split changes that of an open
-        one.
-        """
-        ours = (order.symbol, order.side, submissions.ticket_of(order).type)
-        same = ours == (seen.symbol, seen.side.value, seen.type)
-        replaced = bool(seen.replaced_by) or order.broker_order_id not in ("", seen.broker_order_id)
-        if same and (replaced or seen.quantity == order.quantity or await self._split(seen, order, as_of)):
-            return seen
-        raise Conflict(
-            "CLIENT_ORDER_ID_COLLISION",
-            "Another program uses the same ids, or the book was restored from an older backup: reconcile by hand",
-            client_order_id=order.client_order_id,
-            ours=(*ours, order.quantity),
-            broker=(seen.symbol, seen.side.value, seen.type, seen.quantity),
-        )
-
-    async def _split(self, seen: BrokerOrder, order: Order, as_of: datetime) -> bool:
-        """Whether splits that came into force since the order was made explain its quantity."""
-        made, now = (at.astimezone(NEW_YORK).date() for at in (order.created_at, self._at(as_of)))
-        async with self._database.transaction() as session:
-            actions = await market.actions_of(session, symbols=[order.symbol], first=made)
-        ratios = [action.split_ratio for action in actions if made < action.ex_date <= now]
-        expected = reduce(product, ratios, order.quantity)
-        return expected.quantize(SHARE_UNIT, rounding=ROUND_FLOOR) == seen.quantity and bool(ratios)
-
-    async def _missing(self, order: Order, as_of: datetime) -> OrderProgress:
-        """The broker does not know the id. A post may still be under way, so nothing is sent again from here."""
-        if OrderStatus(order.status).final or order.abandoned_at is not None:
-            return _progress(order)
-        at, times = self._at(as_of), submissions.times_of(order)
-        if order.sent_at is None:
-            if not may_be_sent(times, at=at):
-                await self._end(order, OrderStatus.EXPIRED, UNSENT, at)
-                return _progress(await self._reread(order.intent_id))
-            return self._may_follow("it was not sent yet")
-        async with self._database.transaction() as session:
-            order = await submissions.note_missing(
-                session, intent_id=order.intent_id, verdict=judge_missing(times, at=at), reason=GIVEN_UP, at=at
-            )
-        if OrderStatus(order.status).final or order.abandoned_at is not None:
-            return _progress(order)
-        unknown = "the broker does not know the order yet"
-        if may_be_sent(times, at=at) and not may_be_under_way(times, at=at):
-            return self._may_follow(unknown)
-        return OrderProgress(status=OrderStatus.UNKNOWN.value, reason=unknown)
-
-    def _may_follow(self, reason: str) -> OrderProgress:
-        """Nothing of the order is at the broker or on its way; where time is told, the next step sends it."""
-        if self._now is None:
-            return OrderProgress(status=OrderStatus.UNKNOWN.value, reason=reason)
-        return _to_send(reason)
 
     async def _not_replaced(self, change: OrderChange, reason: str, request: ReplaceRequest) -> ReplaceReport:
         async with self._database.transaction() as session:
@@ -437,37 +341,6 @@ class OrderActivities:
             )
         progress = await self.sync(SyncRequest(intent_id=request.intent_id, as_of=request.as_of))
         return ReplaceReport(replaced=False, reason=reason, progress=progress)
-
-    async def _end(self, order: Order, status: OrderStatus, reason: str, at: datetime) -> None:
-        async with self._database.transaction() as session:
-            await orders.set_order_status(session, intent_id=order.intent_id, status=status, reason=reason, at=at)
-
-    async def _reread(self, intent_id: str) -> Order:
-        async with self._database.transaction() as session:
-            return await orders.require_order(session, intent_id)
-
-    def _at(self, as_of: datetime) -> datetime:
-        return as_of if self._now is None else self._now()
-
-
-def _to_send(reason: str) -> OrderProgress:
-    return OrderProgress(status=OrderStatus.UNKNOWN.value, reason=reason, to_send=True)
-
-
-def _in_flight(order: Order) -> VendorUnavailable:
-    return VendorUnavailable(
-        "ORDER_MAY_BE_IN_FLIGHT",
-        "An earlier attempt may still arrive: the order is looked up again",
-        client_order_id=order.client_order_id,
-    )
-
-
-def _refusal(state: TradingState, order: Order) -> str:
-    if state is TradingState.HALTED:
-        return "TRADING_HALTED: nothing may be sent; `stonks resume` ends it"
-    if state is TradingState.REDUCING and order.side == Side.BUY.value:
-        return "TRADING_PAUSED: nothing may be opened; `stonks resume` ends it"
-    return ""
 
 
 def _change(request: ReplaceRequest) -> OrderChange:
@@ -478,17 +351,6 @@ def _change(request: ReplaceRequest) -> OrderChange:
         limit_price=request.limit_price,
         stop_price=request.stop_price,
         trail=request.trail,
-    )
-
-
-def _progress(order: Order) -> OrderProgress:
-    abandoned = order.abandoned_at is not None and not OrderStatus(order.status).final
-    return OrderProgress(
-        status=ABANDONED if abandoned else order.status,
-        filled_quantity=str(order.filled_quantity),
-        filled_average_price="" if order.filled_average_price is None else str(order.filled_average_price),
-        closed=OrderStatus(order.status).final or abandoned,
-        reason=order.reason,
     )
 
 

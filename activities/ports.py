@@ -100,6 +100,18 @@ class PaperMarket(Protocol):
     ) -> None: ...
 
 
+class PaperFeed(Protocol):
+    """The paper broker's control side on the wall clock: what it is told of sessions that are over."""
+
+    async def finished(self) -> dict[str, date]:
+        """The last session whose bar it was given, by symbol."""
+        ...
+
+    async def finish(self, session: date, bars: Sequence[Bar]) -> int:
+        """Hand over bars of a session that is over; returns how many executions came of it."""
+        ...
+
+
 class Calendar(Protocol):
     """The exchange's sessions."""
 

@@ -17,6 +17,7 @@ from temporalio import activity
 from activities import protecting
 from activities.booking import as_fill, book, chain_of, tell_filled
 from activities.ports import BrokerBook, Flows
+from domain.acceptance import with_accepted
 from domain.broker import BrokerFill, BrokerOrder
 from domain.reconciliation import (
     AdoptedFill,
@@ -30,7 +31,7 @@ from domain.reconciliation import (
 )
 from domain.reconciliation_rules import reconcile
 from domain.submission import MissingVerdict
-from store import accounting, orders, portfolio, protection, reconciliations, submissions
+from store import acceptances, accounting, orders, portfolio, protection, reconciliations, submissions
 from store.database import Database
 from store.tables.broker import ReconciliationRow
 
@@ -73,8 +74,9 @@ class ReconciliationActivities:
             if known is not None:
                 return _report(known, ())
             ours, theirs = await self._both_sides(request)
-            result = reconcile(ours, theirs)
+            compared = reconcile(ours, theirs)
             async with self._database.transaction() as session:
+                result = with_accepted(compared, await acceptances.accepted_fingerprints(session))
                 changed = await self._adopt(session, ours, result.adoption, request)
                 row = await reconciliations.record(
                     session, request=request, result=result, broker=theirs, finished_at=self._at(request.as_of)

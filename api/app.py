@@ -7,7 +7,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from api import errors, etags, policy
+from api import errors, etags, idempotency, policy
+from api.dashboard import site
 from api.dependencies import Dependencies
 from api.routes import (
     account,
@@ -23,24 +24,33 @@ from api.routes import (
     documents,
     drift,
     evaluations,
+    extractions,
     fills,
     health,
+    jobs,
     notifications,
     orders,
     overview,
     people,
     performance,
+    pipeline,
     positions,
     recommendations,
     reconciliations,
     risk,
+    schedules,
+    search,
     session,
+    signals,
     sources,
+    stream,
     sweeps,
+    symbols,
     trading,
     watchlists,
     what_ifs,
 )
+from api.tail import Tail
 from api.throttle import Gate
 
 DESCRIPTION = """
@@ -58,13 +68,20 @@ def create_app(dependencies: Dependencies) -> FastAPI:
     # The pages' scripts come from this process: a trading machine need not reach anybody else's servers.
     app = FastAPIOffline(title="Stonks Oracle", version="1", description=DESCRIPTION, redoc_url=None)
     app.state.dependencies = dependencies
+    app.state.tail = Tail(lambda: dependencies.database)
     app.state.gate = Gate()
+    idempotency.install(app)  # before the errors: inside their envelope, which caps what it reads
     errors.install(app)
     etags.install(app)
     for module in (
         health,
         overview,
+        pipeline,
         documents,
+        extractions,
+        search,
+        signals,
+        symbols,
         recommendations,
         orders,
         fills,
@@ -77,6 +94,8 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         decisions,
         risk,
         dead_letters,
+        jobs,
+        schedules,
         sources,
         companies,
         watchlists,
@@ -88,6 +107,7 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         drift,  # before the backtests: its path would be one's id
         backtests,
         notifications,
+        stream,
         session,
         people,
         api_keys,
@@ -95,6 +115,7 @@ def create_app(dependencies: Dependencies) -> FastAPI:
     ):
         app.include_router(module.router)
     _mark_step_up(app)
+    site.install(app)
     return app
 
 

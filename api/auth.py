@@ -9,12 +9,13 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
-from api import keys, policy
+from api import idempotency, keys, policy
 from api.dependencies import Dependencies, Provided
 from api.errors import Forbidden, Unauthenticated
 from api.keys import Scope
@@ -101,14 +102,38 @@ async def authenticated(
 ) -> Principal:
     """Find out who asks and refuse what it may not do: scope, CSRF token, rate, recent proof."""
     given = bearer.credentials if bearer is not None else header
-    if given:
-        principal = await principal_of_key(given, dependencies)
-    elif cookie:
-        principal = _of_session(await held(cookie, dependencies))
+    principal = await _principal(given, cookie, dependencies)
+    if principal.session is not None:
         require_csrf(request, principal)
-    else:
-        raise Unauthenticated("KEY_MISSING", "Send an API key as `Authorization: Bearer sk_...`, or sign in")
     _admit(request, principal, dependencies)
+    _require_scopes(principal, needed)
+    if route_of(request) in policy.STEP_UP:
+        await _require_step_up(request, principal, dependencies)
+    # Streams ask again whether they may go on.
+    request.state.recheck = partial(_recheck, given, cookie, needed, dependencies)
+    # A person who signed in anew in between is the same one, and the request the same request.
+    who = principal.person.person_id if principal.person is not None else principal.key_id
+    await idempotency.admit(request, who, dependencies.database)
+    return principal
+
+
+async def _principal(given: str | None, cookie: str | None, dependencies: Dependencies) -> Principal:
+    if given:
+        return await principal_of_key(given, dependencies)
+    if cookie:
+        return _of_session(await held(cookie, dependencies))
+    raise Unauthenticated("KEY_MISSING", "Send an API key as `Authorization: Bearer sk_...`, or sign in")
+
+
+async def _recheck(
+    given: str | None, cookie: str | None, needed: SecurityScopes, dependencies: Dependencies
+) -> Principal:
+    principal = await _principal(given, cookie, dependencies)
+    _require_scopes(principal, needed)
+    return principal
+
+
+def _require_scopes(principal: Principal, needed: SecurityScopes) -> None:
     missing = [scope for scope in needed.scopes if Scope(scope) not in principal.scopes]
     if missing:
         raise Forbidden(
@@ -117,9 +142,6 @@ async def authenticated(
             needed=", ".join(missing),
             granted=", ".join(sorted(principal.scopes)) or "none",
         )
-    if route_of(request) in policy.STEP_UP:
-        await _require_step_up(request, principal, dependencies)
-    return principal
 
 
 def require(scope: Scope) -> Any:

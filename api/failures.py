@@ -10,6 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain.errors import ConfigurationError, Conflict, InvalidInput, NotFound, StonksError, VendorUnavailable
 
 _AWAY = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED})
+_BAD_TOKEN = frozenset({RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.UNKNOWN, RPCStatusCode.INTERNAL})
 _CONNECTION_AWAY = (OSError, exc.TimeoutError)
 """A refused or timed-out connection, or none free in the pool; nothing else here opens sockets or files."""
 _SCHEMA = "42P01"
@@ -53,6 +54,13 @@ def refused(error: WorkflowUpdateFailedError) -> Conflict:
 def refusal(error: WorkflowUpdateFailedError) -> str:
     """What the workflow said, without the type of the error that it said it with."""
     return error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
+
+
+def of_page(error: RPCError, token: bytes) -> Exception:
+    """What to raise where a page of a list could not be read: a token that Temporal cannot read is the caller's."""
+    if token and error.status in _BAD_TOKEN:
+        return InvalidInput("CURSOR_INVALID", "Pass `next_cursor` of the page before, unchanged and to the same list")
+    return error
 
 
 def temporal_away() -> VendorUnavailable:

@@ -51,7 +51,8 @@ def decode(kind: str, cursor: str) -> object:
     """
     try:
         found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (binascii.Error, ValueError):
+        json.dumps(found, ensure_ascii=False).encode()  # half a character is none that a row has
+    except (binascii.Error, ValueError, RecursionError):
         found = None
     if not isinstance(found, list) or len(found) != 2 or found[0] != kind:
         raise _invalid()
@@ -79,6 +80,25 @@ def page(
         instant, key = at(shown[-1])
         cursor = encode(kind, [instant.isoformat(), key])
     return Page(data=[view(row) for row in shown], has_more=more, next_cursor=cursor)
+
+
+def from_token(kind: str, token: bytes) -> str | None:
+    """The cursor of a list whose pages Temporal counts; None where its token is empty: there is no further page."""
+    return encode(kind, base64.b64encode(token).decode()) if token else None
+
+
+def token_of(kind: str, cursor: str | None) -> bytes:
+    """Temporal's token in such a cursor; empty for the first page.
+
+    Raises:
+        InvalidInput: it is not one of this list's.
+    """
+    if cursor is None:
+        return b""
+    try:
+        return base64.b64decode(str(decode(kind, cursor)), validate=True)
+    except (binascii.Error, ValueError):
+        raise _invalid() from None
 
 
 def _invalid() -> InvalidInput:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import union
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from store.keysets import Position, newest_first
 from store.tables.ingestion import Document, DocumentSymbol, EvidenceRow
 
 
@@ -20,32 +23,42 @@ async def list_documents(
     status: str | None = None,
     first: datetime | None = None,
     last: datetime | None = None,
-    before: tuple[datetime, str] | None = None,
+    before: Position | None = None,
 ) -> Sequence[Document]:
     """Documents by `available_at`, newest first; `first` and `last` are both inclusive.
 
     A document is about a symbol where its source says so, or where evidence on the symbol was read in it.
     """
-    statement = select(Document)
+    wanted: Any = select(Document)
     if symbol is not None:
-        labelled = select(DocumentSymbol.doc_id).where(DocumentSymbol.symbol == symbol)
-        read = select(EvidenceRow.doc_id).where(EvidenceRow.symbol == symbol)
-        statement = statement.where(col(Document.doc_id).in_(labelled) | col(Document.doc_id).in_(read))
-    if source is not None:
-        statement = statement.where(Document.source_id == source)
-    if status is not None:
-        statement = statement.where(Document.status == status)
-    if first is not None:
-        statement = statement.where(Document.available_at >= first)
-    if last is not None:
-        statement = statement.where(Document.available_at <= last)
-    if before is not None:
-        at, key = before
-        statement = statement.where(
-            (col(Document.available_at) < at) | ((col(Document.available_at) == at) & (col(Document.doc_id) < key))
-        )
-    statement = statement.order_by(col(Document.available_at).desc(), col(Document.doc_id).desc()).limit(limit)
-    return (await session.exec(statement)).all()
+        about = documents_about(symbol, limit, source=source, status=status, first=first, last=last, before=before)
+        wanted = wanted.join(about, about.c.doc_id == col(Document.doc_id))
+    else:
+        wanted = _filtered(wanted, Document.available_at, source=source, status=status, first=first, last=last)
+    page = newest_first(wanted, Document.available_at, Document.doc_id, limit=limit, before=before)
+    return list((await session.exec(page)).all())
+
+
+def documents_about(
+    symbol: str,
+    limit: int,
+    *,
+    source: str | None = None,
+    status: str | None = None,
+    first: datetime | None = None,
+    last: datetime | None = None,
+    before: Position | None = None,
+) -> Any:
+    """At the most twice as many (doc_id, available_at) as a page of a symbol's documents needs, as a subquery."""
+
+    def rows(table: Any) -> Any:
+        own = select(table.doc_id, table.available_at).where(table.symbol == symbol).distinct()
+        if source is not None or status is not None:
+            own = own.join(Document, col(Document.doc_id) == table.doc_id)
+        own = _filtered(own, table.available_at, source=source, status=status, first=first, last=last)
+        return newest_first(own, table.available_at, table.doc_id, limit=limit, before=before)
+
+    return union(rows(DocumentSymbol), rows(EvidenceRow)).subquery("about")
 
 
 async def symbols_by_document(session: AsyncSession, doc_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -56,3 +69,23 @@ async def symbols_by_document(session: AsyncSession, doc_ids: Sequence[str]) -> 
         for doc_id, symbol in rows:
             found[doc_id].add(symbol)
     return {doc_id: sorted(symbols) for doc_id, symbols in found.items()}
+
+
+def _filtered(
+    statement: Any,
+    at: Any,
+    *,
+    source: str | None,
+    status: str | None,
+    first: datetime | None,
+    last: datetime | None,
+) -> Any:
+    if source is not None:
+        statement = statement.where(Document.source_id == source)
+    if status is not None:
+        statement = statement.where(Document.status == status)
+    if first is not None:
+        statement = statement.where(at >= first)
+    if last is not None:
+        statement = statement.where(at <= last)
+    return statement

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Literal
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from api.app import create_app
 from api.dependencies import Dependencies
@@ -35,13 +37,32 @@ async def serve(dependencies: Dependencies, host: str, port: int) -> None:
     Raises:
         ConfigurationError: the address cannot be listened on.
     """
+    app = create_app(dependencies)
+    # Streams would last for ever.
+    await serve_app(app, host, port, mode=dependencies.mode, lifespan="off", stopping=app.state.tail.close)
+
+
+async def serve_app(
+    app: FastAPI,
+    host: str,
+    port: int,
+    *,
+    mode: str,
+    lifespan: Literal["off", "on"] = "on",
+    stopping: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve an application that is made already. `stopping` is called when the process is told to stop.
+
+    Raises:
+        ConfigurationError: the address cannot be listened on.
+    """
     server = _Server(
         uvicorn.Config(
-            create_app(dependencies),
+            app,
             log_config=None,
             access_log=False,
             server_header=False,
-            lifespan="off",
+            lifespan=lifespan,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )
@@ -50,12 +71,13 @@ async def serve(dependencies: Dependencies, host: str, port: int) -> None:
     def stop() -> None:
         server.force_exit = server.should_exit  # asked a second time: at once
         server.should_exit = True
+        stopping()
 
     with _listen(host, port) as listening:
         for number in _STOPPING:
             loop.add_signal_handler(number, stop)
         try:
-            log.info("api_started", host=host, port=listening.getsockname()[1], mode=dependencies.mode)
+            log.info("api_started", host=host, port=listening.getsockname()[1], mode=mode)
             await server.serve(sockets=[listening])
         finally:
             for number in _STOPPING:

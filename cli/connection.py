@@ -28,7 +28,7 @@ async def connected(state_dir: Path) -> AsyncIterator[Parts]:
     """
     from workers.parts import Parts
 
-    settings = _settings(state_dir)
+    settings = settings_of(state_dir)
     try:
         parts = await Parts.connect(settings)
     except RuntimeError as error:  # what the Temporal client raises where nobody listens
@@ -54,7 +54,7 @@ def servers_are_named() -> bool:
     return bool(settings.temporal_address and settings.db_host)
 
 
-def _settings(state_dir: Path) -> Settings:
+def settings_of(state_dir: Path) -> Settings:
     """The environment's where it names Temporal and the database, else the running stack's."""
     from cli.stack.control import client_environment
     from workers.settings import load

@@ -44,6 +44,7 @@ def show_status(seen: Overview, trading: TradingStatus) -> None:
     if trading.since is not None:
         facts.add_row("", _plain(f"since {_when(trading.since)}, {trading.changed_by}: {trading.reason}"))
     facts.add_row("Engine", _engine(trading))
+    facts.add_row("Broker", _compared(trading))
     if seen.account is None:
         facts.add_row("Account", "not marked yet: that happens at the first close")
     else:
@@ -55,6 +56,10 @@ def show_status(seen: Overview, trading: TradingStatus) -> None:
         facts.add_row("Cash", f"${account.cash:,.2f}, drawdown {Decimal(account.drawdown_pct):.2f} %")
         facts.add_row("Marked", _when(account.as_of))
     facts.add_row("Open orders", str(seen.open_orders))
+    for each in trading.unpriced_orders:
+        has = each.newest_bar.isoformat() if each.newest_bar is not None else "none"
+        words = f"{each.side} {each.symbol} waits for the bar of {each.session}; the newest is {has}"
+        facts.add_row("", Text(words, style="bold yellow"))
     waiting = f"{seen.approvals_pending}" + ("  (stonks inbox)" if seen.approvals_pending else "")
     facts.add_row("Approvals", Text(waiting, style="bold yellow" if seen.approvals_pending else ""))
     facts.add_row("Documents", _counts(seen.documents) or "none yet")
@@ -71,6 +76,8 @@ def show_command(report: CommandReport) -> None:
     out.print(words)
     if report.canceled_orders:
         out.print(f"Orders at the broker that were canceled: {report.canceled_orders}")
+    for each in report.may_arrive:
+        err.print(f"left before and not heard of, look at the broker: {each}", style="bold red", markup=False)
     for each in report.not_canceled:
         err.print(f"not canceled, look at the broker: {each}", style="bold red", markup=False)
     if report.acknowledged_by is AcknowledgedBy.DATABASE:
@@ -202,6 +209,26 @@ def show_retries(report: BulkReport) -> None:
         out.print(Text.assemble((CROSS, "red"), f" {failed.workflow_id}: {failed.detail}"), soft_wrap=True)
     if not report.retried and not report.not_retried:
         out.print("Nothing matched.")
+
+
+def _compared(trading: TradingStatus) -> Text:
+    """When book and broker were compared, and what is open since."""
+    last = trading.reconciliation
+    if last is None:
+        return Text("never compared with the book")
+    if last.open_differences:
+        words = f"{last.open_differences} differences need you  (stonks reconcile)"
+    else:
+        words = "agrees with the book" if last.clean else "differs from the book  (stonks reconcile)"
+    style = "bold red" if last.open_differences or not last.clean else ""
+    return Text(f"{words}, {_ago(last.age_seconds)}", style=style)
+
+
+def _ago(seconds: int) -> str:
+    minutes = seconds // 60
+    if minutes < 120:
+        return f"{minutes} min ago"
+    return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440} days ago"
 
 
 def _engine(trading: TradingStatus) -> str:

@@ -33,9 +33,10 @@ def print_json(body: Any) -> None:
 
 
 def report_error(error: StonksError) -> None:
-    """One line that says what, which and found against allowed; a second with what to do."""
+    """One line that says what, which and found against allowed; a second with what to do. Never broken by us: a path
+    that is cut in two cannot be copied."""
     details = ", ".join(f"{name}={value}" for name, value in error.fields.items())
     err.print(f"[bold red]{error.code}[/]{': ' if details else ''}", end="")
-    err.print(details, markup=False)
+    err.print(details, markup=False, soft_wrap=True)
     if error.hint:
-        err.print(f"  {error.hint}", markup=False)
+        err.print(f"  {error.hint}", markup=False, soft_wrap=True)

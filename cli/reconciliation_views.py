@@ -6,9 +6,9 @@ from rich.table import Table
 
 from api.operations.reconciliations import ReconciliationDetail
 from cli.output import out
-from domain.reconciliation import Difference
+from domain.reconciliation import Difference, Treatment
 
-_STYLES = {"alarmed": "bold red", "adopted": "yellow", "left_alone": "dim"}
+_STYLES = {"alarmed": "bold red", "adopted": "yellow", "left_alone": "dim", "accepted": "dim"}
 
 
 def show_reconciliation(found: ReconciliationDetail) -> None:
@@ -22,6 +22,15 @@ def show_reconciliation(found: ReconciliationDetail) -> None:
     )
     if found.differences:
         out.print(_differences(found.differences))
+    for each in found.standing:
+        if each.treatment is Treatment.ACCEPTED:
+            words = f"accepted by {each.accepted_by or 'nobody'}"
+        elif each.acceptance is not None:
+            words = f"accepted by {each.accepted_by}; somebody else must accept it too"
+        else:
+            words = "stonks reconcile accept ID --reason ... if it is to stay"
+        what = f"{each.kind.value.replace('_', ' ')} {each.symbol or each.subject}"
+        out.print(f"{each.difference_id}  {what}: {words}", markup=False)
     if found.foreign_positions:
         held = ", ".join(f"{each.symbol} {each.quantity}" for each in found.foreign_positions)
         out.print(f"Not the platform's, never touched: {held}", markup=False)

@@ -13,6 +13,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 Split = tuple[date, Decimal]
 """The ex-date, before whose open it takes effect, and new shares per old share."""
 
+_MICRO = Decimal("0.000001")
 _CONTEXT = Context(prec=28, rounding=ROUND_HALF_EVEN)
 
 
@@ -27,6 +28,11 @@ def split_factor(day: date, splits: Sequence[Split], today: date) -> Decimal:
         if day < ex_date <= today:
             factor = _CONTEXT.multiply(factor, ratio)
     return factor
+
+
+def adjusted(price: Decimal, factor: Decimal) -> Decimal:
+    """Express a raw price in dollars per share of today, to the micro-dollar; as it is where nothing was split."""
+    return price if factor == 1 else _CONTEXT.divide(price, factor).quantize(_MICRO)
 
 
 def adjusted_close(close: Decimal, factor: Decimal) -> float:

@@ -11,7 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
+from itertools import pairwise
+from typing import NamedTuple, TypeVar
+
+import numpy as np
 
 from domain.adjustment import Split, adjusted_close, adjusted_volume, split_factor
 from domain.comovement import CoMovement
@@ -20,6 +23,7 @@ from domain.decisions import EvidenceItem, MarketWindow
 from domain.documents import NEW_YORK
 from domain.entries import EarningsCalendar, KnownReport
 from domain.errors import InvalidInput
+from domain.evidence_columns import Floats, Ints, RecordedEvidence, micros_since_1970
 from domain.layer_terms import OtherLayers, competitive_terms, macro_terms
 from domain.macro_items import MacroItem
 from domain.market import Bar, CorporateAction, Session
@@ -47,6 +51,23 @@ class KnownBar:
     available_at: datetime
 
 
+class BarColumns(NamedTuple):
+    """(B,) raw bars of one symbol, oldest first."""
+
+    micros: Ints
+    """When each was known, since 1970."""
+    closes: Floats
+    volumes: Floats
+
+
+class RecentBars(NamedTuple):
+    """Finished bars, oldest first, in the shares of one day."""
+
+    sessions: Sequence[str]
+    closes: Sequence[float]
+    volumes: Sequence[float]
+
+
 class BarSeries:
     """One symbol's bars, oldest first, seen as of an instant in that day's shares."""
 
@@ -54,7 +75,12 @@ class BarSeries:
         self.symbol = symbol
         self._bars = sorted(bars, key=lambda known: known.bar.session)
         self._known = [known.available_at for known in self._bars]
-        self._in_order = all(a <= b for a, b in zip(self._known, self._known[1:], strict=False))
+        self._columns = BarColumns(
+            micros=np.array([micros_since_1970(at) for at in self._known], dtype=np.int64),
+            closes=np.array([float(known.bar.close) for known in self._bars], dtype=np.float64),
+            volumes=np.array([known.bar.volume for known in self._bars], dtype=np.float64),
+        )
+        self._in_order = bool((np.diff(self._columns.micros) >= 0).all())
         self._splits = sorted(splits)
         self._epoch = -1
         self._sessions: list[str] = [known.bar.session.isoformat() for known in self._bars]
@@ -71,6 +97,10 @@ class BarSeries:
         return self._bars
 
     @property
+    def columns(self) -> BarColumns:
+        return self._columns
+
+    @property
     def splits(self) -> Sequence[Split]:
         return self._splits
 
@@ -81,57 +111,72 @@ class BarSeries:
 
     def window(self, as_of: datetime, sessions: int) -> MarketWindow | None:
         """The last bars that were finished at an instant, split-adjusted as of its day in New York."""
-        self._adjust(as_of.astimezone(NEW_YORK).date())
+        found = self.recent(as_of, sessions)
+        if not found.closes:
+            return None
+        return MarketWindow.model_construct(
+            symbol=self.symbol,
+            sessions=tuple(found.sessions),
+            closes=tuple(found.closes),
+            volumes=tuple(found.volumes),
+        )
+
+    def recent(self, as_of: datetime, sessions: int) -> RecentBars:
+        """What `window` shows, as lists; empty where it shows nothing."""
+        self._adjust(as_of)
         if self._in_order:
             end = bisect_right(self._known, as_of)
-            rows: Sequence[int] = range(max(0, end - sessions), end)
-        else:
-            rows = [at for at, known in enumerate(self._known) if known <= as_of][-sessions:]
-        if not rows:
-            return None
-        return MarketWindow(
-            symbol=self.symbol,
-            sessions=tuple(self._sessions[at] for at in rows),
-            closes=tuple(self._closes[at] for at in rows),
-            volumes=tuple(self._volumes[at] for at in rows),
+            seen = slice(max(0, end - sessions), end)
+            return RecentBars(self._sessions[seen], self._closes[seen], self._volumes[seen])
+        rows = [at for at, known in enumerate(self._known) if known <= as_of][-sessions:]
+        return RecentBars(
+            [self._sessions[at] for at in rows],
+            [self._closes[at] for at in rows],
+            [self._volumes[at] for at in rows],
         )
 
     def last_close(self, as_of: datetime) -> float | None:
         """The last of the closes that `window` shows; None where it shows none."""
         if not self._in_order:
-            window = self.window(as_of, 1)
-            return window.closes[-1] if window is not None else None
-        self._adjust(as_of.astimezone(NEW_YORK).date())
+            closes = self.recent(as_of, 1).closes
+            return closes[-1] if closes else None
+        self._adjust(as_of)
         end = bisect_right(self._known, as_of)
         return self._closes[end - 1] if end else None
 
     def average_true_range(self, as_of: datetime, rules: StopRules, sessions: int) -> float | None:
         """The average true range at the last close known, in dollars a share of that day; None where it has none."""
-        today = as_of.astimezone(NEW_YORK).date()
-        bars = [known.bar for known in self._bars[: self._end(as_of)] if known.available_at <= as_of][-sessions:]
+        if self._in_order:
+            end = bisect_right(self._known, as_of)
+            bars = [known.bar for known in self._bars[max(0, end - sessions) : end]]
+        else:
+            bars = [known.bar for known in self._bars if known.available_at <= as_of][-sessions:]
         if len(bars) <= rules.atr_sessions:
             return None
-        factors = [split_factor(bar.session, self._splits, today) for bar in bars]
-        highs, lows, closes = (
-            [adjusted_close(getattr(bar, name), factor) for bar, factor in zip(bars, factors, strict=True)]
-            for name in ("high", "low", "close")
-        )
+        if self._splits:
+            today = as_of.astimezone(NEW_YORK).date()
+            factors = [split_factor(bar.session, self._splits, today) for bar in bars]
+            highs, lows, closes = (
+                [adjusted_close(getattr(bar, name), factor) for bar, factor in zip(bars, factors, strict=True)]
+                for name in ("high", "low", "close")
+            )
+        else:  # dividing by 1 changes nothing
+            highs, lows = [float(bar.high) for bar in bars], [float(bar.low) for bar in bars]
+            closes = [float(bar.close) for bar in bars]
         found = float(average_true_range(highs, lows, closes, rules)[-1])
         return found if found > 0.0 else None
 
-    def _end(self, as_of: datetime) -> int:
-        """The number of bars up to the last that may be known."""
-        return bisect_right(self._known, as_of) if self._in_order else len(self._bars)
-
-    def _adjust(self, today: date) -> None:
-        """Express all bars in today's shares; done anew only where a split has taken effect since the last time."""
-        epoch = bisect_right(self._splits, today, key=lambda split: split[0]) if self._splits else 0
+    def _adjust(self, as_of: datetime) -> None:
+        """Express all bars in the day's shares; done anew only where a split has taken effect since the last time."""
+        if not self._splits and self._epoch == 0:
+            return
+        today = as_of.astimezone(NEW_YORK).date()
+        epoch = bisect_right(self._splits, today, key=lambda split: split[0])
         if epoch == self._epoch:
             return
         self._epoch = epoch
         if not epoch:  # dividing by 1 changes nothing
-            self._closes = [float(known.bar.close) for known in self._bars]
-            self._volumes = [float(known.bar.volume) for known in self._bars]
+            self._closes, self._volumes = self._columns.closes.tolist(), self._columns.volumes.tolist()
             return
         factors = [split_factor(known.bar.session, self._splits, today) for known in self._bars]
         pairs = list(zip(self._bars, factors, strict=True))
@@ -171,8 +216,7 @@ class BacktestData:
 
     def __post_init__(self) -> None:
         for symbol, items in self.evidence.items():
-            times = [item.available_at for item in items]
-            if times != sorted(times):
+            if not _is_ascending(items):
                 raise InvalidInput("EVIDENCE_NOT_ASCENDING", "Pass it by available_at", symbol=symbol)
 
     def session_dates_at(self, as_of: datetime) -> list[date]:
@@ -185,7 +229,7 @@ class BacktestData:
     def told(self, as_of: datetime, config: SignalConfig) -> list[str]:
         """Companies that documents of the look-back spoke of."""
         oldest = as_of - timedelta(days=config.lookback_days)
-        return [symbol for symbol, items in self.evidence.items() if _cut(items, oldest, as_of)]
+        return [symbol for symbol, items in self.evidence.items() if _is_told(items, oldest, as_of)]
 
     def evidence_at(self, symbol: str, as_of: datetime, config: SignalConfig) -> list[EvidenceItem]:
         """What was known of a company: nothing later, nothing older than the look-back, nothing taken back by then."""
@@ -291,8 +335,22 @@ def _last(history: History[Value], as_of: datetime) -> Value | None:
     return history[at - 1][1] if at else None
 
 
+def _is_ascending(items: Sequence[EvidenceItem]) -> bool:
+    if isinstance(items, RecordedEvidence):
+        return bool((np.diff(items.columns.micros) >= 0).all())
+    return all(earlier.available_at <= later.available_at for earlier, later in pairwise(items))
+
+
+def _is_told(items: Sequence[EvidenceItem], oldest: datetime, as_of: datetime) -> bool:
+    if isinstance(items, RecordedEvidence):
+        return bool(items.places(oldest, as_of))
+    return bool(_cut(items, oldest, as_of))
+
+
 def _cut(items: Sequence[Known], oldest: datetime, as_of: datetime) -> Sequence[Known]:
     """What became available after `oldest` and not after `as_of`."""
+    if isinstance(items, RecordedEvidence):
+        return items.between(oldest, as_of)
     start = bisect_right(items, oldest, key=lambda item: item.available_at)
     end = bisect_right(items, as_of, key=lambda item: item.available_at)
     return items[start:end]

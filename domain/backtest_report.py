@@ -10,6 +10,7 @@ from itertools import pairwise
 from domain.backtest import BacktestRequest, BacktestState, DecisionEntry, OrderEntry, TradeEntry
 from domain.backtest_data import BacktestData
 from domain.decisions import EvidenceItem, Layer
+from domain.evidence_columns import readings_of
 from domain.extraction import ExtractorKind
 from domain.kernels import largest_remainder
 from domain.metrics import PerformanceMetrics, measure
@@ -218,29 +219,26 @@ def results_by_layer(trades: Sequence[TradeEntry]) -> tuple[LayerResult, ...]:
 
 def contamination_of(evidence: Mapping[str, Sequence[EvidenceItem]], request: BacktestRequest) -> Contamination:
     """Count what models read of the time that their training may have seen."""
-    items = [item for found in evidence.values() for item in found]
-    read = [item for item in items if item.extractor is not ExtractorKind.RULES]
+    count = sum(len(items) for items in evidence.values())
+    readings = (reading for items in evidence.values() for reading in readings_of(items))
+    read = [published for reader, published in readings if reader != ExtractorKind.RULES]
     cutoff = request.model_cutoff
-    inside = [item for item in read if cutoff is None or item.published_at.date() <= cutoff]
+    inside = [published for published in read if cutoff is None or published.date() <= cutoff]
     if not read:
         verdict = "Rules read everything: nothing can remember the future."
     elif cutoff is None:
         verdict = (
-            f"Models read {len(read)} of {len(items)} statements, and the end of their training is not known: "
+            f"Models read {len(read)} of {count} statements, and the end of their training is not known: "
             "no result counts as out of sample. Say when it ended, or look at the control by rules alone."
         )
     elif inside:
         verdict = (
-            f"Models read {len(read)} of {len(items)} statements, {len(inside)} of them from before their training "
+            f"Models read {len(read)} of {count} statements, {len(inside)} of them from before their training "
             f"ended on {cutoff}: only what comes after it is out of sample."
         )
     else:
-        verdict = (
-            f"Models read {len(read)} of {len(items)} statements, all from after their training ended on {cutoff}."
-        )
-    return Contamination(
-        evidence=len(items), by_models=len(read), in_sample=len(inside), cutoff=cutoff, verdict=verdict
-    )
+        verdict = f"Models read {len(read)} of {count} statements, all from after their training ended on {cutoff}."
+    return Contamination(evidence=count, by_models=len(read), in_sample=len(inside), cutoff=cutoff, verdict=verdict)
 
 
 def _out_of_sample(

@@ -100,6 +100,12 @@ def ewma_correlations(returns: ArrayLike, rules: ClusterRules) -> Floats:
     count = recent.shape[1]
     found = np.eye(count)
     whole = [_fsum(scaled[:, i] * scaled[:, i]) for i in range(count)]
+    if bool(present.all()) and len(recent) >= rules.minimum_sessions:
+        for i in range(count - 1):
+            products = (scaled[:, i : i + 1] * scaled[:, i + 1 :]).T.tolist()
+            for j, product in enumerate(products, start=i + 1):
+                found[i, j] = found[j, i] = _ratio(math.fsum(product), whole[i], whole[j])
+        return found
     for i, j in combinations(range(count), 2):
         both = present[:, i] & present[:, j]
         if int(both.sum()) < rules.minimum_sessions:

@@ -30,6 +30,7 @@ def evidence_values(
                 "event_id": event_id,
                 "extraction_id": extraction_id,
                 "doc_id": doc_id,
+                "available_at": available_at,
                 "type": event.type.value,
                 "materiality": event.materiality.value,
                 "horizon": event.horizon.value,

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
 from domain.clusters import clusters
-from domain.decisions import MarketWindow
 from domain.rules_config import ClusterRules
+
+
+class Closes(Protocol):
+    """Closes of one symbol, oldest first, each with its session."""
+
+    @property
+    def sessions(self) -> Sequence[str]: ...
+
+    @property
+    def closes(self) -> Sequence[float]: ...
 
 
 def sessions_read(rules: ClusterRules) -> int:
@@ -17,7 +27,7 @@ def sessions_read(rules: ClusterRules) -> int:
 
 
 def groups(
-    symbols: Sequence[str], windows: Mapping[str, MarketWindow], sectors: Mapping[str, str], rules: ClusterRules
+    symbols: Sequence[str], windows: Mapping[str, Closes], sectors: Mapping[str, str], rules: ClusterRules
 ) -> dict[str, tuple[str, str]]:
     """Sector and cluster of each symbol. Without a sector, and without bars, a symbol has one of its own.
 
@@ -30,9 +40,13 @@ def groups(
 
 
 def _returns(
-    symbols: Sequence[str], windows: Mapping[str, MarketWindow], rules: ClusterRules
+    symbols: Sequence[str], windows: Mapping[str, Closes], rules: ClusterRules
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """Daily log returns (T, N) over the sessions that any symbol has; NaN where a close is missing at either end."""
+    first = windows[symbols[0]].sessions
+    if len(first) <= sessions_read(rules) and all(windows[symbol].sessions == first for symbol in symbols):
+        table = np.ascontiguousarray(np.array([windows[symbol].closes for symbol in symbols], dtype=np.float64).T)
+        return np.diff(np.log(table), axis=0)
     days = sorted({day for symbol in symbols for day in windows[symbol].sessions})[-sessions_read(rules) :]
     place = {day: at for at, day in enumerate(days)}
     closes = np.full((len(days), len(symbols)), np.nan)

@@ -42,6 +42,17 @@ class Due(Model):
     since: Utc
 
 
+class PartSale(Model):
+    """A sale of part of a position that was planned: it counts once something of it is filled."""
+
+    intent_id: str
+    opened: date | None = None
+    """When the position was opened that it is of."""
+    due: Due | None = None
+    """What it is for; None: an earnings report."""
+    report: date | None = None
+
+
 class LiveProtection(Model):
     """The state of the rules, where time stands, and what is due."""
 
@@ -58,6 +69,8 @@ class LiveProtection(Model):
     opened: dict[str, date] = Field(default_factory=dict)
     """By symbol when the position was opened that its stop belongs to."""
     due: dict[str, Due] = Field(default_factory=dict)
+    parts: dict[str, PartSale] = Field(default_factory=dict)
+    """By symbol the sale of a part that is under way."""
     flat: dict[str, Decimal] = Field(default_factory=dict)
     """By symbol its realised result, in dollars, when it was last seen without a position."""
 
@@ -216,11 +229,36 @@ def _sale(holding: Holding, quantity: Decimal, code: str, gate: Gate, as_of: dat
     )
 
 
-def placed(live: LiveProtection, intents: Iterable[SizedIntent]) -> LiveProtection:
-    """Note that exits were planned. A whole exit stays due until the position is gone; a part is planned once."""
-    planned = {intent.symbol for intent in intents}
-    due = {symbol: one for symbol, one in live.due.items() if symbol not in planned or one.share == 1}
-    return live.model_copy(update={"due": due})
+def placed(live: LiveProtection, intents: Iterable[SizedIntent], *, trims: Iterable[Trim] = ()) -> LiveProtection:
+    """Note that exits were planned. A whole exit stays due until the position is gone, a part until its intent ends."""
+    reports, due, parts = {trim.symbol: trim.report for trim in trims}, dict(live.due), dict(live.parts)
+    for intent in intents:
+        symbol, opened = intent.symbol, live.opened.get(intent.symbol)
+        one = due.get(symbol)
+        if one is not None and one.share < 1:
+            parts[symbol] = PartSale(intent_id=intent.intent_id, opened=opened, due=due.pop(symbol))
+        elif one is None and symbol in reports:
+            parts[symbol] = PartSale(intent_id=intent.intent_id, opened=opened, report=reports[symbol])
+    return live.model_copy(update={"due": due, "parts": parts})
+
+
+def settled(live: LiveProtection, ended: Mapping[str, bool]) -> LiveProtection:
+    """Count the sales of parts that were filled, and let those be due again of which nothing was.
+
+    Args:
+        ended: of intents that have ended whether anything was filled, by their ids; others are still under way.
+    """
+    state, due, parts = live.state, dict(live.due), dict(live.parts)
+    for symbol, part in live.parts.items():
+        filled = ended.get(part.intent_id)
+        if filled is None:
+            continue
+        del parts[symbol]
+        if filled and part.report is not None:
+            state = state.model_copy(update={"trims": {**state.trims, symbol: part.report}})
+        elif not filled and part.due is not None and live.opened.get(symbol) == part.opened:
+            due.setdefault(symbol, part.due)
+    return live.model_copy(update={"state": state, "due": dict(sorted(due.items())), "parts": parts})
 
 
 def restated(live: LiveProtection, ratios: Mapping[str, Decimal]) -> LiveProtection:

@@ -73,6 +73,10 @@ def novelty(items: Sequence[EvidenceItem], config: SignalConfig, *, symbol: str 
     Args:
         symbol: take all items as told of this one, whichever they name; empty: of the one that each names.
     """
+    sharing = _sharing(items, config, symbol)
+    if sharing is not None:
+        found = _judged([_document(doc_id, own, config) for doc_id, own in sharing.items()], config)
+        return [found.get(item.doc_id, NEW) for item in items]
     told: dict[tuple[str, str], list[EvidenceItem]] = {}
     for item in items:
         told.setdefault((symbol or item.symbol, item.doc_id), []).append(item)
@@ -81,6 +85,38 @@ def novelty(items: Sequence[EvidenceItem], config: SignalConfig, *, symbol: str 
         documents.setdefault(about, []).append(_document(doc_id, own, config))
     judged = {about: _judged(found, config) for about, found in documents.items()}
     return [judged[symbol or item.symbol][item.doc_id] for item in items]
+
+
+NEW = 1.0, True
+"""What is said of a document that shares no passage with another."""
+
+
+def _sharing(items: Sequence[EvidenceItem], config: SignalConfig, symbol: str) -> dict[str, list[EvidenceItem]] | None:
+    """Documents that have a passage in common with another, each with its items: the others are new.
+
+    None where that does not tell: items of several symbols, statements of one document that differ in what it says,
+    and sites that tell so much that stories are forgotten.
+    """
+    told: dict[str, list[EvidenceItem]] = {}
+    sites: dict[str, int] = {}
+    first: dict[int, str] = {}
+    sharing: set[str] = set()
+    for item in items:
+        own = told.setdefault(item.doc_id, [])
+        if own and own[0].shingles != item.shingles:
+            return None
+        own.append(item)
+        site = site_of_item(item)
+        sites[site] = sites.get(site, 0) + 1
+        for shingle in item.shingles:
+            holder = first.setdefault(shingle, item.doc_id)
+            if holder != item.doc_id:
+                sharing |= {holder, item.doc_id}
+    if max(sites.values(), default=0) > config.novelty_documents:
+        return None
+    if not symbol and any(item.symbol != items[0].symbol for item in items):
+        return None
+    return {doc_id: own for doc_id, own in told.items() if doc_id in sharing}
 
 
 def _document(doc_id: str, own: Sequence[EvidenceItem], config: SignalConfig) -> _Document:
@@ -175,6 +211,8 @@ class _Stories:
 
 def _passages(documents: Sequence[_Document]) -> dict[int, list[_Passage]]:
     """The passages of each document that has any."""
+    if not documents:
+        return {}
     every = np.concatenate([document.shingles for document in documents])
     if not every.size:
         return {}

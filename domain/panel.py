@@ -20,11 +20,12 @@ from domain.backtest_data import BacktestData, BarSeries
 from domain.config import SignalConfig, TradingConfig
 from domain.kernels import Floats, composite_score, confirmed_score, conviction_of, market_confirmation
 from domain.panel_economy import macro_panel
-from domain.panel_evidence import EvidencePanel, is_plain, lay_out
+from domain.panel_evidence import EvidencePanel, lay_out
 from domain.panel_gates import NEAR, Candidates, judge
-from domain.panel_market import BarColumns, bar_columns, market_panel
+from domain.panel_market import KnownBars, known_bars, market_panel
 from domain.panel_passes import ClockFace, Flags, Passes, is_even, micros_of
 from domain.panel_scores import Workspace, company_details, company_scores
+from domain.panel_voices import Tables
 from domain.signals import layer_weights
 
 Codes = NDArray[np.int8]
@@ -68,7 +69,7 @@ class Company:
 
     symbol: str
     evidence: EvidencePanel
-    bars: BarColumns
+    bars: KnownBars
     macro: Floats | None
     plain: bool
     """Whether arrays can tell its score at all."""
@@ -120,19 +121,20 @@ def lay_out_all(
         return None
     face = ClockFace(data.session_dates, config)
     passes = Passes.of(instants, face)
-    macro = macro_panel(data, passes, config)
+    macro, tables = macro_panel(data, passes, config), Tables.of(config)
     companies = []
     for symbol in sorted({*data.evidence, *data.exposures, *data.links, *data.bars, *held}):
         items = data.evidence.get(symbol, ())
         series = data.bars.get(symbol) or BarSeries(symbol, (), ())
         rivals = config.competitive_enabled and bool(data.links.get(symbol))  # left to the exact computation
+        evidence = lay_out(symbol, items, data.taken_back, passes, face, config, tables)
         companies.append(
             Company(
                 symbol=symbol,
-                evidence=lay_out(items, data.taken_back, passes, face, config),
-                bars=bar_columns(series, passes),
+                evidence=evidence,
+                bars=known_bars(series, passes),
                 macro=macro.get(symbol),
-                plain=series.in_order and not rivals and is_plain(symbol, items),
+                plain=series.in_order and not rivals and evidence.plain,
             )
         )
     return Layout(passes, tuple(companies), _universe(data, companies, passes, config), sessions)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from domain.backtest_data import BarSeries
 from domain.config import ConfirmationConfig
 from domain.kernels import Floats
-from domain.panel_passes import Flags, Ints, Passes, micros_of
+from domain.panel_passes import Flags, Ints, Passes
 
 T = TypeVar("T", bound=np.generic)
 
@@ -39,7 +39,7 @@ class MarketPanel:
 
 
 @dataclass(frozen=True, eq=False)
-class BarColumns:
+class KnownBars:
     """One company's bars, (B,), in shares of the last pass's day, and what each pass knows of them."""
 
     closes: Floats
@@ -51,23 +51,23 @@ class BarColumns:
     has_splits: bool
 
 
-def bar_columns(series: BarSeries, passes: Passes) -> BarColumns:
+def known_bars(series: BarSeries, passes: Passes) -> KnownBars:
     """Lay out bars that became known in the order of their sessions."""
-    bars = series.bars
-    closes = np.array([float(one.bar.close) for one in bars], dtype=np.float64)
-    volumes = np.array([one.bar.volume for one in bars], dtype=np.float64)
+    known, closes, volumes = series.columns
+    if series.splits:
+        closes, volumes = closes.copy(), volumes.copy()
     later = np.ones(len(passes))
     for ex_date, ratio in series.splits:
         if ex_date <= passes.days[-1]:
-            before = sum(1 for one in bars if one.bar.session < ex_date)
+            before = sum(1 for one in series.bars if one.bar.session < ex_date)
             closes[:before] /= float(ratio)
             volumes[:before] *= float(ratio)
             later[: bisect_left(passes.days, ex_date)] *= float(ratio)
-    known = np.searchsorted(micros_of([one.available_at for one in bars]), passes.micros, side="right")
-    return BarColumns(closes, volumes, known.astype(np.int64), later, bool(series.splits))
+    seen = np.searchsorted(known, passes.micros, side="right")
+    return KnownBars(closes, volumes, seen, later, bool(series.splits))
 
 
-def market_panel(bars: BarColumns, sessions: int, config: ConfirmationConfig) -> MarketPanel:
+def market_panel(bars: KnownBars, sessions: int, config: ConfirmationConfig) -> MarketPanel:
     """Measure one company at each pass.
 
     Args:

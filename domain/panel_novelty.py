@@ -2,144 +2,268 @@
 
 Nearly all documents share no passage with any other near them in time: they are new whenever they are seen. Those that
 do are gathered into groups; what `domain.novelty` says of a group depends on which of its members are seen alone, and
-is asked anew where that changes.
+is told anew where that changes. Two documents alone are judged over arrays, small groups from their passages, and
+whatever else there is by `domain.novelty` itself.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from domain.config import SignalConfig
 from domain.decisions import EvidenceItem
-from domain.influence import site_of_item
+from domain.kernels import Floats
 from domain.novelty import novelty
-from domain.panel_passes import DAY, Ints
+from domain.panel_passes import DAY, Flags, Ints
 
-PAIR = 2
 MANY = 50
 """Documents of a group above which distances are not measured one by one."""
 
 
-class Stretch(NamedTuple):
-    """Passes `first` to `end` - 1, and what holds in them."""
+@dataclass(frozen=True, eq=False)
+class Stretches:
+    """Statements by number, passes `first` to `end` - 1, and the novelty in them; 0 where it does not count."""
 
+    of: Ints
+    first: Ints
+    end: Ints
+    value: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """When each of M statements is seen: from pass `first` to `end` - 1; in canonical order."""
+
+    items: Sequence[EvidenceItem]
+    rows: Ints
+    """Of each its place in `items`."""
+    micros: Ints
+    """When each was known."""
+    first: Ints
+    end: Ints
+    document: Ints
+    """Numbers from 0, ascending by first appearance."""
+    site: Ints
+    trust: Floats
+    """Weight of the credibility."""
+    shingles: Ints
+    begins: Ints
+    """Where each statement's shingles begin."""
+    sizes: Ints
+
+    def text(self, at: int) -> Ints:
+        begin = int(self.begins[at])
+        return self.shingles[begin : begin + int(self.sizes[at])]
+
+
+def novelty_over_time(seen: Seen, config: SignalConfig) -> Stretches:
+    """The stretches of those statements whose novelty depends on others. Who is missing is new whenever seen."""
+    told, window = _Documents.of(seen), round(config.novelty_window_days * DAY)
+    links = _links(told, seen, window)
+    if not len(links.one):
+        return _NOTHING
+    pairs, joined = _NOTHING, _Joined()
+    if _is_crowded(seen, 2 * window + told.longest, config.novelty_documents):
+        _join(joined, links)
+        _join_neighbours(joined, told, seen, window, config.novelty_documents)
+    else:
+        degree = np.bincount(np.concatenate([links.one, links.other]), minlength=len(told))
+        single = (degree == 1) & (told.many == 1)
+        alone = single[links.one] & single[links.other]
+        pairs = _pairs(links.where(alone), told, seen, config)
+        _join(joined, links.where(~alone))
+    small: list[list[int]] = []
+    large: list[list[int]] = []
+    for members in joined.groups():
+        plain = len(members) <= config.novelty_documents and (told.many[members] == 1).all()
+        (small if plain else large).append(sorted(at for each in members for at in told.own(each)))
+    judged = _stretches([*_judged_small(small, seen, config), *_judged_exactly(large, seen, config)])
+    return _joined_stretches(pairs, judged)
+
+
+class _Documents:
+    """Documents by number, each with its statements."""
+
+    def __init__(self, many: Ints, order: Ints, first: Ints, last: Ints) -> None:
+        self.many, self._order = many, order
+        self._starts = np.cumsum(many) - many
+        self.first, self.last = first, last
+        """When the first and the last of its statements were known, in microseconds."""
+        self.longest = int((last - first).max()) if len(many) else 0  # a document's statements may differ
+
+    @classmethod
+    def of(cls, seen: Seen) -> _Documents:
+        many = np.bincount(seen.document)
+        order = np.argsort(seen.document, kind="stable") if (many > 1).any() else np.arange(len(seen.document))
+        starts = np.cumsum(many) - many
+        times = seen.micros[order]
+        return cls(many, order, times[starts], times[starts + many - 1])
+
+    def __len__(self) -> int:
+        return len(self.many)
+
+    def statements(self, numbers: Ints) -> Ints:
+        """The first statement of each."""
+        found: Ints = self._order[self._starts[numbers]]
+        return found
+
+    def own(self, number: int) -> list[int]:
+        start = int(self._starts[number])
+        found: list[int] = self._order[start : start + int(self.many[number])].tolist()
+        return found
+
+
+class _Links(NamedTuple):
+    """Documents that share passages, the earlier one first, and how many neighbouring shingles say so."""
+
+    one: Ints
+    other: Ints
+    shared: Ints
+
+    def where(self, these: Flags) -> _Links:
+        return _Links(self.one[these], self.other[these], self.shared[these])
+
+
+def _links(told: _Documents, seen: Seen, window: int) -> _Links:
+    """Documents that share a passage, each with the next in time that has it and stands within the window."""
+    owners = np.repeat(seen.document, seen.sizes)
+    order = np.argsort(seen.shingles)
+    flat = seen.shingles[order]
+    again = np.zeros(len(flat) + 1, dtype=np.bool_)
+    again[1:-1] = flat[1:] == flat[:-1]
+    shared = np.flatnonzero(again[1:] | again[:-1])
+    if not len(shared):
+        return _NO_LINKS
+    flat, owners = flat[shared], owners[order[shared]]
+    order = np.lexsort((owners, flat))
+    flat, owners = flat[order], owners[order]
+    both = (flat[1:] == flat[:-1]) & (owners[1:] != owners[:-1])
+    keys, counts = np.unique(owners[:-1][both] * len(told) + owners[1:][both], return_counts=True)
+    one, other = np.divmod(keys, len(told))
+    near = told.first[other] - told.last[one] <= window + told.longest
+    return _Links(one[near], other[near], counts[near])
+
+
+_NO_LINKS = _Links(*(np.zeros(0, dtype=np.int64),) * 3)
+
+
+# -- two documents ----------------------------------------------------------------------------------------------------
+
+
+def _pairs(links: _Links, told: _Documents, seen: Seen, config: SignalConfig) -> Stretches:
+    """Judge documents of one statement each, two by two: what `novelty` gives."""
+    one, other = told.statements(links.one), told.statements(links.other)
+    likeness = links.shared / (seen.sizes[one] + seen.sizes[other] - links.shared)
+    value = np.where(likeness < config.duplicate_similarity, 1.0 - likeness, 0.0)
+    value[seen.micros[other] - seen.micros[one] > round(config.novelty_window_days * DAY)] = 1.0
+    later = seen.trust[one] >= seen.trust[other]  # the other one comes later in rank
+    found = [
+        _alone_and_together(at, beside, np.where(behind, value, 1.0), seen)
+        for at, beside, behind in ((one, other, ~later), (other, one, later))
+    ]
+    return _joined_stretches(*found)
+
+
+def _alone_and_together(at: Ints, beside: Ints, value: Floats, seen: Seen) -> Stretches:
+    """The stretches before, with and after another statement, beside which it has the value."""
+    first, end = seen.first[at], seen.end[at]
+    start, stop = np.maximum(first, seen.first[beside]), np.minimum(end, seen.end[beside])
+    apart = start >= stop
+    start[apart], stop[apart] = end[apart], end[apart]
+    ones = np.ones(len(at))
+    firsts, ends = np.concatenate([first, start, stop]), np.concatenate([start, stop, end])
+    kept = np.flatnonzero(firsts < ends)
+    values = np.concatenate([ones, value, ones])
+    return Stretches(np.concatenate([at, at, at])[kept], firsts[kept], ends[kept], values[kept])
+
+
+# -- groups -----------------------------------------------------------------------------------------------------------
+
+
+class _Judged(NamedTuple):
+    at: int
     first: int
     end: int
     value: float
 
 
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """When each of M statements is seen: from pass `first` to `end` - 1."""
-
-    items: Sequence[EvidenceItem]
-    """In canonical order."""
-    micros: Ints
-    """When each was known."""
-    first: Sequence[int]
-    end: Sequence[int]
-    alive: Sequence[int]
-    """It weighs nothing from here on."""
-    matters: Sequence[int]
-    """From here on it does not even confirm what others say."""
-
-
-def novelty_over_time(seen: Seen, config: SignalConfig) -> dict[int, list[Stretch]]:
-    """By number of the statement its novelty, 0 where it does not count. Who is missing is new whenever seen."""
-    return {at: stretches for members in _groups(seen, config) for at, stretches in _judged(members, seen, config)}
-
-
-def _groups(seen: Seen, config: SignalConfig) -> list[list[int]]:
-    """Statements whose novelty may depend on one another, by number."""
-    told: dict[str, list[int]] = {}
-    for at, item in enumerate(seen.items):
-        told.setdefault(item.doc_id, []).append(at)
-    documents = [_Told(own, int(seen.micros[own[0]]), int(seen.micros[own[-1]])) for own in told.values()]
-    longest = max((one.last - one.first for one in documents), default=0)  # a document's statements may differ
+def _judged_small(groups: Sequence[Sequence[int]], seen: Seen, config: SignalConfig) -> Iterator[_Judged]:
+    """Judge groups of documents of one statement each, so few that none is forgotten: what `novelty` gives."""
     window = round(config.novelty_window_days * DAY)
-    joined = _Joined()
-    for one, other in _links(documents, seen.items, window + longest):
+    for members in groups:
+        first, end, micros = (column[members].tolist() for column in (seen.first, seen.end, seen.micros))
+        texts = [set(seen.text(at).tolist()) for at in members]
+        places = range(len(members))
+        likeness = [
+            [_likeness(texts[one], texts[two]) if abs(micros[one] - micros[two]) <= window else 0.0 for two in places]
+            for one in places
+        ]
+        trust = seen.trust[members].tolist()
+        ranked = sorted(places, key=lambda place: (-trust[place], place))
+        open_at: dict[int, tuple[int, float]] = {}
+        for start, stop in pairwise(sorted({*first, *end})):
+            stories: list[int] = []
+            for place in ranked:
+                if not first[place] <= start < end[place]:
+                    continue
+                like = max((likeness[place][story] for story in stories), default=0.0)
+                value = 0.0
+                if like < config.duplicate_similarity:
+                    stories.append(place)
+                    value = 1.0 - like
+                begun = open_at.get(place)
+                if begun is None:
+                    open_at[place] = start, value
+                elif begun[1] != value:
+                    yield _Judged(members[place], begun[0], start, begun[1])
+                    open_at[place] = start, value
+                if stop == end[place]:
+                    yield _Judged(members[place], open_at[place][0], stop, value)
+
+
+def _likeness(one: set[int], other: set[int]) -> float:
+    shared = len(one & other)
+    return shared / (len(one) + len(other) - shared) if shared else 0.0
+
+
+def _judged_exactly(groups: Sequence[Sequence[int]], seen: Seen, config: SignalConfig) -> Iterator[_Judged]:
+    for members in groups:
+        first, end = seen.first[members].tolist(), seen.end[members].tolist()
+        items = [seen.items[row] for row in seen.rows[members].tolist()]
+        for start, stop in pairwise(sorted({*first, *end})):
+            present = [place for place in range(len(members)) if first[place] <= start < end[place]]
+            judged = novelty([items[place] for place in present], config)
+            for place, (new, counts) in zip(present, judged, strict=True):
+                yield _Judged(members[place], start, stop, new if counts else 0.0)
+
+
+def _stretches(judged: Iterable[_Judged]) -> Stretches:
+    columns = list(zip(*judged, strict=True)) or [(), (), (), ()]
+    of, first, end = (np.array(column, dtype=np.int64) for column in columns[:3])
+    return Stretches(of, first, end, np.array(columns[3], dtype=np.float64))
+
+
+def _joined_stretches(one: Stretches, other: Stretches) -> Stretches:
+    return Stretches(
+        np.concatenate([one.of, other.of]),
+        np.concatenate([one.first, other.first]),
+        np.concatenate([one.end, other.end]),
+        np.concatenate([one.value, other.value]),
+    )
+
+
+_NOTHING = _stretches(())
+
+
+def _join(joined: _Joined, links: _Links) -> None:
+    for one, other in zip(links.one.tolist(), links.other.tolist(), strict=True):
         joined.join(one, other)
-    if joined.groups() and _is_crowded(seen, 2 * window + longest, config.novelty_documents):
-        _join_neighbours(joined, documents, seen, window, config.novelty_documents)
-    return [sorted(at for number in members for at in documents[number].own) for members in joined.groups()]
-
-
-class _Told(NamedTuple):
-    """A document: its statements by number, and when the first and the last of them were known, in microseconds."""
-
-    own: list[int]
-    first: int
-    last: int
-
-
-def _links(documents: Sequence[_Told], items: Sequence[EvidenceItem], window: int) -> list[tuple[int, int]]:
-    """Documents that share a passage, each with the next in time that has it and stands within the window."""
-    texts = [items[at].shingles for one in documents for at in one.own]
-    numbers = [number for number, one in enumerate(documents) for _ in one.own]
-    flat = np.fromiter(chain.from_iterable(texts), dtype=np.int64)
-    if not flat.size:
-        return []
-    owners = np.repeat(numbers, [len(text) for text in texts])
-    order = np.argsort(flat, kind="stable")
-    flat, owners = flat[order], owners[order]
-    again = np.flatnonzero((flat[1:] == flat[:-1]) & (owners[1:] != owners[:-1]))
-    pairs = set(zip(owners[again].tolist(), owners[again + 1].tolist(), strict=True))
-    return [(a, b) for a, b in sorted(pairs) if documents[b].first - documents[a].last <= window]
-
-
-def _is_crowded(seen: Seen, reach: int, depth: int) -> bool:
-    """Whether any site tells more than `depth` statements within so many microseconds."""
-    by_site: dict[str, list[int]] = {}
-    for at, item in enumerate(seen.items):
-        by_site.setdefault(site_of_item(item), []).append(at)
-    for own in by_site.values():
-        if len(own) > depth:
-            times = seen.micros[own]
-            if (np.searchsorted(times, times + reach, side="right") - np.arange(len(times))).max() > depth:
-                return True
-    return False
-
-
-def _join_neighbours(joined: _Joined, documents: Sequence[_Told], seen: Seen, window: int, depth: int) -> None:
-    """Join what may be forgotten with those behind which it may: as many others of its site that were told nearer."""
-    sites = [{site_of_item(seen.items[at]) for at in one.own} for one in documents]
-    by_site: dict[str, list[tuple[int, int]]] = {}
-    for number, one in enumerate(documents):
-        for at in one.own:
-            by_site.setdefault(site_of_item(seen.items[at]), []).append((int(seen.micros[at]), number))
-    for told in by_site.values():
-        told.sort()
-    for members in joined.groups():
-        group = [(documents[number], sites[number]) for number in members]
-        for number in members:
-            one = documents[number]
-            for site, reach in _reaches(one, group, window).items():
-                told = by_site[site]
-                start = bisect_left(told, (one.first - reach, -1))
-                end = bisect_right(told, (one.last + reach, len(documents)))
-                if end - start > depth:
-                    for _, other in told[start:end]:
-                        joined.join(number, other)
-
-
-def _reaches(of: _Told, group: Sequence[tuple[_Told, Collection[str]]], window: int) -> dict[str, int]:
-    """How far from a document, by site, stories of its group lie that it may be compared with."""
-    if len(group) > MANY:
-        return {site: window for _, own in group for site in own}
-    found: dict[str, int] = {}
-    for other, own in group:
-        apart = min(window, max(abs(other.last - of.first), abs(of.last - other.first)))
-        for site in own:
-            found[site] = max(found.get(site, 0), apart)
-    return found
 
 
 class _Joined:
@@ -168,36 +292,54 @@ class _Joined:
         return number
 
 
-def _judged(members: Sequence[int], seen: Seen, config: SignalConfig) -> list[tuple[int, list[Stretch]]]:
-    found: dict[int, list[Stretch]] = {at: [] for at in members}
-    changes = sorted({seen.first[at] for at in members} | {seen.end[at] for at in members})
-    for start, end in pairwise(changes):
-        present = [at for at in members if seen.first[at] <= start < seen.end[at]]
-        if any(start < seen.matters[at] for at in present):
-            for at, value in zip(present, _values([seen.items[at] for at in present], config), strict=True):
-                stretches = found[at]
-                if stretches and stretches[-1].end == start and stretches[-1].value == value:
-                    stretches[-1] = Stretch(stretches[-1].first, end, value)
-                else:
-                    stretches.append(Stretch(start, end, value))
-    return list(found.items())
+# -- crowds -----------------------------------------------------------------------------------------------------------
 
 
-def _values(items: Sequence[EvidenceItem], config: SignalConfig) -> list[float]:
-    if len(items) == 1:
-        return [1.0]
-    if len(items) == PAIR and items[0].doc_id != items[1].doc_id:
-        return _pair(items[0], items[1], config)
-    return [new if counts else 0.0 for new, counts in novelty(items, config)]
+def _is_crowded(seen: Seen, reach: int, depth: int) -> bool:
+    """Whether any site tells more than `depth` statements within so many microseconds."""
+    few = seen.site.max() <= np.iinfo(np.int16).max  # small numbers are sorted by their digits
+    order = np.argsort(seen.site.astype(np.int16) if few else seen.site, kind="stable")
+    site, times = seen.site[order], seen.micros[order]
+    near = (site[depth:] == site[:-depth]) & (times[depth:] - times[:-depth] <= reach)
+    return bool(near.any())
 
 
-def _pair(one: EvidenceItem, other: EvidenceItem, config: SignalConfig) -> list[float]:
-    """Judge two documents of one statement each: what `novelty` gives, without its ceremony."""
-    if abs(one.available_at - other.available_at) > timedelta(days=config.novelty_window_days):
-        return [1.0, 1.0]
-    left, right = set(one.shingles), set(other.shingles)
-    shared = len(left & right)
-    likeness = shared / (len(left) + len(right) - shared) if shared else 0.0
-    value = 1.0 - likeness if likeness < config.duplicate_similarity else 0.0
-    ranks = [(-config.credibility[item.credibility], item.available_at, item.doc_id) for item in (one, other)]
-    return [1.0, value] if ranks[0] < ranks[1] else [value, 1.0]
+def _join_neighbours(joined: _Joined, told: _Documents, seen: Seen, window: int, depth: int) -> None:
+    """Join what may be forgotten with those behind which it may: as many others of its site that were told nearer."""
+    sites, micros, numbers = seen.site.tolist(), seen.micros.tolist(), seen.document.tolist()
+    by_site: dict[int, list[tuple[int, int]]] = {}
+    for site, at, number in zip(sites, micros, numbers, strict=True):
+        by_site.setdefault(site, []).append((at, number))
+    for of_site in by_site.values():
+        of_site.sort()
+    for members in joined.groups():
+        group = [
+            _Told(int(told.first[each]), int(told.last[each]), {sites[at] for at in told.own(each)}) for each in members
+        ]
+        for number, one in zip(members, group, strict=True):
+            for site, reach in _reaches(one, group, window).items():
+                start = bisect_left(by_site[site], (one.first - reach, -1))
+                end = bisect_right(by_site[site], (one.last + reach, len(told)))
+                if end - start > depth:
+                    for _, other in by_site[site][start:end]:
+                        joined.join(number, other)
+
+
+class _Told(NamedTuple):
+    """A document: when the first and the last of its statements were known, and by whom they are."""
+
+    first: int
+    last: int
+    sites: Collection[int]
+
+
+def _reaches(of: _Told, group: Sequence[_Told], window: int) -> dict[int, int]:
+    """How far from a document, by site, stories of its group lie that it may be compared with."""
+    if len(group) > MANY:
+        return {site: window for other in group for site in other.sites}
+    found: dict[int, int] = {}
+    for other in group:
+        apart = min(window, max(abs(other.last - of.first), abs(of.last - other.first)))
+        for site in other.sites:
+            found[site] = max(found.get(site, 0), apart)
+    return found

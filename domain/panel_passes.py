@@ -50,24 +50,32 @@ class ClockFace:
         opens, closes = config.session_opens_minute, config.session_closes_minute
         self._clock = TradingClock(session_dates, opens_minute=opens, closes_minute=closes)
         self._opens, self._length = opens * 60, (closes - opens) * 60
-        self._days: dict[int, tuple[int, bool]] = {}
+        self._start, self._before, self._has = 0, np.zeros(0), np.zeros(0, dtype=np.bool_)
 
     def read(self, micros: Ints) -> TradingTime:
+        if not len(micros):
+            return TradingTime(np.zeros(0), np.zeros(0))
         day, rest = np.divmod(micros, DAY)
-        known, at = np.unique(day, return_inverse=True)
-        found = [self._of(number) for number in known.tolist()]
+        self._know(int(day.min()), int(day.max()))
+        at = day - self._start
         seconds = rest // SECOND + (rest % SECOND) / 1e6
-        has_session = np.array([has for _, has in found], dtype=np.bool_)[at]
-        over = np.where(has_session, np.clip((seconds - self._opens) / self._length, 0.0, 1.0), 0.0)
-        return TradingTime(np.array([before for before, _ in found], dtype=np.float64)[at], over)
+        over = np.where(self._has[at], np.clip((seconds - self._opens) / self._length, 0.0, 1.0), 0.0)
+        return TradingTime(self._before[at], over)
+
+    def _know(self, first: int, last: int) -> None:
+        """Look every day of a span up, so that reading is taking from a table."""
+        if self._start <= first and last < self._start + len(self._has):
+            return
+        if len(self._has):
+            first, last = min(first, self._start), max(last, self._start + len(self._has) - 1)
+        found = [self._of(number) for number in range(first, last + 1)]
+        self._start = first
+        self._before = np.array([before for before, _ in found], dtype=np.float64)
+        self._has = np.array([has for _, has in found], dtype=np.bool_)
 
     def _of(self, day: int) -> tuple[int, bool]:
-        found = self._days.get(day)
-        if found is None:
-            end = datetime.combine(date.fromordinal(_UNIX + day), time.max, tzinfo=UTC)
-            before, over = self._clock.position(end)
-            found = self._days[day] = before, over > 0.0
-        return found
+        before, over = self._clock.position(datetime.combine(date.fromordinal(_UNIX + day), time.max, tzinfo=UTC))
+        return before, over > 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,9 @@ import numpy as np
 
 from domain.config import SignalConfig
 from domain.kernels import Floats, contradiction, decayed_weight, horizon_of, layer_score
-from domain.panel_evidence import EvidencePanel, Pieces, Slots
+from domain.panel_evidence import EvidencePanel, Pieces
 from domain.panel_passes import Ints
+from domain.panel_voices import Slots
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,8 +28,9 @@ from domain.decisions import (
 )
 from domain.errors import InvalidInput
 from domain.ids import digest
+from domain.market_stats import bars_used
 from domain.portfolio import as_decimal
-from domain.signals import assess, bars_used, eligible_evidence, eligible_sessions
+from domain.signals import assess, eligible_evidence, eligible_sessions
 from domain.sizing import weight_without_edge
 from domain.thesis import invalidation_of, number, thesis_of
 from domain.weak_memo import WeakMemo

@@ -1,8 +1,9 @@
 """Our book against the broker's: what differs, and what is done about it.
 
-Three treatments. *Adopted*: the broker's own lists prove it, so the book takes it over (executions, states, splits).
+Four treatments. *Adopted*: the broker's own lists prove it, so the book takes it over (executions, states, splits).
 *Left alone*: it is not the platform's; the account's owner may trade beside it. *Alarmed*: neither side proves what is
-right, so a person must look; where sizes or exits would rest on it, the difference is blocking.
+right, so a person must look; where sizes or exits would rest on it, the difference is blocking. *Accepted*: a person
+looked, and it is no alarm as long as it stays as it is.
 
 The comparison is pure. The book is read before the broker, so whatever the book has and the broker has not is really
 missing there; what the broker has beyond is new, and taking it over twice changes nothing.
@@ -20,6 +21,7 @@ from pydantic import Field
 from domain.broker import BrokerAccount, BrokerActivity, BrokerFill, BrokerOrder, BrokerPosition
 from domain.cash import CashEntry, CashKind
 from domain.decisions import Side
+from domain.ids import digest
 from domain.market import CorporateAction
 from domain.model import Model, Utc
 from domain.portfolio import OrderStatus
@@ -64,6 +66,8 @@ class Treatment(StrEnum):
     ADOPTED = "adopted"
     LEFT_ALONE = "left_alone"
     ALARMED = "alarmed"
+    ACCEPTED = "accepted"
+    """It would be an alarm, and a person has accepted it as it is."""
 
 
 class Difference(Model):
@@ -78,6 +82,15 @@ class Difference(Model):
     detail: str = ""
     blocking: bool = False
     """Nothing should be opened or closed on this before a person has looked, or the next run finds it settled."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What makes two differences the same one. Cash moves with every trade: there the gap is what counts."""
+        treatment = Treatment.ALARMED if self.treatment is Treatment.ACCEPTED else self.treatment
+        said = (
+            (self.detail,) if self.kind is DifferenceKind.CASH_MISMATCH else (self.ours, self.broker, treatment.value)
+        )
+        return digest("difference", self.kind.value, self.subject, *said)
 
     @property
     def urgent(self) -> bool:

@@ -17,7 +17,7 @@ from operator import attrgetter
 import numpy as np
 
 from domain.calendar_math import TradingClock, relevant_sessions
-from domain.config import ConfirmationConfig, SignalConfig, TradingConfig
+from domain.config import SignalConfig, TradingConfig
 from domain.decisions import Assessment, Attribution, EvidenceItem, Layer, LayerTerm, MarketWindow
 from domain.errors import InvalidInput
 from domain.influence import Choir, Voice, corroborated, voice_of
@@ -40,6 +40,7 @@ from domain.kernels import (
     to_nano,
 )
 from domain.layer_kernel import bounded
+from domain.market_stats import MarketStats, checked_bars, market_stats
 from domain.novelty import novelty
 
 _CANONICAL_ORDER = attrgetter("available_at", "doc_id", "evidence_id")
@@ -126,7 +127,7 @@ def cut(inputs: Sequence[SymbolInputs], *, as_of: datetime, session_dates: Seque
     read = []
     for one in inputs:
         evidence = eligible_evidence(_checked(one).evidence, as_of=as_of, config=config)
-        market = None if one.market is None else _checked_bars(one.market, config.confirmation)
+        market = None if one.market is None else checked_bars(one.market, config.confirmation)
         read.append(replace(one, evidence=evidence, market=market))
     return Cut(as_of=as_of, inputs=tuple(read), session_dates=sessions)
 
@@ -136,7 +137,7 @@ def assess_cut(given: Cut, *, config: TradingConfig) -> tuple[Assessment, ...]:
     signals = config.signals
     clock = _clock(given.session_dates, signals)
     terms = [_terms(one, clock=clock, as_of=given.as_of, config=signals) for one in given.inputs]
-    stats = [_market_stats(one.market, signals.confirmation) for one in given.inputs]
+    stats = [market_stats(one.market, signals.confirmation) for one in given.inputs]
     company = _company_layer(terms, signals)
     return _assessments(given.inputs, terms, stats, company, as_of=given.as_of, config=signals)
 
@@ -230,89 +231,6 @@ def _terms(one: SymbolInputs, *, clock: TradingClock, as_of: datetime, config: S
     )
 
 
-@dataclass(frozen=True)
-class _MarketStats:
-    trend: float = 0.0
-    momentum: float = 0.0
-    deviation: float = 0.0
-    burst: float = 0.0
-    volume_z: float = 0.0
-    dollar_volume: float = 0.0
-    last_close: float = 0.0
-
-
-def bars_used(market: MarketWindow, config: ConfirmationConfig) -> MarketWindow:
-    """Keep the most recent bars: those that can have an effect on an assessment."""
-    read = config.bars_read
-    if max(len(market.sessions), len(market.closes), len(market.volumes)) <= read:
-        return market
-    return MarketWindow(
-        symbol=market.symbol,
-        sessions=market.sessions[-read:],
-        closes=market.closes[-read:],
-        volumes=market.volumes[-read:],
-    )
-
-
-def _market_stats(market: MarketWindow | None, config: ConfirmationConfig) -> _MarketStats:
-    if market is None or not market.closes:
-        return _MarketStats()
-    closes, volumes = market.closes, market.volumes
-    recent = list(zip(closes, volumes, strict=True))[-config.liquidity_sessions :]
-    dollar_volume = _mean([close * volume for close, volume in recent])
-    if len(closes) < config.bars_needed:
-        return _MarketStats(dollar_volume=dollar_volume, last_close=closes[-1])
-    logs = np.log(np.array(closes[-(config.volatility_sessions + 1) :], dtype=np.float64))
-    returns: list[float] = np.diff(logs).tolist()
-    short, long = _mean(closes[-config.short_average :]), _mean(closes[-config.long_average :])
-    usual = volumes[-(config.volume_sessions + 1) : -1]
-    spread = _deviation(usual)
-    return _MarketStats(
-        trend=float(np.log(short / long)),
-        momentum=math.fsum(returns[-config.momentum_sessions :]),
-        deviation=_deviation(returns),
-        burst=_deviation(returns[-config.burst_sessions :]),
-        volume_z=(volumes[-1] - _mean(usual)) / spread if spread > 0.0 else 0.0,
-        dollar_volume=dollar_volume,
-        last_close=closes[-1],
-    )
-
-
-def _checked_bars(market: MarketWindow, config: ConfirmationConfig) -> MarketWindow:
-    """Keep the bars that are used, where all is as it must be; without any close there is nothing to check."""
-    if not market.closes:
-        return bars_used(market, config)
-    lengths = (len(market.sessions), len(market.closes), len(market.volumes))
-    if len(set(lengths)) != 1:
-        raise InvalidInput(
-            "UNEQUAL_BARS", "Pass one session, close and volume a bar.", symbol=market.symbol, found=lengths
-        )
-    window = bars_used(market, config)
-    for session, close, volume in zip(window.sessions, window.closes, window.volumes, strict=True):
-        if not (0.0 < close < math.inf and 0.0 <= volume < math.inf):
-            raise InvalidInput(
-                "INVALID_BAR",
-                "A close must be above 0 and a volume not below it, both finite.",
-                symbol=market.symbol,
-                session=session,
-                close=close,
-                volume=volume,
-            )
-    return window
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
-
-
-def _deviation(values: Sequence[float]) -> float:
-    """Take the sample standard deviation (n - 1); exactly 0 for equal values."""
-    if min(values) == max(values):
-        return 0.0
-    mean = _mean(values)
-    return math.sqrt(math.fsum((value - mean) * (value - mean) for value in values) / (len(values) - 1))
-
-
 # From flat terms to assessments.
 
 
@@ -379,7 +297,7 @@ def layer_weights(config: SignalConfig) -> tuple[float, float, float]:
 def _assessments(
     inputs: Sequence[SymbolInputs],
     terms: Sequence[_Terms],
-    stats: Sequence[_MarketStats],
+    stats: Sequence[MarketStats],
     company: _Company,
     *,
     as_of: datetime,

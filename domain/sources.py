@@ -37,6 +37,9 @@ class SourceKind(StrEnum):
     ALPACA_BARS = "alpaca_bars"
 
 
+SUBMITTED = "submitted"
+"""The source of documents that are handed in: nobody reads it, and no other has its id."""
+
 SELF_STATED = frozenset({SourceKind.FEED, SourceKind.PAGE, SourceKind.IMAP})
 """Kinds whose documents name their publisher themselves: nobody vouches for it."""
 

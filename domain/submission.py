@@ -65,6 +65,23 @@ class ReplaceReport(Model):
     progress: OrderProgress
 
 
+class DiscardRequest(Model):
+    """End an order whose workflow failed: a person gave it up, and said why."""
+
+    intent_id: str
+    actor: str
+    reason: str
+    as_of: Utc
+
+
+class DiscardReport(Model):
+    """How the order ended, as the broker says; `discarded` where none was ever made."""
+
+    intent_id: str
+    state: str
+    filled_quantity: str = "0"
+
+
 def may_be_sent(times: SendingTimes, *, at: datetime) -> bool:
     return at < times.expires_at
 
@@ -72,6 +89,11 @@ def may_be_sent(times: SendingTimes, *, at: datetime) -> bool:
 def may_be_under_way(times: SendingTimes, *, at: datetime) -> bool:
     """Whether a post that was let out before may still arrive."""
     return times.sent_at is not None and at < times.sent_at + LONGEST_IN_FLIGHT
+
+
+def earliest_under_way(at: datetime) -> datetime:
+    """What left before has arrived by an instant, or never will."""
+    return at - LONGEST_IN_FLIGHT
 
 
 def judge_missing(times: SendingTimes, *, at: datetime) -> MissingVerdict:

@@ -44,9 +44,9 @@ class SeenMarket:
         rules, windows = self._config.clusters, {}
         for symbol in symbols:
             series = self._bars.get(symbol)
-            window = series.window(self._as_of, sessions_read(rules)) if series is not None else None
-            if window is not None:
-                windows[symbol] = window
+            recent = series.recent(self._as_of, sessions_read(rules)) if series is not None else None
+            if recent is not None and recent.closes:
+                windows[symbol] = recent
         self._known[key] = groups(symbols, windows, self._sectors, rules)
         return self._known[key]
 

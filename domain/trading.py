@@ -244,6 +244,16 @@ class OrderProgress(Model):
     """Nothing of it is at the broker or on its way: it may be sent, once it was judged again."""
 
 
+class CancelReport(Model):
+    """How an order stands after its cancel was asked for. Filled is a valid outcome: the broker was faster."""
+
+    status: str
+    closed: bool
+    """False: the broker has not carried it out yet, or nobody knows whether it has the order; it is asked again."""
+    filled_quantity: str = "0"
+    reason: str = ""
+
+
 class OrderOutcome(Model):
     intent_id: str
     status: str

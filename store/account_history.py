@@ -18,6 +18,7 @@ from domain.market import CorporateAction
 from domain.performance import AccountMark, BenchmarkSeries, benchmark_series
 from domain.portfolio import plain
 from store import accounting
+from store.keysets import newest_first
 from store.market import bar_of
 from store.tables.accounting import CashEntryRow
 from store.tables.market import BarRow, CorporateActionRow
@@ -93,15 +94,8 @@ async def page_of_fills(
         statement = statement.where(FillRow.filled_at >= first)
     if last is not None:
         statement = statement.where(FillRow.filled_at <= last)
-    if before is not None:
-        at, key = before
-        statement = statement.where(
-            (col(FillRow.filled_at) < at) | ((col(FillRow.filled_at) == at) & (col(FillRow.fill_id) < key))
-        )
-    rows = await session.exec(
-        statement.order_by(col(FillRow.filled_at).desc(), col(FillRow.fill_id).desc()).limit(limit)
-    )
-    return list(rows.all())
+    page = newest_first(statement, FillRow.filled_at, FillRow.fill_id, limit=limit, before=before)
+    return list((await session.exec(page)).all())
 
 
 async def page_of_entries(

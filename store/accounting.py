@@ -16,9 +16,9 @@ from domain.documents import NEW_YORK
 from domain.errors import Conflict
 from domain.ids import digest
 from domain.lots import BookedAction, Event, LotChange, LotClosing, TaxLot, fill_lots, held, play, split_lots
-from domain.portfolio import MICRO, SHARE_UNIT, Fill, plain
+from domain.portfolio import MICRO, SHARE_UNIT, Fill, plain, product
 from store.database import insert_new, upsert
-from store.tables.accounting import CashEntryRow, LotClosingRow, LotRow
+from store.tables.accounting import CashEntryRow, LotClosingRow, LotRow, PositionAdjustment
 from store.tables.trading import CorporateActionEntry, FillRow
 
 
@@ -67,6 +67,29 @@ async def book_action(session: AsyncSession, action: BookedAction, *, booked_at:
     before = await open_lots(session, symbol=action.symbol)
     change = split_lots(before, action.split_ratio, at=action.at, action_id=action.action_id)
     await _write(session, before, change)
+
+
+async def adjust_shares(session: AsyncSession, row: PositionAdjustment, *, recorded_at: datetime) -> Decimal:
+    """Take shares out of the lots at what a share cost on average, and enter that amount; returns it.
+
+    Their cost leaves the book and the same amount is entered as an adjustment, so that no result comes of it.
+    """
+    gone = _gone(row)
+    amount = product(row.quantity, row.price)
+    if amount:
+        note = f"{format(plain(row.quantity), 'f')} shares that are not there any more: {row.reason}"
+        entry = CashEntry(
+            kind=CashKind.ADJUSTMENT,
+            source_id=row.adjustment_id,
+            amount=amount,
+            occurred_at=row.adjusted_at,
+            symbol=row.symbol,
+            note=note,
+        )
+        await record(session, [entry], recorded_at=recorded_at)
+    before = await open_lots(session, symbol=row.symbol)
+    await _write(session, before, fill_lots(before, gone))
+    return amount
 
 
 async def record(session: AsyncSession, entries: Iterable[CashEntry], *, recorded_at: datetime) -> int:
@@ -237,7 +260,12 @@ async def _is_latest(session: AsyncSession, fill: Fill) -> bool:
         )
         .limit(1)
     )
-    return fills.first() is None and actions.first() is None
+    adjusted = await session.exec(
+        select(PositionAdjustment.adjustment_id)
+        .where(PositionAdjustment.symbol == fill.symbol, PositionAdjustment.adjusted_at >= fill.filled_at)
+        .limit(1)
+    )
+    return fills.first() is None and actions.first() is None and adjusted.first() is None
 
 
 async def _bring_up(session: AsyncSession, before: Sequence[TaxLot], fill: Fill, position: Decimal) -> None:
@@ -261,7 +289,23 @@ async def _events(session: AsyncSession, symbol: str) -> list[Event]:
     """Everything that was booked on a symbol."""
     fills = await session.exec(select(FillRow).where(FillRow.symbol == symbol))
     actions = await session.exec(select(CorporateActionEntry).where(CorporateActionEntry.symbol == symbol))
-    return [*(fill_of(row) for row in fills), *(action_of(row) for row in actions)]
+    gone = await session.exec(select(PositionAdjustment).where(PositionAdjustment.symbol == symbol))
+    return [*map(fill_of, fills), *map(action_of, actions), *map(_gone, gone)]
+
+
+def _gone(row: PositionAdjustment) -> Fill:
+    """Shares that left the position, as the lots know it: as if they had been sold at their average price."""
+    return Fill(
+        fill_id=row.adjustment_id,
+        order_id="",
+        intent_id="",
+        symbol=row.symbol,
+        side=Side.SELL,
+        quantity=plain(row.quantity),
+        price=plain(row.price),
+        fee=Decimal(0),
+        filled_at=row.adjusted_at,
+    )
 
 
 def fill_of(row: FillRow) -> Fill:

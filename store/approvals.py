@@ -57,6 +57,17 @@ async def list_by_status(
     return list((await session.exec(statement)).all())
 
 
+async def waiting_of(session: AsyncSession, intent_id: str) -> list[Approval]:
+    """The questions on an order that wait, locked."""
+    rows = await session.exec(
+        select(Approval)
+        .where(Approval.intent_id == intent_id, Approval.status == ApprovalStatus.PENDING.value)
+        .order_by(col(Approval.approval_id))
+        .with_for_update()
+    )
+    return list(rows.all())
+
+
 async def overdue(session: AsyncSession, *, now: datetime, limit: int) -> list[Approval]:
     """Questions that wait although their time is over, the oldest first."""
     rows = await session.exec(

@@ -10,13 +10,14 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.ingestion import IngestReport
+from store import outbox
 from store.database import Database, fetch, insert_from_json, values_as_json
-from store.documents import DocumentHead
+from store.documents import ADD_SYMBOLS, DocumentHead
+from store.search import index_from_json
 from store.sources import COUNTS
 from store.tables.agents import AgentPerformance
 from store.tables.ingestion import (
     Document,
-    DocumentSymbol,
     EventRow,
     EvidenceRow,
     ExtractionRow,
@@ -30,7 +31,6 @@ _KNOWN = """
     FROM documents WHERE doc_id = ANY($1::text[])
 """
 _ADD_DOCUMENTS = f"{insert_from_json(Document, '$1')} RETURNING doc_id"
-_ADD_SYMBOLS = f"{insert_from_json(DocumentSymbol, '$1')} RETURNING doc_id"
 _READ_AGAIN = """
     UPDATE documents SET status = 'released', error = ''
     WHERE doc_id = ANY($1::text[]) AND status IN ('processed', 'duplicate')
@@ -49,6 +49,10 @@ _UNREAD = """
     FROM documents WHERE doc_id = ANY($1::text[]) AND status IN ('registered', 'released', 'failed')
     ORDER BY doc_id
 """
+_TELLING = outbox.telling(
+    "'documents/' || md5($5::text), 'documents_processed', '', "
+    "jsonb_build_object('count', json_array_length($5::text::json)), now()"
+)
 _SAVE_READINGS = f"""
     WITH earlier AS (
              UPDATE extractions SET superseded = NOT extractions.superseded
@@ -61,7 +65,9 @@ _SAVE_READINGS = f"""
          new_events AS ({insert_from_json(EventRow, "$2")}),
          new_evidence AS ({insert_from_json(EvidenceRow, "$3")}),
          new_calls AS ({insert_from_json(AgentPerformance, "$4")}),
-         new_macro_events AS ({insert_from_json(MacroEventRow, "$6")})
+         new_macro_events AS ({insert_from_json(MacroEventRow, "$6")}),
+         found_by AS ({index_from_json("$7", replace=True)}),
+         {_TELLING}
     UPDATE documents SET status = new.status, error = new.error, text_key = new.text_key
     FROM json_to_recordset($5::text::json) AS new(doc_id text, status text, error text, text_key text)
     WHERE documents.doc_id = new.doc_id
@@ -121,6 +127,8 @@ class Readings:
     documents: str
     """doc_id, status, error and text_key."""
     macro_events: str = "[]"
+    found_by: str = "[]"
+    """See `store.search.index_values`."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +163,7 @@ async def add_symbols(session: AsyncSession, values: Sequence[Mapping[str, Any]]
     """Attach symbols to documents. Returns the documents that gained one."""
     if not values:
         return frozenset()
-    return frozenset(row["doc_id"] for row in await fetch(session, _ADD_SYMBOLS, values_as_json(values)))
+    return frozenset(row["doc_id"] for row in await fetch(session, ADD_SYMBOLS, values_as_json(values)))
 
 
 async def read_again(session: AsyncSession, doc_ids: Collection[str]) -> None:
@@ -212,6 +220,7 @@ async def save_readings(database: Database, readings: Readings) -> None:
         readings.calls,
         readings.documents,
         readings.macro_events,
+        readings.found_by,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from sqlalchemy import func, text
 from sqlmodel import col, select
@@ -12,12 +13,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from domain.backtest import BacktestRequest, Membership
 from domain.backtest_data import BacktestData, KnownBar, series_of
 from domain.backtest_run import BacktestEnd, BacktestResult, BacktestStart
-from domain.decisions import EvidenceItem
 from domain.errors import InvalidInput, NotFound
 from domain.extraction import ExtractorKind
 from domain.market import CorporateAction, Session
 from domain.sweep import SweepReport
-from store import competitor_history, documents, earnings, economy, exposures, registry
+from store import competitor_history, documents, earnings, economy, evidence, exposures, outbox, registry
 from store.database import insert_new
 from store.market import bar_of
 from store.tables.market import BarRow, CorporateActionRow
@@ -83,10 +83,9 @@ async def load(
     first, last = sessions[0], sessions[-1]
     after = first.opens_at - timedelta(days=lookback_days + 1)
     until = last.closes_at
-    evidence = await documents.evidence_between(session, after=after, until=until)
+    found = await evidence.evidence_between(session, after=after, until=until, only_rules=only_rules)
     statements = await economy.items_between(session, after=after, until=until)
     if only_rules:
-        evidence = {symbol: _by_rules(items) for symbol, items in evidence.items()}
         statements = [item for item in statements if item.extractor is ExtractorKind.RULES]
     rows = await session.exec(
         select(BarRow)
@@ -117,7 +116,7 @@ async def load(
     return BacktestData(
         sessions=tuple(sessions),
         session_dates=tuple(session_dates),
-        evidence=evidence,
+        evidence=found,
         bars=series_of(bars, actions),
         actions=by_day,
         taken_back=await documents.takings_back(session, until=until),
@@ -167,10 +166,32 @@ async def begin(session: AsyncSession, start: BacktestStart, *, requested_by: st
     await insert_new(session, [row])
     known = await session.get(Backtest, start.backtest_id, with_for_update=True)
     assert known is not None
+    fresh = known.created_at == now
     if known.status in (FAILED, CANCELED):
         known.status, known.error, known.finished_at = RUNNING, "", None
         session.add(known)
+        fresh = True
+    if fresh:
+        await _tell(session, known.backtest_id, "started", {"status": RUNNING}, key=now.isoformat(), at=now)
     return known
+
+
+async def tell_progress(session: AsyncSession, backtest_id: str, body: dict[str, Any], *, key: str) -> None:
+    """Say how far a backtest has come."""
+    await _tell(session, backtest_id, "progress", body, key=key, at=datetime.now(UTC))
+
+
+async def _tell(
+    session: AsyncSession, backtest_id: str, what: str, body: dict[str, Any], *, key: str, at: datetime
+) -> None:
+    await outbox.publish(
+        session,
+        event_id=f"backtest/{backtest_id}/{what}/{key}",
+        event=f"backtest_{what}",
+        subject_id=backtest_id,
+        body=body,
+        occurred_at=at,
+    )
 
 
 async def require(session: AsyncSession, backtest_id: str) -> Backtest:
@@ -192,6 +213,8 @@ async def finish(
     row.status, row.finished_at, row.error = FINISHED, now, ""
     row.result, row.returns = result.model_dump(mode="json"), list(returns)
     session.add(row)
+    body = {"status": FINISHED, "sessions": result.sessions, "equity": result.equity}
+    await _tell(session, backtest_id, "finished", body, key=now.isoformat(), at=now)
 
 
 async def end(session: AsyncSession, ended: BacktestEnd, *, now: datetime) -> None:
@@ -200,6 +223,8 @@ async def end(session: AsyncSession, ended: BacktestEnd, *, now: datetime) -> No
     if row.status == RUNNING:
         row.status, row.finished_at, row.error = ended.status, now, ended.error[:2_000]
         session.add(row)
+        what = CANCELED if ended.status == CANCELED else FAILED
+        await _tell(session, ended.backtest_id, what, {"status": ended.status}, key=now.isoformat(), at=now)
 
 
 async def list_recent(
@@ -281,7 +306,3 @@ def _members(universe: Sequence[Membership], symbols: Collection[str]) -> dict[s
     for each in sorted(universe, key=lambda one: (one.symbol, one.first)):
         found.setdefault(each.symbol, []).append((each.first, each.last))
     return found
-
-
-def _by_rules(items: Sequence[EvidenceItem]) -> list[EvidenceItem]:
-    return [item for item in items if item.extractor is ExtractorKind.RULES]

@@ -18,6 +18,8 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 PING_AFTER_SECONDS = 1.0
+BATCH = 10_000
+"""Rows that are fetched at a time where there may be millions."""
 
 
 class DatabaseSettings(BaseModel):
@@ -163,13 +165,26 @@ async def fetch(session: AsyncSession, statement: str, *values: Any) -> list[Any
 
     For batches: arrays go as they are. Values are `$1`, `$2`...; what the session has not flushed is not seen.
     """
+    driver = await _driver(session)
+    rows: list[Any] = await driver.fetch(statement, *values)
+    return rows
+
+
+async def in_batches(session: AsyncSession, statement: str, *values: Any) -> AsyncIterator[list[Any]]:
+    """Run one query as `fetch` does, and return its rows some at a time: a million of them are never there at once."""
+    driver = await _driver(session)
+    cursor = await driver.cursor(statement, *values)
+    while rows := await cursor.fetch(BATCH):
+        yield rows
+
+
+async def _driver(session: AsyncSession) -> Any:
     connection = await session.connection()
     raw = await connection.get_raw_connection()
     driver: Any = raw.driver_connection
     if not driver.is_in_transaction():  # the session begins one with its own first statement
         await connection.execute(text("SELECT 1"))
-    rows: list[Any] = await driver.fetch(statement, *values)
-    return rows
+    return driver
 
 
 async def upsert(session: AsyncSession, rows: Sequence[SQLModel]) -> None:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import BaseModel
 from sqlalchemy import exists, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.decisions import EvidenceItem
-from domain.documents import Credibility, DocumentStatus, Relation
+from domain.documents import Credibility, DocumentStatus, Relation, Section
 from domain.errors import NotFound
 from domain.extraction import (
     EntityRole,
@@ -24,8 +25,11 @@ from domain.extraction import (
     ValidatedExtraction,
 )
 from domain.model import Model, Utc
+from domain.search import IndexedText
 from domain.sources import site_of
-from store.database import Database, as_json, insert_from_json, insert_new
+from store import outbox
+from store.database import Database, as_json, fetch, insert_from_json, insert_new, values_as_json
+from store.search import index_from_json, index_values
 from store.tables.agents import AgentPerformance
 from store.tables.ingestion import (
     Document,
@@ -46,6 +50,11 @@ _HEAD = """
                  AND relation IN ('correction', 'retraction')) AS takes_back
     FROM documents WHERE doc_id = $1
 """
+_TELLING = outbox.telling(
+    "'document/' || $10 || '/' || $2, 'document_processed', $1, "
+    "jsonb_build_object('source_id', documents.source_id, 'status', $2::text), now()",
+    ", documents WHERE documents.doc_id = $1",
+)
 _SAVE_EXTRACTION = f"""
     WITH earlier AS (
              UPDATE extractions SET superseded = NOT superseded
@@ -54,9 +63,19 @@ _SAVE_EXTRACTION = f"""
          new_extraction AS ({insert_from_json(ExtractionRow, "$4")}),
          new_events AS ({insert_from_json(EventRow, "$5")}),
          new_evidence AS ({insert_from_json(EvidenceRow, "$6")}),
-         new_call AS ({insert_from_json(AgentPerformance, "$7")})
+         new_call AS ({insert_from_json(AgentPerformance, "$7")}),
+         found_by AS ({index_from_json("$11", replace=True)}),
+         {_TELLING}
     UPDATE documents SET status = $2, error = $8, text_key = $3 WHERE doc_id = $1
 """  # noqa: S608 - built from the names of tables
+ADD_SYMBOLS = """
+    INSERT INTO document_symbols (doc_id, symbol, label, available_at)
+    SELECT new.doc_id, new.symbol, new.label, documents.available_at
+    FROM json_to_recordset($1::text::json) AS new(doc_id text, symbol text, label text)
+    JOIN documents ON documents.doc_id = new.doc_id
+    ON CONFLICT DO NOTHING RETURNING doc_id
+"""
+"""Attaches symbols to documents that are there: (doc_id, symbol, label) as a JSON array."""
 _SAVE_SHADOW = f"""
     WITH new_call AS ({insert_from_json(AgentPerformance, "$2")})
     {insert_from_json(ExtractionRow, "$1")}
@@ -119,6 +138,22 @@ class Reading(ParsedText):
     call: AgentCall
 
 
+class StoredText(BaseModel):
+    """The text of a stored reading, without what was read in it."""
+
+    text: str
+    sections: tuple[Section, ...] = ()
+
+
+class _StoredReading(BaseModel):
+    source: StoredText
+
+
+def read_text(body: bytes) -> StoredText:
+    """Read the text of a document out of its reading (see `Reading`)."""
+    return _StoredReading.model_validate_json(body).source
+
+
 @dataclass(frozen=True)
 class Registration:
     """What registering a batch changed: ids that were new, and known ids that gained a symbol."""
@@ -139,7 +174,9 @@ async def register(
     )
     before = set(pairs.all())
     fresh = [row for row in symbols if (row.doc_id, row.symbol) not in before]
-    await insert_new(session, fresh)
+    if fresh:
+        values = [row.model_dump(include={"doc_id", "symbol", "label"}) for row in fresh]
+        await fetch(session, ADD_SYMBOLS, values_as_json(values))
     return Registration(
         new=frozenset(ids) - known, linked=frozenset(row.doc_id for row in fresh if row.doc_id in known)
     )
@@ -230,13 +267,18 @@ async def save_extraction(
     status: DocumentStatus,
     calls: Sequence[AgentPerformance] = (),
     problem: str = "",
+    words: IndexedText | None = None,
 ) -> None:
     """Save an extraction with all that hangs on it, and what became of its document; repeating it changes nothing.
 
     Of a document that is read again the newest reading counts.
 
-    `problem` is why somebody should look at the document.
+    Args:
+        problem: why somebody should look at the document.
+        words: what it is found by from now on.
     """
+    symbols = sorted({row.symbol for row in evidence})
+    found_by = [] if words is None else [index_values(extraction.doc_id, words, symbols)]
     await database.run(
         _SAVE_EXTRACTION,
         extraction.doc_id,
@@ -249,6 +291,7 @@ async def save_extraction(
         problem if status is DocumentStatus.NEEDS_REVIEW else "",
         extraction.agent,
         extraction.extraction_id,
+        values_as_json(found_by),
     )
 
 
@@ -309,14 +352,6 @@ async def evidence_for(
     for evidence, document, extraction, kind in rows:
         found[evidence.symbol].append(_item(evidence, document, extraction, kind))
     return found
-
-
-async def evidence_between(session: AsyncSession, *, after: datetime, until: datetime) -> dict[str, list[EvidenceItem]]:
-    """All evidence of a period, also what was taken back, by symbol, ordered by (available_at, evidence id)."""
-    found: dict[str, list[EvidenceItem]] = {}
-    for evidence, document, extraction, kind in await session.exec(_evidence(after=after, until=until)):
-        found.setdefault(evidence.symbol, []).append(_item(evidence, document, extraction, kind))
-    return dict(sorted(found.items()))
 
 
 async def takings_back(session: AsyncSession, *, until: datetime) -> dict[str, datetime]:

@@ -28,6 +28,27 @@ async def bars_on(session: AsyncSession, *, on: date, symbols: Sequence[str] | N
     return [bar_of(row) for row in await session.exec(statement)]
 
 
+async def finished_sessions(session: AsyncSession, *, first: date, as_of: datetime) -> dict[date, int]:
+    """Sessions from a day on of which the book has bars, with how many, as far as they were over at an instant."""
+    rows = await session.exec(
+        select(col(BarRow.session), func.count())
+        .where(BarRow.session >= first, BarRow.available_at <= as_of)
+        .group_by(col(BarRow.session))
+        .order_by(col(BarRow.session))
+    )
+    return dict(rows.all())
+
+
+async def newest_sessions(session: AsyncSession, *, symbols: Sequence[str], as_of: datetime) -> dict[str, date]:
+    """The last session of which the book has a bar that was over at an instant, by symbol."""
+    rows = await session.exec(
+        select(col(BarRow.symbol), func.max(BarRow.session))
+        .where(col(BarRow.symbol).in_(symbols), BarRow.available_at <= as_of)
+        .group_by(col(BarRow.symbol))
+    )
+    return dict(rows.all())
+
+
 async def known_bars(
     session: AsyncSession, *, symbols: Sequence[str], first: date, as_of: datetime
 ) -> dict[str, list[KnownBar]]:
@@ -41,6 +62,33 @@ async def known_bars(
     for row in rows:
         found.setdefault(row.symbol, []).append(KnownBar(bar_of(row), row.available_at))
     return found
+
+
+async def page_of_bars(
+    session: AsyncSession,
+    *,
+    symbol: str,
+    as_of: datetime,
+    limit: int,
+    first: date | None = None,
+    last: date | None = None,
+    before: date | None = None,
+) -> list[BarRow]:
+    """Raw bars of a symbol that were finished at an instant, the newest first; both bounds are inclusive."""
+    statement = select(BarRow).where(BarRow.symbol == symbol, BarRow.available_at <= as_of)
+    if first is not None:
+        statement = statement.where(BarRow.session >= first)
+    if last is not None:
+        statement = statement.where(BarRow.session <= last)
+    if before is not None:
+        statement = statement.where(BarRow.session < before)
+    rows = await session.exec(statement.order_by(col(BarRow.session).desc()).limit(limit))
+    return list(rows.all())
+
+
+async def has_bars(session: AsyncSession, *, symbol: str) -> bool:
+    rows = await session.exec(select(col(BarRow.session)).where(BarRow.symbol == symbol).limit(1))
+    return rows.first() is not None
 
 
 async def actions_of(session: AsyncSession, *, symbols: Sequence[str], first: date) -> list[CorporateAction]:

@@ -13,6 +13,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from io import BytesIO
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -27,6 +28,8 @@ from domain.errors import NotFound, VendorUnavailable
 T = TypeVar("T")
 
 PARALLEL_PUTS = 8
+SIGNING_REGION = "us-east-1"
+"""Servers of one's own take any; it is part of the signature."""
 _PACKS = "packs"
 _SLICE = re.compile(rf"({_PACKS}/[0-9a-f]{{2}}/[0-9a-f]{{64}})@([0-9]{{1,15}})\+([0-9]{{1,15}})")
 
@@ -40,6 +43,8 @@ class ObjectSettings(BaseModel):
     access_key: SecretStr
     secret_key: SecretStr
     bucket: str = "stonks"
+    public_endpoint: str = ""
+    """Where people reach the service, for signed links; empty: at `endpoint`."""
 
 
 class Slice(NamedTuple):
@@ -98,6 +103,17 @@ class ObjectStore:
                 retries=urllib3.Retry(total=2, backoff_factor=0.2),
             ),
         )
+        self._signer = self._client
+        if settings.public_endpoint:
+            public = urlsplit(settings.public_endpoint)
+            # Connects to nobody, and so cannot ask for the region.
+            self._signer = Minio(
+                public.netloc,
+                access_key=settings.access_key.get_secret_value(),
+                secret_key=settings.secret_key.get_secret_value(),
+                secure=public.scheme == "https",
+                region=SIGNING_REGION,
+            )
         self._threads = ThreadPoolExecutor(PARALLEL_PUTS, thread_name_prefix="objects")
 
     async def ensure_bucket(self) -> None:
@@ -163,6 +179,14 @@ class ObjectStore:
             return False
         return part is None or (found.size or 0) >= part.end
 
+    async def signed_url(self, key: str, *, lasts: timedelta) -> str:
+        """An address at which anybody can read an object for a while; of a slice, its whole pack's.
+
+        Browsers save what it holds and do not show it: it may be a stranger's page.
+        """
+        part = slice_of(key)
+        return await self._call(self._sign, lasts, part.pack if part else key)
+
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -174,6 +198,15 @@ class ObjectStore:
         except S3Error as error:
             if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
                 raise
+
+    def _sign(self, lasts: timedelta, key: str) -> str:
+        as_file: dict[str, str | list[str] | tuple[str]] = {
+            "response-content-disposition": "attachment",
+            "response-content-type": "application/octet-stream",
+        }
+        return self._signer.presigned_get_object(
+            bucket_name=self.settings.bucket, object_name=key, expires=lasts, response_headers=as_file
+        )
 
     def _put(self, key: str, body: bytes, content_type: str) -> None:
         self._client.put_object(

@@ -14,12 +14,19 @@ from domain.approvals import ENGINE, ApprovalNeed
 from domain.broker import BrokerOrder
 from domain.decisions import RiskDecision, Side, SizedIntent
 from domain.errors import NotFound
+from domain.ids import digest
 from domain.portfolio import OrderStatus, advance
+from store import outbox
 from store.database import insert_new
+from store.keysets import newest_first
+from store.tables.broker import OrderEventRow
 from store.tables.decisions import OrderIntentRow, RiskDecisionRow
 from store.tables.trading import FillRow, Order
 
 OPEN = "open"
+
+OrderStep = tuple[str, Decimal, str]
+"""Status, shares filled, and the broker's id: what makes a step of an order's way."""
 
 
 class RiskStage(StrEnum):
@@ -69,8 +76,8 @@ async def find_intent(session: AsyncSession, intent_id: str) -> OrderIntentRow |
     return await session.get(OrderIntentRow, intent_id)
 
 
-async def require_intent(session: AsyncSession, intent_id: str) -> OrderIntentRow:
-    row = await session.get(OrderIntentRow, intent_id)
+async def require_intent(session: AsyncSession, intent_id: str, *, lock: bool = False) -> OrderIntentRow:
+    row = await session.get(OrderIntentRow, intent_id, with_for_update=lock or None)
     if row is None:
         raise NotFound("INTENT_NOT_FOUND", "/v1/orders lists what was planned", intent_id=intent_id)
     return row
@@ -81,6 +88,16 @@ async def open_intents(session: AsyncSession) -> list[OrderIntentRow]:
         select(OrderIntentRow).where(OrderIntentRow.state == OPEN).order_by(col(OrderIntentRow.intent_id))
     )
     return list(rows.all())
+
+
+async def ended(session: AsyncSession, intent_ids: Sequence[str]) -> dict[str, bool]:
+    """Of these intents those that have ended, with whether anything of them was filled."""
+    rows = await session.exec(
+        select(OrderIntentRow.intent_id, col(Order.filled_quantity))
+        .join(Order, col(Order.intent_id) == col(OrderIntentRow.intent_id), isouter=True)
+        .where(col(OrderIntentRow.intent_id).in_(intent_ids), OrderIntentRow.state != OPEN)
+    )
+    return {intent_id: bool(filled) for intent_id, filled in rows}
 
 
 async def at_the_broker(session: AsyncSession) -> set[str]:
@@ -159,7 +176,60 @@ async def require_risk_decision(session: AsyncSession, decision_id: str) -> Risk
 
 
 async def save_order(session: AsyncSession, order: Order) -> None:
-    await insert_new(session, [order])
+    """Write a new order; one that exists stays as it is."""
+    if await insert_new(session, [order]):
+        await note_step(session, order, before=None, at=order.created_at)
+
+
+async def note_step(session: AsyncSession, order: Order, *, before: OrderStep | None, at: datetime) -> None:
+    """Write down that an order came to stand otherwise than before, and say so; nothing where it did not."""
+    if before == (step := step_of(order)):
+        return
+    event_id = digest("order-event", order.order_id, *step, at)
+    await session.flush()
+    await insert_new(
+        session,
+        [
+            OrderEventRow(
+                event_id=event_id,
+                order_id=order.order_id,
+                status=order.status,
+                filled_quantity=order.filled_quantity,
+                filled_average_price=order.filled_average_price,
+                broker_order_id=order.broker_order_id,
+                reason=order.reason,
+                at=at,
+            )
+        ],
+    )
+    price = order.filled_average_price
+    await outbox.publish(
+        session,
+        event_id=f"order-event/{event_id}",
+        event="order_updated",
+        subject_id=order.order_id,
+        body={
+            "intent_id": order.intent_id,
+            "symbol": order.symbol,
+            "side": order.side,
+            "status": order.status,
+            "quantity": str(order.quantity),
+            "filled": str(order.filled_quantity),
+            "average_price": None if price is None else str(price),
+        },
+        occurred_at=at,
+    )
+
+
+def step_of(order: Order) -> OrderStep:
+    """What of an order is a step of its own when it changes."""
+    return order.status, order.filled_quantity, order.broker_order_id
+
+
+async def steps(session: AsyncSession, order_id: str) -> list[OrderEventRow]:
+    """What became of an order, the first step first."""
+    rows = await session.exec(select(OrderEventRow).where(OrderEventRow.order_id == order_id))
+    return sorted(rows.all(), key=lambda row: (row.at, row.filled_quantity, OrderStatus(row.status).final))
 
 
 async def order_of(session: AsyncSession, intent_id: str, *, lock: bool = False) -> Order | None:
@@ -186,6 +256,7 @@ async def record_broker_state(session: AsyncSession, *, intent_id: str, seen: Br
         return order
     if seen.filled_quantity < order.filled_quantity:
         return order
+    before = step_of(order)
     order.broker_order_id = seen.broker_order_id
     order.missing_since = None
     if seen.quantity:  # an order that was replaced has its replacement's
@@ -198,6 +269,7 @@ async def record_broker_state(session: AsyncSession, *, intent_id: str, seen: Br
     if OrderStatus(order.status).final:
         order.closed_at = at
     session.add(order)
+    await note_step(session, order, before=before, at=at)
     return order
 
 
@@ -207,10 +279,12 @@ async def set_order_status(
     order = await order_of(session, intent_id, lock=True)
     if order is None or OrderStatus(order.status).final:
         return
+    before = step_of(order)
     order.status, order.reason = advance(OrderStatus(order.status), status).value, reason
     if status.final:
         order.closed_at = at
     session.add(order)
+    await note_step(session, order, before=before, at=at)
 
 
 async def close_intent(session: AsyncSession, *, intent_id: str, state: str) -> bool:
@@ -251,10 +325,5 @@ async def list_orders(
         statement = statement.where(Order.symbol == symbol)
     if status is not None:
         statement = statement.where(Order.status == status)
-    if before is not None:
-        at, key = before
-        statement = statement.where(
-            (col(Order.created_at) < at) | ((col(Order.created_at) == at) & (col(Order.order_id) < key))
-        )
-    statement = statement.order_by(col(Order.created_at).desc(), col(Order.order_id).desc()).limit(limit)
-    return list((await session.exec(statement)).all())
+    page = newest_first(statement, Order.created_at, Order.order_id, limit=limit, before=before)
+    return list((await session.exec(page)).all())

@@ -19,6 +19,7 @@ from domain.portfolio import MICRO, Fill, apply_dividend, apply_fill, apply_spli
 from domain.reserve import buckets
 from store import accounting, config, protection
 from store.database import insert_new, upsert
+from store.tables.accounting import PositionAdjustment
 from store.tables.decisions import OrderIntentRow
 from store.tables.market import BarRow
 from store.tables.registry import Company
@@ -107,6 +108,18 @@ async def apply_actions(session: AsyncSession, *, actions: Sequence[CorporateAct
             await accounting.book_action(session, booked, booked_at=applied_at)
             applied += 1
     return applied
+
+
+async def take_out(session: AsyncSession, adjustment: PositionAdjustment, *, at: datetime) -> Decimal:
+    """Let shares leave a position without an execution, at its average price; returns the amount entered for them."""
+    row = await session.get_one(Position, adjustment.symbol, with_for_update=True)
+    if not await insert_new(session, [adjustment]):
+        return ZERO
+    row.quantity -= adjustment.quantity
+    row.closed_session = at.astimezone(NEW_YORK).date() if row.quantity == 0 else None
+    row.updated_at = at
+    session.add(row)
+    return await accounting.adjust_shares(session, adjustment, recorded_at=at)
 
 
 async def mark(session: AsyncSession, *, prices: Mapping[str, Decimal], at: datetime) -> None:

@@ -12,7 +12,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from domain.decisions import Action, Assessment, Recommendation
 from domain.errors import NotFound
 from domain.ids import digest
+from store import outbox
 from store.database import insert_new
+from store.keysets import newest_first
 from store.tables.decisions import DecisionRecordRow, RecommendationRow, SignalSnapshot
 
 
@@ -45,6 +47,22 @@ async def save(
             for recommendation, record_key in decided
         ],
     )
+    for recommendation, _ in decided:
+        if recommendation.action is not recommendation.previous_action:
+            await outbox.publish(
+                session,
+                event_id=f"recommendation/{recommendation.recommendation_id}",
+                event="recommendation_changed",
+                subject_id=recommendation.recommendation_id,
+                body={
+                    "symbol": recommendation.symbol,
+                    "action": recommendation.action.value,
+                    "previous_action": recommendation.previous_action.value,
+                    "score": recommendation.assessment.score,
+                    "conviction": recommendation.assessment.conviction,
+                },
+                occurred_at=recommendation.as_of,
+            )
 
 
 async def previous_actions(session: AsyncSession, *, symbols: Sequence[str], before: datetime) -> dict[str, Action]:
@@ -82,6 +100,10 @@ async def horizons(session: AsyncSession, *, symbols: Sequence[str], as_of: date
 
 
 async def require(session: AsyncSession, recommendation_id: str) -> Recommendation:
+    return Recommendation.model_validate((await require_row(session, recommendation_id)).body)
+
+
+async def require_row(session: AsyncSession, recommendation_id: str) -> RecommendationRow:
     row = await session.get(RecommendationRow, recommendation_id)
     if row is None:
         raise NotFound(
@@ -89,7 +111,12 @@ async def require(session: AsyncSession, recommendation_id: str) -> Recommendati
             "/v1/recommendations lists them, newest first",
             recommendation_id=recommendation_id,
         )
-    return Recommendation.model_validate(row.body)
+    return row
+
+
+def signal_id(symbol: str, as_of: datetime) -> str:
+    """The id of a symbol's signal at an instant."""
+    return digest("signal", symbol, as_of)
 
 
 async def record_hash(session: AsyncSession, recommendation_id: str) -> str:
@@ -144,16 +171,10 @@ async def list_recent(
         statement = statement.where(RecommendationRow.symbol == symbol)
     if action is not None:
         statement = statement.where(RecommendationRow.action == action)
-    if before is not None:
-        at, key = before
-        statement = statement.where(
-            (col(RecommendationRow.as_of) < at)
-            | ((col(RecommendationRow.as_of) == at) & (col(RecommendationRow.recommendation_id) < key))
-        )
-    statement = statement.order_by(
-        col(RecommendationRow.as_of).desc(), col(RecommendationRow.recommendation_id).desc()
-    ).limit(limit)
-    return list((await session.exec(statement)).all())
+    page = newest_first(
+        statement, RecommendationRow.as_of, RecommendationRow.recommendation_id, limit=limit, before=before
+    )
+    return list((await session.exec(page)).all())
 
 
 def _row(recommendation: Recommendation) -> RecommendationRow:
@@ -176,7 +197,7 @@ def _row(recommendation: Recommendation) -> RecommendationRow:
 
 def _snapshot(assessment: Assessment) -> SignalSnapshot:
     return SignalSnapshot(
-        snapshot_id=digest("signal", assessment.symbol, assessment.as_of),
+        snapshot_id=signal_id(assessment.symbol, assessment.as_of),
         symbol=assessment.symbol,
         as_of=assessment.as_of,
         score_nano=assessment.score_nano,
@@ -188,4 +209,5 @@ def _snapshot(assessment: Assessment) -> SignalSnapshot:
         contradiction=assessment.contradiction,
         evidence_count=assessment.evidence_count,
         assessment=assessment.model_dump(mode="json"),
+        doc_ids=sorted({term.doc_id for term in assessment.attributions if term.doc_id}),
     )

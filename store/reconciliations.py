@@ -31,7 +31,7 @@ from domain.reconciliation import (
     SeenActivity,
     Treatment,
 )
-from store import market, outbox, submissions
+from store import acceptances, market, outbox, submissions
 from store.database import Database, insert_new, upsert
 from store.tables.broker import (
     BrokerActivityRow,
@@ -219,6 +219,7 @@ async def record(
     await _remember_activities(session, result.adoption.activities, at=request.as_of)
     await _remember_foreign(session, result.adoption.foreign, request=request)
     await _remember_differences(session, result.differences, request=request)
+    await acceptances.void_changed(session, result.differences, at=request.as_of)
     await session.exec(delete(BrokerFailure).where(col(BrokerFailure.at) < finished_at - KEEP_FAILURES))
     return row
 
@@ -262,6 +263,16 @@ async def _remember_foreign(session: AsyncSession, foreign: dict[str, Decimal], 
             )
 
 
+async def move_foreign(
+    session: AsyncSession, *, symbol: str, by: Decimal, reconciliation_id: str, at: datetime
+) -> None:
+    """Count more or fewer shares of a symbol as not the platform's."""
+    known = await session.get(ForeignPosition, symbol, with_for_update=True)
+    quantity = by + (known.quantity if known is not None else Decimal(0))
+    request = ReconcileRequest(reconciliation_id=reconciliation_id, trigger="accepted", as_of=at)
+    await _remember_foreign(session, {symbol: quantity}, request=request)
+
+
 async def _remember_differences(
     session: AsyncSession, differences: Sequence[Difference], *, request: ReconcileRequest
 ) -> None:
@@ -275,9 +286,10 @@ async def _remember_differences(
         )
     }
     for difference in differences:
-        fingerprint = _fingerprint(difference)
+        fingerprint = difference.fingerprint
         if (row := standing.pop(fingerprint, None)) is not None:
             row.last_reconciliation, row.last_seen_at = request.reconciliation_id, request.as_of
+            row.treatment, row.blocking = difference.treatment.value, difference.blocking
             session.add(row)
             continue
         settled = difference.treatment is Treatment.ADOPTED or difference.kind in _ONCE
@@ -303,16 +315,6 @@ async def _remember_differences(
     for row in standing.values():
         row.resolved_at = request.as_of
         session.add(row)
-
-
-def _fingerprint(difference: Difference) -> str:
-    """What makes two differences the same one. Cash moves with every trade: there the gap is what counts."""
-    said = (
-        (difference.detail,)
-        if difference.kind is DifferenceKind.CASH_MISMATCH
-        else (difference.ours, difference.broker, difference.treatment.value)
-    )
-    return digest("difference", difference.kind.value, difference.subject, *said)
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------

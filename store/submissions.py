@@ -70,9 +70,21 @@ async def end_unsent(session: AsyncSession, *, intent_id: str, state: str, reaso
     order = await orders.order_of(session, intent_id, lock=True)
     if order is None or order.status != OrderStatus.PENDING.value or order.broker_order_id:
         return
-    if state in (OrderStatus.DENIED.value, OrderStatus.DECLINED.value, OrderStatus.EXPIRED.value):
+    ends = (OrderStatus.DENIED, OrderStatus.DECLINED, OrderStatus.EXPIRED, OrderStatus.CANCELED)
+    if state in {each.value for each in ends}:
+        before = orders.step_of(order)
         order.status, order.reason, order.closed_at = state, reason, at
         session.add(order)
+        await orders.note_step(session, order, before=before, at=at)
+
+
+async def stop_sending(session: AsyncSession, *, intent_id: str, at: datetime) -> Order | None:
+    """End an order's time to live, so that nothing of it is sent any more. None where it was never made."""
+    order = await orders.order_of(session, intent_id, lock=True)
+    if order is not None and at < times_of(order).expires_at:
+        order.expires_at = at
+        session.add(order)
+    return order
 
 
 async def let_out(session: AsyncSession, *, intent_id: str, at: datetime) -> SendingTimes | None:
@@ -106,11 +118,13 @@ async def note_missing(
         raise NotFound("ORDER_NOT_FOUND", "It was never prepared", intent_id=intent_id)
     if OrderStatus(order.status).final or order.abandoned_at is not None or order.broker_order_id:
         return order
+    before = orders.step_of(order)
     order.missing_since = verdict.missing_since
     if verdict.abandoned:
         order.abandoned_at, order.reason = at, reason
         order.status = advance(OrderStatus(order.status), OrderStatus.UNKNOWN).value
     session.add(order)
+    await orders.note_step(session, order, before=before, at=at)
     return order
 
 
@@ -156,6 +170,13 @@ async def prepare_replacement(
     )
     await insert_new(session, [row])
     return row
+
+
+async def let_change_out(session: AsyncSession, client_order_id: str, *, at: datetime) -> None:
+    """Note that a change leaves now."""
+    row = await session.get_one(OrderReplacement, client_order_id, with_for_update=True)
+    row.asked_at = at
+    session.add(row)
 
 
 async def end_replacement(

@@ -24,6 +24,10 @@ LONGEST_TEST_SECONDS = 400
 SHARED = REPOSITORY.parent / "shared" / "data"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def shared_data(name: str) -> Path:
     """A file of the shared real data; the test is skipped, and says so, where it is absent."""
     path = SHARED / name

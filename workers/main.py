@@ -16,6 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.failures import FailureInterceptor
+from workers.feed import keep_fed
 from workers.health import serve_health
 from workers.live import require_live
 from workers.parts import CODE_VERSION, Parts
@@ -23,7 +24,7 @@ from workers.registry import QueueDuties, duties
 from workers.schedules import ensure_broker_reconciliation, ensure_comparison, ensure_measurement, ensure_reconciliation
 from workers.settings import Settings
 from workflows import names
-from workflows.client import begin_broker_reconciliation, reconcile_schedules
+from workflows.client import begin_broker_reconciliation, index_documents, reconcile_schedules
 from workflows.names import Queue
 
 log = structlog.get_logger(__name__)
@@ -67,14 +68,17 @@ async def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
 
 @asynccontextmanager
 async def following(parts: Parts) -> AsyncIterator[None]:
-    """Follow the broker's stream, and compare the book with the broker at the start."""
+    """Follow the broker's stream, feed the paper broker, and compare the book with the broker at the start."""
     await begin_broker_reconciliation(parts.client, trigger="start", at=datetime.now(UTC))
-    task = asyncio.create_task(parts.stream_follower().run(), name="broker-stream")
+    tasks = {asyncio.create_task(parts.stream_follower().run(), name="broker-stream")}
+    if (feed := parts.market_feed()) is not None:
+        tasks.add(asyncio.create_task(keep_fed(feed, now=lambda: datetime.now(UTC)), name="paper-feed"))
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait({task})
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 def build_workers(queue: Queue, parts: Parts) -> list[Worker]:
@@ -122,7 +126,7 @@ async def register_search_attributes(client: Client) -> None:
 
 
 async def begin_reconciliation(client: Client, *, driven: bool) -> None:
-    """Make the schedules right at start-up. A replay has none: it reads its source itself."""
+    """Make the schedules right at start-up, and the index whole. A replay has none: it reads its source itself."""
     if driven:
         return
     await ensure_reconciliation(client)
@@ -130,3 +134,4 @@ async def begin_reconciliation(client: Client, *, driven: bool) -> None:
     await ensure_measurement(client)
     await ensure_broker_reconciliation(client)
     await reconcile_schedules(client)
+    await index_documents(client)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from temporalio.client import Client
 
+from activities.accepting import AcceptanceActivities
 from activities.adapters.agents.document_extractor import DocumentExtractor
 from activities.adapters.agents.event_classifier import EventClassifier
 from activities.adapters.agents.thesis_rewriter import ThesisRewriter
@@ -32,11 +33,13 @@ from activities.classification import ClassificationActivities
 from activities.commands import CommandActivities
 from activities.comovement import ComovementActivities
 from activities.competitors import CompetitorActivities
+from activities.discarding import DiscardActivities
 from activities.documents import LONG_CHARACTERS, DocumentActivities
 from activities.drift import DriftActivities
 from activities.engine import EngineActivities
 from activities.evaluation import EvaluationActivities
 from activities.extraction import ExtractionActivities
+from activities.feeding import MarketFeed
 from activities.fetching import FetchActivities
 from activities.ingestion import IngestionActivities
 from activities.market import MarketActivities
@@ -49,6 +52,7 @@ from activities.replay import ReplayActivities
 from activities.research import ResearchActivities
 from activities.risk import RiskActivities
 from activities.schedules import ScheduleActivities
+from activities.search import SearchActivities
 from activities.sweeps import SweepActivities
 from activities.theses import ThesisActivities
 from activities.trials import TrialActivities
@@ -147,6 +151,13 @@ class Parts:
         if not key.get_secret_value() or not self.settings.driven:
             return None
         return PaperControl(self.settings.broker_url, key)
+
+    def market_feed(self) -> MarketFeed | None:
+        """What tells the paper broker prices where real time passes; None where a vendor has its own."""
+        key = self.settings.broker_control_key
+        if not key.get_secret_value() or self.settings.mode is not Mode.PAPER:
+            return None
+        return MarketFeed(self.database, PaperControl(self.settings.broker_url, key))
 
     def document_activities(self) -> DocumentActivities:
         return DocumentActivities(self.database, self.objects, self.flows, self.resolver)
@@ -259,6 +270,9 @@ class Parts:
     def command_activities(self) -> CommandActivities:
         return CommandActivities(self.database, live=self.settings.mode is Mode.LIVE)
 
+    def acceptance_activities(self) -> AcceptanceActivities:
+        return AcceptanceActivities(self.database)
+
     def engine_activities(self) -> EngineActivities:
         return EngineActivities(self.database, self.broker, self.calendar)
 
@@ -279,6 +293,9 @@ class Parts:
         return OrderActivities(
             self.database, self.broker, mode=self.settings.mode.value, now=self._clock, calendar=self.calendar
         )
+
+    def discard_activities(self, desk: OrderActivities) -> DiscardActivities:
+        return DiscardActivities(self.database, desk, now=self._clock)
 
     def reconciliation_activities(self) -> ReconciliationActivities:
         return ReconciliationActivities(
@@ -314,6 +331,9 @@ class Parts:
 
     def comovement_activities(self) -> ComovementActivities:
         return ComovementActivities(self.database)
+
+    def search_activities(self) -> SearchActivities:
+        return SearchActivities(self.database, self.objects)
 
     def backtest_activities(self) -> BacktestActivities:
         return BacktestActivities(self.database, self.objects, self.calendar, render=_render, code_version=CODE_VERSION)

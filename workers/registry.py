@@ -11,8 +11,10 @@ from workers.parts import Parts
 from workflows import names
 from workflows.backfill_documents import BackfillDocuments
 from workflows.compare_day import CompareDay
+from workflows.discard_order import DiscardOrder
 from workflows.evaluate_agent import EvaluateAgent
 from workflows.execute_order import ExecuteOrder
+from workflows.index_documents import IndexDocuments
 from workflows.infer_competitors import InferCompetitors
 from workflows.ingest_source import IngestSource
 from workflows.measure_comovement import MeasureComovement
@@ -54,8 +56,10 @@ class QueueDuties:
 ALL_WORKFLOWS: tuple[type, ...] = (
     BackfillDocuments,
     CompareDay,
+    DiscardOrder,
     EvaluateAgent,
     ExecuteOrder,
+    IndexDocuments,
     InferCompetitors,
     IngestSource,
     MeasureComovement,
@@ -198,7 +202,7 @@ def _trading(parts: Parts) -> QueueDuties:
     commands, reconciliation = parts.command_activities(), parts.reconciliation_activities()
     return QueueDuties(
         Queue.TRADING,
-        workflows=[TradingEngine, ExecuteOrder, ReconcileBroker],
+        workflows=[TradingEngine, ExecuteOrder, DiscardOrder, ReconcileBroker],
         activities=[
             engine.next_session,
             engine.plan,
@@ -212,6 +216,7 @@ def _trading(parts: Parts) -> QueueDuties:
             commands.release_reserve,
             commands.plan_override,
             commands.reset_engine,
+            parts.acceptance_activities().accept_difference,
             risk.decide_risk,
             risk.recheck,
             approvals.request_approval,
@@ -226,6 +231,7 @@ def _trading(parts: Parts) -> QueueDuties:
             reconciliation.reconcile,
             reconciliation.tell_orders,
             orders.close_intent,
+            parts.discard_activities(orders).discard_order,
             parts.market_activities().advance_market,
         ],
     )
@@ -240,6 +246,7 @@ def _ops(parts: Parts) -> list[QueueDuties]:
         Queue.OPS,
         workflows=[
             CompareDay,
+            IndexDocuments,
             InferCompetitors,
             MeasureComovement,
             ReconcileSchedules,
@@ -253,6 +260,7 @@ def _ops(parts: Parts) -> list[QueueDuties]:
             competitors.propose_competitors,
             competitors.record_inference_failure,
             parts.comovement_activities().measure_comovement,
+            parts.search_activities().index_documents,
             replay.prepare,
             replay.process_documents,
             replay.assess_all,

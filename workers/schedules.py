@@ -182,7 +182,12 @@ async def _ensure(client: Client, schedule_id: str, wanted: Schedule) -> None:
     try:
         await client.create_schedule(schedule_id, wanted)
     except ScheduleAlreadyRunningError:
-        await client.get_schedule_handle(schedule_id).update(lambda _: ScheduleUpdate(schedule=wanted))
+
+        def change(found: ScheduleUpdateInput) -> ScheduleUpdate:
+            wanted.state = found.description.schedule.state  # whoever paused it meant it to last
+            return ScheduleUpdate(schedule=wanted)
+
+        await client.get_schedule_handle(schedule_id).update(change)
 
 
 def _source(schedule: SourceSchedule) -> Schedule:

@@ -56,6 +56,8 @@ class Settings(BaseModel):
     s3_access_key: SecretStr = SecretStr("")
     s3_secret_key: SecretStr = SecretStr("")
     s3_bucket: str = "stonks"
+    s3_public_endpoint: str = ""
+    """Where people reach the object store, for signed links; empty: at `s3_endpoint`."""
 
     broker_url: str = ""
     """Empty: Alpaca's own host for the mode."""
@@ -176,6 +178,7 @@ class Settings(BaseModel):
             access_key=self.s3_access_key,
             secret_key=self.s3_secret_key,
             bucket=self.s3_bucket,
+            public_endpoint=self.s3_public_endpoint,
         )
 
     def rate(self, group: RateGroup) -> float | None:

@@ -31,6 +31,7 @@ from domain.research import (
     ThesisRequest,
     UniverseState,
 )
+from domain.submission import DiscardReport, DiscardRequest
 from domain.trading import (
     ApprovalDecision,
     EngineState,
@@ -40,7 +41,9 @@ from domain.trading import (
     TickRequest,
 )
 from workflows import names
+from workflows.discard_order import DiscardOrder
 from workflows.execute_order import ExecuteOrder
+from workflows.index_documents import IndexDocuments
 from workflows.notify import Notify
 from workflows.process_document import ProcessDocument
 from workflows.reconcile_broker import ReconcileBroker
@@ -73,6 +76,18 @@ async def reconcile_schedules(client: Client) -> None:
     )
 
 
+async def index_documents(client: Client) -> None:
+    """Have documents indexed that were read before there was an index; nothing happens where there are none."""
+    await client.start_workflow(
+        IndexDocuments.run,
+        id=names.INDEX_DOCUMENTS,
+        task_queue=names.Queue.OPS,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary="every document that was read can be found",
+        rpc_timeout=RPC_TIMEOUT,
+    )
+
+
 async def begin_broker_reconciliation(
     client: Client, *, trigger: str, at: datetime
 ) -> WorkflowHandle[ReconcileBroker, ReconcileReport]:
@@ -87,6 +102,27 @@ async def begin_broker_reconciliation(
         static_summary=f"book against broker, asked for by {trigger}",
         rpc_timeout=RPC_TIMEOUT,
     )
+
+
+async def begin_discard(
+    client: Client, request: DiscardRequest, *, failed_run: str
+) -> WorkflowHandle[DiscardOrder, DiscardReport]:
+    """Have what is left of an order ended; a repeat finds the run that is under way, or that did it."""
+    workflow_id = names.discard_id(request.intent_id, failed_run)
+    try:
+        return await client.start_workflow(
+            DiscardOrder.run,
+            request,
+            id=workflow_id,
+            task_queue=names.Queue.TRADING,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            search_attributes=_attributes(stage="order"),
+            static_summary=f"discarded by {request.actor}",
+            rpc_timeout=RPC_TIMEOUT,
+        )
+    except WorkflowAlreadyStartedError:
+        return client.get_workflow_handle(workflow_id, result_type=DiscardReport)
 
 
 class TemporalFlows:

@@ -5,7 +5,8 @@
 
 Id: `order/<intent_id>`, never used twice. Ends denied, declined, expired, rejected, canceled or filled. A person
 decides by the update `decide` (and learns the result) or by the plain signals `approve` and `decline`. What is asked
-is asked anew, a bounded number of times, when the price or the order moves away from what an answer would cover.
+is asked anew, a bounded number of times, when the price or the order moves away from what an answer would cover. The
+update and the signal `cancel` take an order back that was approved, or that needed no approval.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.approvals import ApprovalActivities
     from activities.orders import OrderActivities
     from activities.risk import RiskActivities
-    from domain.actors import SIGNAL_ACTOR
+    from domain.actors import SIGNAL_ACTOR, actor_problem
     from domain.approvals import ApprovalStatus
+    from domain.submission import CancelRequest
     from domain.trading import (
         MAX_REASON,
         ApprovalDecision,
@@ -29,7 +31,9 @@ with workflow.unsafe.imports_passed_through():
         ApprovalRequest,
         ApprovalTicket,
         ApprovalVerdict,
+        CancelReport,
         CloseRequest,
+        Command,
         OrderOutcome,
         OrderProgress,
         OrderRequest,
@@ -50,6 +54,7 @@ QUORUM = "approval-quorum"
 SENDS_AGAIN = "sends-again"
 """Patch: an order of which nothing was sent is judged again, and sent, while its time to live lasts."""
 MOST_ASKS = 10
+CANCELED = "canceled"
 UNSURE_POLL_SECONDS = 30.0
 """The longest pause between looks while nobody knows whether the broker has the order."""
 RECHECK_AFTER = timedelta(seconds=60)
@@ -80,6 +85,8 @@ class ExecuteOrder:
         self._question: Question | None = None
         self._judged_at = request.as_of
         self._ask = 0
+        self._withdrawn = ""
+        """Why somebody took it back; empty: nobody did."""
 
     @workflow.run
     async def run(self, request: OrderRequest) -> OrderOutcome:
@@ -91,17 +98,17 @@ class ExecuteOrder:
             if permission.verdict is None:
                 return await self._close(permission.status, permission.reason)
             verdict = permission.verdict
-        await self._submit(verdict)
-        await self._follow()
-        while not self._progress.closed:
+        await self._send(verdict)
+        while not self._progress.closed and not self._withdrawn:
             permission = await self._renewed(verdict)
             if permission.verdict is None:
                 return await self._close(permission.status, permission.reason)
             verdict = permission.verdict
-            await self._submit(verdict)
-            await self._follow()
+            await self._send(verdict)
+        if not self._progress.closed:  # nothing of it was sent
+            return await self._close(CANCELED, self._withdrawn)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return await self._close(self._progress.status, self._progress.reason)
+        return await self._close(self._progress.status, self._progress.reason or self._withdrawn)
 
     @workflow.update
     async def decide(self, decision: ApprovalDecision) -> str:
@@ -148,6 +155,41 @@ class ExecuteOrder:
             self._question.look_now()
 
     @workflow.update
+    async def cancel(self, command: Command) -> CancelReport:
+        """Take the order back: at the broker, or before it is sent. What was filled stays filled.
+
+        Where the broker has not carried it out yet, or has not heard of the order, every later look asks again.
+        """
+        self._withdraw(f"{command.reason} ({command.actor})")
+        await workflow.wait_condition(self._rests)
+        if self._state is OrderState.WORKING and not self._progress.closed:
+            await self._take_back()
+            if self._to_send():
+                await workflow.wait_condition(lambda: self._state is OrderState.CLOSED)
+        ended = self._state is OrderState.CLOSED and not self._progress.closed
+        return CancelReport(
+            status=CANCELED if ended else self._progress.status,
+            closed=self._progress.closed or ended,
+            filled_quantity=self._progress.filled_quantity,
+            reason=self._progress.reason,
+        )
+
+    @cancel.validator
+    def _cancelable(self, command: Command) -> None:
+        if problem := actor_problem(command.actor):
+            raise ValueError(problem)
+        if self._state is OrderState.ASSESSING:
+            raise ValueError("ORDER_IS_BEING_JUDGED: ask again in a moment")
+        if self._state is OrderState.AWAITING_APPROVAL:
+            raise ValueError("ORDER_AWAITS_APPROVAL: decline it: `stonks decline`, POST /v1/approvals/{id}/review")
+
+    @workflow.signal(name="cancel")
+    def cancel_by_signal(self, reason: str = "canceled by signal") -> None:
+        """Cancel from the plain Temporal CLI or UI; one that waits for people is to be declined."""
+        if self._state in (OrderState.SUBMITTING, OrderState.WORKING):
+            self._withdraw((reason or "canceled by signal")[:MAX_REASON])
+
+    @workflow.update
     async def refresh(self, request: RefreshRequest) -> RefreshReport:
         """Bring the order to rest as of an instant: expire what is due, read back what the broker did."""
         self._now = max(self._now, request.as_of)
@@ -163,6 +205,10 @@ class ExecuteOrder:
     def _open_to_decision(self) -> bool:
         """Whether a decision still counts: the order waits, nobody decided, and its time is not up."""
         return self._state is OrderState.AWAITING_APPROVAL and self._decision is None and not self._answered
+
+    def _withdraw(self, reason: str) -> None:
+        self._withdrawn = self._withdrawn or reason
+        self._looks += 1
 
     def _rests(self) -> bool:
         """Whether the order waits for somebody: a person, the broker, or nobody any more."""
@@ -209,6 +255,8 @@ class ExecuteOrder:
         self._enter(OrderState.SUBMITTING)
         ticket = self._question.ticket if self._question is not None else None
         report = await self._recheck(verdict, approval_id=ticket.approval_id if ticket is not None else "")
+        if self._withdrawn:
+            return Permission(status=CANCELED, reason=self._withdrawn)
         if report.verdict.denial:
             return Permission(status="denied", reason=report.verdict.denial)
         answered = self._answered or ticket is not None
@@ -232,6 +280,8 @@ class ExecuteOrder:
                 return Permission(status=standing.status.value, reason=standing.reason)
             ticket = self._question.ticket
             report = await self._recheck(verdict, approval_id=ticket.approval_id)
+            if self._withdrawn:
+                return Permission(status=CANCELED, reason=self._withdrawn)
             if report.verdict.denial:
                 return Permission(status="denied", reason=report.verdict.denial)
             if not report.voided:
@@ -315,6 +365,12 @@ class ExecuteOrder:
             return ApprovalVerdict.EXPIRED
         return ApprovalVerdict.APPROVED if self._decision.approved else ApprovalVerdict.DECLINED
 
+    async def _send(self, verdict: RiskVerdict) -> None:
+        """Place the order and follow it, unless it was taken back before."""
+        if not self._withdrawn:
+            await self._submit(verdict)
+            await self._follow()
+
     async def _submit(self, verdict: RiskVerdict) -> None:
         self._enter(OrderState.SUBMITTING)
         request = SubmitRequest(
@@ -356,13 +412,25 @@ class ExecuteOrder:
             except TimeoutError:
                 pause = min(pause * 2, self._request.maximum_poll_seconds)
             if not self._progress.closed:
-                await self._sync()
+                await (self._take_back() if self._withdrawn else self._sync())
             if self._progress != before:
                 pause = self._request.poll_seconds
         self._enter(OrderState.CLOSED)
 
     def _to_send(self) -> bool:
         return self._progress.to_send and not self._request.driven and workflow.patched(SENDS_AGAIN)
+
+    async def _take_back(self) -> None:
+        """Ask the broker to cancel it, and read it back."""
+        try:
+            self._progress = await workflow.execute_activity_method(
+                OrderActivities.cancel_order,
+                CancelRequest(intent_id=self._request.intent_id, as_of=self._present()),
+                summary=f"take it back: {self._withdrawn}"[:200],
+                **options.CANCEL,
+            )
+        except ActivityError as error:
+            workflow.logger.warning("was not taken back yet", extra={"problem": str(error.cause or error)})
 
     async def _sync(self) -> None:
         self._progress = await workflow.execute_activity_method(
@@ -382,6 +450,8 @@ class ExecuteOrder:
         if self._state is not OrderState.CLOSED:
             self._enter(OrderState.CLOSED)
         workflow.set_current_details(f"{self._request.side} {self._request.symbol}: {status} {reason}".strip())
+        if self._withdrawn:  # whoever took it back wants to hear that it has ended
+            await workflow.wait_condition(workflow.all_handlers_finished)
         return OrderOutcome(
             intent_id=self._request.intent_id,
             status=status,

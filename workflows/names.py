@@ -59,6 +59,7 @@ RECONCILE_BROKER = "reconcile/schedule"
 COMPARE_DAY = "compare-day"
 NOTIFICATIONS = "notifications"
 MEASURE_COMOVEMENT = "measure-comovement"
+INDEX_DOCUMENTS = "index-documents"
 COMPARE_BY_HAND = "compare-day-by-hand"
 
 
@@ -128,6 +129,15 @@ def symbol_id(symbol: str) -> str:
 
 def order_id(intent_id: str) -> str:
     return f"order/{intent_id}"
+
+
+def discard_id(intent_id: str, failed_run: str) -> str:
+    return f"discard/{intent_id}/{failed_run}"
+
+
+def intent_of(workflow_id: str) -> str:
+    """The intent that an order's workflow carries."""
+    return workflow_id.removeprefix("order/")
 
 
 def reconcile_id(instant: datetime) -> str:

@@ -192,6 +192,14 @@ SYNC: ActivityOptions = {
     "retry_policy": _retry(0, first=0.5, most=15.0),
 }
 
+CANCEL: ActivityOptions = {
+    "task_queue": Queue.TRADING,
+    "start_to_close_timeout": timedelta(seconds=30),
+    "schedule_to_close_timeout": timedelta(seconds=60),
+    "retry_policy": _retry(0, first=0.5, most=5.0),
+}
+"""What the broker has not carried out by then is asked for again at the next look."""
+
 DRIVE: ActivityOptions = {
     "task_queue": Queue.OPS,
     "start_to_close_timeout": timedelta(minutes=30),
@@ -241,6 +249,14 @@ COMOVEMENT: ActivityOptions = {
     "retry_policy": _retry(8, most=60.0),
 }
 """Reads years of prices, company by company."""
+
+INDEX: ActivityOptions = {
+    "task_queue": Queue.OPS,
+    "start_to_close_timeout": timedelta(hours=12),
+    "heartbeat_timeout": timedelta(minutes=1),
+    "retry_policy": _retry(0, most=60.0),
+}
+"""Heartbeats after every batch; an attempt finds what is left."""
 
 RECORD_INFERENCE: ActivityOptions = {
     "task_queue": Queue.OPS,

@@ -22,15 +22,21 @@ class ReconcileSchedules:
 
     @workflow.run
     async def run(self) -> ScheduleChanges:
+        changes = await self._compare()
+        await workflow.execute_activity_method(
+            ScheduleActivities.ensure_engine, summary="the trading loop runs", **options.SCHEDULES
+        )
+        if self._changed and workflow.patched("schedules-changed-meanwhile"):
+            changes = await self._compare()
+        return changes
+
+    async def _compare(self) -> ScheduleChanges:
         changes = ScheduleChanges()
         while self._changed:
             self._changed = False
             changes = await workflow.execute_activity_method(
                 ScheduleActivities.reconcile, summary="compare with the sources table", **options.SCHEDULES
             )
-        await workflow.execute_activity_method(
-            ScheduleActivities.ensure_engine, summary="the trading loop runs", **options.SCHEDULES
-        )
         return changes
 
     @workflow.signal

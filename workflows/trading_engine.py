@@ -22,9 +22,11 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes, Workfl
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.accepting import AcceptanceActivities
     from activities.commands import CommandActivities
     from activities.engine import EngineActivities
     from activities.reconciliation import ReconciliationActivities
+    from domain.acceptance import AcceptanceReport, AcceptanceStatus, AcceptDifference, AcceptDifferenceStep
     from domain.actors import SIGNAL_ACTOR, actor_problem
     from domain.decisions import TradingState
     from domain.market import Session
@@ -196,6 +198,18 @@ class TradingEngine:
         return await self._reset(command)
 
     @workflow.update
+    async def accept_difference(self, command: AcceptDifference) -> AcceptanceReport:
+        """Accept a difference with the broker; once in force, book and broker are compared again."""
+        report = await self._carry_out(
+            AcceptanceActivities.accept_difference,
+            AcceptDifferenceStep(command=command, key=self._key(), as_of=self._present()),
+            f"accept a difference, {command.actor}",
+        )
+        if report.status is AcceptanceStatus.ACCEPTED:
+            await self._reconcile_quietly(self._present())
+        return report
+
+    @workflow.update
     async def reconcile(self, command: Command) -> ReconcileReport:
         """Compare book and broker now."""
         return await self._reconcile(command.actor, self._present())
@@ -209,6 +223,7 @@ class TradingEngine:
     release_reserve.validator(_by_a_person(ReleaseReserve))
     override_order.validator(_by_a_person(OverrideOrder))
     reset.validator(_by_a_person(ResetEngine))
+    accept_difference.validator(_by_a_person(AcceptDifference))
     reconcile.validator(_by_a_person(Command))
 
     @workflow.signal(name="reconcile")
@@ -425,7 +440,7 @@ class TradingEngine:
             self._reconciled = f"{as_of.isoformat()}: failed, {error.cause or error}"
             workflow.logger.warning("the broker could not be compared with", extra={"problem": self._reconciled})
 
-    async def _carry_out(self, activity: Callable[[CommandActivities, S], Awaitable[R]], step: S, summary: str) -> R:
+    async def _carry_out(self, activity: Callable[[Any, S], Awaitable[R]], step: S, summary: str) -> R:
         """Have a command carried out; a refusal reaches whoever gave it with its own code."""
         try:
             return await workflow.execute_activity_method(activity, step, summary=summary, **options.LEDGER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import httpx
@@ -13,7 +14,7 @@ from domain.market import Bar, CorporateAction, Session
 
 
 class PaperControl:
-    """Fulfils `activities.ports.PaperMarket`."""
+    """Fulfils `activities.ports.PaperMarket` and `activities.ports.PaperFeed`."""
 
     def __init__(self, url: str, control_key: SecretStr) -> None:
         self._client = httpx.AsyncClient(
@@ -33,17 +34,7 @@ class PaperControl:
             "phase": phase,
             "opens_at": session.opens_at.isoformat(),
             "closes_at": session.closes_at.isoformat(),
-            "bars": [
-                {
-                    "symbol": bar.symbol,
-                    "open": str(bar.open),
-                    "high": str(bar.high),
-                    "low": str(bar.low),
-                    "close": str(bar.close),
-                    "volume": bar.volume,
-                }
-                for bar in bars
-            ],
+            "bars": [_bar(bar) for bar in bars],
             "actions": [
                 {
                     "symbol": action.symbol,
@@ -55,9 +46,22 @@ class PaperControl:
         }
         await self._post("/control/sessions", body)
 
+    async def finished(self) -> dict[str, date]:
+        """The last session whose bar the broker was given, by symbol."""
+        known: dict[str, str] = (await self._ask("GET", "/control/finished-sessions")).json()
+        return {symbol: date.fromisoformat(session) for symbol, session in known.items()}
+
+    async def finish(self, session: date, bars: Sequence[Bar]) -> int:
+        """Hand over bars of a session that is over; returns how many executions came of it. Idempotent per symbol."""
+        body = {"session": session.isoformat(), "bars": [_bar(bar) for bar in bars]}
+        return int((await self._ask("POST", "/control/finished-sessions", body)).json()["executions"])
+
     async def _post(self, path: str, body: dict[str, Any]) -> None:
+        await self._ask("POST", path, body)
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         try:
-            answer = await self._client.post(path, json=body)
+            answer = await self._client.request(method, path, json=body)
         except httpx.HTTPError as error:
             raise VendorUnavailable(
                 "PAPER_BROKER_UNREACHABLE",
@@ -71,3 +75,15 @@ class PaperControl:
             raise VendorUnavailable("PAPER_BROKER_ERROR", answer.text[:300], path=path, status=answer.status_code)
         if answer.status_code >= 400:
             raise VendorRejected("PAPER_BROKER_REFUSED", answer.text[:300], path=path, status=answer.status_code)
+        return answer
+
+
+def _bar(bar: Bar) -> dict[str, Any]:
+    return {
+        "symbol": bar.symbol,
+        "open": str(bar.open),
+        "high": str(bar.high),
+        "low": str(bar.low),
+        "close": str(bar.close),
+        "volume": bar.volume,
+    }

@@ -13,21 +13,24 @@ from sqlalchemy import text
 from sqlmodel import col, select
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
-from temporalio.client import Client, WorkflowExecutionDescription
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowFailureError
 from temporalio.client import WorkflowExecution as Execution
 from temporalio.client import WorkflowExecutionStatus as Status
+from temporalio.exceptions import ActivityError
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.failures import as_stonks_error
+from api.failures import as_stonks_error, of_page
 from api.operations.histories import Diagnosis, diagnose
 from api.operations.links import TemporalLinks
 from api.operations.trading import valid_reason
-from domain.errors import Conflict, NotFound
+from domain.errors import Conflict, NotFound, VendorUnavailable
 from domain.ids import digest
-from store import audit
+from domain.submission import DiscardReport, DiscardRequest
+from store import audit, outbox
 from store.database import Database, upsert
 from store.tables.platform import DeadLetterNote
 from workflows import names
+from workflows.client import begin_discard
 
 TYPES = names.DEAD_LETTER_TYPES
 FAILED = (Status.FAILED, Status.TIMED_OUT, Status.TERMINATED)
@@ -39,6 +42,9 @@ PARALLEL = 8
 MAXIMUM_RETRIES_AT_ONCE = 200
 IN_FLIGHT = timedelta(seconds=60)
 """How long a submission of an order may still be on its way after its workflow was ended around it."""
+
+DISCARD_SECONDS = 20.0
+ORDER = "ExecuteOrder"
 
 RETRIED, DISCARDED = "retried", "discarded"
 
@@ -98,6 +104,8 @@ class Discarded(BaseModel):
     reason: str
     new: bool
     """False: it had been discarded before."""
+    order_state: str | None = Field(default=None, description="how the order ended; null where it is not one")
+    filled_quantity: str | None = None
 
 
 async def list_page(
@@ -116,7 +124,10 @@ async def list_page(
     pages = client.list_workflows(QUERY, page_size=limit, next_page_token=token or None)
     found: list[DeadLetter] = []
     while not found:
-        await pages.fetch_next_page()
+        try:
+            await pages.fetch_next_page()
+        except RPCError as error:
+            raise of_page(error, token) from error
         rows = list(pages.current_page or ())
         found = [letter for letter in await _read(client, database, links, rows) if wanted.matches(letter)]
         if not pages.next_page_token:
@@ -198,14 +209,48 @@ async def retry_all(
 async def discard(client: Client, database: Database, *, workflow_id: str, actor: str, reason: str) -> Discarded:
     """Take a dead letter off the list for good, with a reason. Its workflow and its history stay as they are.
 
+    An order is brought to its end first: what the broker has is booked, what is open is canceled, its intent is closed.
+
     Raises:
         NotFound: no workflow has this id.
-        Conflict: it did not fail, or runs again.
+        Conflict: it did not fail, runs again, or the last attempt of its submission may still be under way.
+        VendorUnavailable: the order's end is not certain yet. It goes on; a repeat finds what came of it.
     """
     reason = valid_reason(reason)
-    run = await _failed_run(client, workflow_id)
-    new = await _note(database, run, DISCARDED, actor=actor, reason=reason)
-    return Discarded(workflow_id=workflow_id, run_id=run.run_id, reason=reason, new=new)
+    async with _alone(database, workflow_id):
+        run = await _failed_run(client, workflow_id)
+        ended = None
+        if run.workflow_type == ORDER:
+            _require_landed(run, await diagnose(client, workflow_id, run.run_id))
+            ended = await _end_order(client, run, actor=actor, reason=reason)
+        new = await _note(database, run, DISCARDED, actor=actor, reason=reason)
+    return Discarded(
+        workflow_id=workflow_id,
+        run_id=run.run_id,
+        reason=reason,
+        new=new,
+        order_state=ended.state if ended is not None else None,
+        filled_quantity=ended.filled_quantity if ended is not None else None,
+    )
+
+
+async def _end_order(client: Client, run: WorkflowExecutionDescription, *, actor: str, reason: str) -> DiscardReport:
+    """Have the worker that holds the broker's keys end what is left of an order."""
+    request = DiscardRequest(intent_id=names.intent_of(run.id), actor=actor, reason=reason, as_of=datetime.now(UTC))
+    handle = await begin_discard(client, request, failed_run=run.run_id)
+    try:
+        async with asyncio.timeout(DISCARD_SECONDS):
+            return await handle.result()
+    except TimeoutError as error:
+        raise VendorUnavailable(
+            "DISCARD_NOT_FINISHED",
+            "It goes on by itself; discard again to see what came of it. Does a worker of the queue `trading` run?",
+            workflow_id=run.id,
+            waited_seconds=int(DISCARD_SECONDS),
+        ) from error
+    except WorkflowFailureError as failure:
+        cause = failure.cause.cause if isinstance(failure.cause, ActivityError) else failure.cause
+        raise Conflict("DISCARD_FAILED", str(cause or failure), workflow_id=run.id) from failure
 
 
 async def _read(
@@ -224,23 +269,27 @@ async def _read(
             if newest is None or newest.run_id != row.run_id or newest.status not in FAILED:
                 return None
             diagnosis = await diagnose(client, row.id, row.run_id)
-        return DeadLetter(
-            workflow_id=row.id,
-            run_id=row.run_id,
-            workflow_type=row.workflow_type,
-            status=newest.status.name.lower(),
-            stage=diagnosis.stage,
-            failed_step=diagnosis.step,
-            error_type=diagnosis.error_type,
-            message=diagnosis.message,
-            attempts=diagnosis.attempts,
-            started_at=newest.start_time,
-            closed_at=newest.close_time,
-            temporal_url=links.workflow(row.id, row.run_id),
-        )
+        return _letter(newest, diagnosis, links)
 
     read = await asyncio.gather(*(one(row) for row in rows))
     return [letter for letter in read if letter is not None]
+
+
+def _letter(run: WorkflowExecutionDescription, diagnosis: Diagnosis, links: TemporalLinks) -> DeadLetter:
+    return DeadLetter(
+        workflow_id=run.id,
+        run_id=run.run_id,
+        workflow_type=run.workflow_type,
+        status=run.status.name.lower() if run.status is not None else "unknown",
+        stage=diagnosis.stage,
+        failed_step=diagnosis.step,
+        error_type=diagnosis.error_type,
+        message=diagnosis.message,
+        attempts=diagnosis.attempts,
+        started_at=run.start_time,
+        closed_at=run.close_time,
+        temporal_url=links.workflow(run.id, run.run_id),
+    )
 
 
 async def _discarded(database: Database, rows: Sequence[Execution]) -> set[tuple[str, str]]:
@@ -251,6 +300,17 @@ async def _discarded(database: Database, rows: Sequence[Execution]) -> set[tuple
             )
         )
         return set(notes.all())
+
+
+async def letter_of(client: Client, links: TemporalLinks, workflow_id: str) -> DeadLetter:
+    """One dead letter, also one that was discarded.
+
+    Raises:
+        NotFound: no workflow has this id.
+        Conflict: it did not fail, or runs again.
+    """
+    run = await _failed_run(client, workflow_id)
+    return _letter(run, await diagnose(client, run.id, run.run_id), links)
 
 
 async def _newest(client: Client, workflow_id: str) -> WorkflowExecutionDescription | None:
@@ -293,7 +353,7 @@ def _require_landed(run: WorkflowExecutionDescription, diagnosis: Diagnosis) -> 
 
 @asynccontextmanager
 async def _alone(database: Database, workflow_id: str) -> AsyncIterator[None]:
-    """Let one person at a time retry a workflow, without a transaction that stays open meanwhile.
+    """Let one person at a time retry or discard a workflow, without a transaction that stays open meanwhile.
 
     The server does not recognise a repeated reset: a second one would end the run that the first has just started.
     """
@@ -324,4 +384,13 @@ async def _note(database: Database, run: WorkflowExecutionDescription, action: s
             workflow_id=run.id, run_id=run.run_id, action=action, actor=actor, reason=reason, recorded_at=now
         )
         await upsert(session, [note])
+        if fresh:
+            await outbox.publish(
+                session,
+                event_id=f"dead-letter/{run.id}/{run.run_id}/{action}",
+                event=f"dead_letter_{action}",
+                subject_id=run.id,
+                body={"workflow_type": run.workflow_type, "status": action},
+                occurred_at=now,
+            )
     return fresh

@@ -1,15 +1,20 @@
-"""What a person does with a document that nobody could read: have it read again by somebody else."""
+"""Documents as people see them, and what is done with one that nobody could read: have it read again."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy import func
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from api import queries
+from api.operations.document_texts import require
 from api.operations.links import TemporalLinks
 from domain.agents import BASELINE_READER, RULES_READER, AgentKind
 from domain.documents import DocumentStatus
@@ -18,13 +23,14 @@ from domain.ids import digest
 from domain.ingestion import DocumentRequest
 from store import agents, audit
 from store.database import Database
-from store.tables.ingestion import Document
+from store.tables.ingestion import Document, DocumentLink, ExtractionRow
 from workflows import names
 from workflows.client import TemporalFlows
 
 OPEN = (DocumentStatus.NEEDS_REVIEW, DocumentStatus.FAILED)
 """Documents that may be read again: nothing was concluded from them."""
 RPC_TIMEOUT = timedelta(seconds=30)
+RELATED_SHOWN = 100
 
 
 class Reprocessing(BaseModel):
@@ -44,6 +50,93 @@ class Reprocessed(BaseModel):
     read_by: str
     workflow_id: str
     temporal_url: str
+
+
+class DocumentView(BaseModel):
+    doc_id: str
+    source_id: str
+    title: str
+    url: str
+    publisher: str
+    language: str
+    credibility: str
+    published_at: datetime
+    precision: str
+    available_at: datetime
+    """When it could first be known: the instant that orders documents."""
+    recorded_at: datetime
+    location: str
+    status: str
+    error: str
+    symbols: list[str]
+
+
+class RelatedView(BaseModel):
+    """What a document is to another one."""
+
+    doc_id: str = Field(description="the other one")
+    later: bool = Field(description="the other one came later, and is this to the document; else the document is it")
+    relation: str = Field(examples=["correction"])
+    similarity: float = Field(description="share of five-word runs in common, in [0, 1]")
+    reason: str
+    available_at: datetime
+
+
+class InsightView(BaseModel):
+    """What a vendor says that it means for a ticker, in the vendor's words. Never a score of ours."""
+
+    ticker: str
+    sentiment: str
+    reasoning: str
+
+
+class DocumentDetail(DocumentView):
+    content_hash: str
+    run_id: str = Field(description="the run that brought it")
+    story: str = Field(description="the source's own name of the story; empty: it has none")
+    insights: list[InsightView]
+    related: list[RelatedView] = Field(description="one hundred at the most, the earliest known first")
+    readings: int = Field(description="how often it was read, in shadow included")
+    temporal_url: str
+
+
+async def document(database: Database, links: TemporalLinks, doc_id: str) -> DocumentDetail:
+    """Raises NotFound."""
+    async with database.transaction() as session:
+        row = await require(session, doc_id)
+        (view,) = await document_views(session, [row])
+        found = await session.exec(
+            select(DocumentLink)
+            .where((col(DocumentLink.doc_id) == doc_id) | (col(DocumentLink.original_id) == doc_id))
+            .order_by(col(DocumentLink.available_at), col(DocumentLink.doc_id), col(DocumentLink.original_id))
+            .limit(RELATED_SHOWN)
+        )
+        related = [_related(link, doc_id) for link in found]
+        read = await session.exec(select(func.count()).select_from(ExtractionRow).where(ExtractionRow.doc_id == doc_id))
+        readings = int(read.one())
+    return DocumentDetail(
+        **dict(view),
+        **row.model_dump(include={"content_hash", "run_id", "story"}),
+        insights=[InsightView.model_validate(insight) for insight in row.insights],
+        related=related,
+        readings=readings,
+        temporal_url=links.workflow(names.document_id(doc_id)),
+    )
+
+
+async def document_views(session: AsyncSession, rows: Sequence[Document]) -> list[DocumentView]:
+    symbols = await queries.symbols_by_document(session, [row.doc_id for row in rows])
+    kept = set(DocumentView.model_fields) - {"symbols"}
+    return [DocumentView(**row.model_dump(include=kept), symbols=symbols[row.doc_id]) for row in rows]
+
+
+def _related(link: DocumentLink, doc_id: str) -> RelatedView:
+    later = link.original_id == doc_id
+    return RelatedView(
+        **link.model_dump(include={"relation", "similarity", "reason", "available_at"}),
+        doc_id=link.doc_id if later else link.original_id,
+        later=later,
+    )
 
 
 async def reprocess(

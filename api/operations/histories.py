@@ -86,6 +86,14 @@ async def diagnose(client: Client, workflow_id: str, run_id: str) -> Diagnosis:
     return reader.found()
 
 
+async def closing_failure(client: Client, workflow_id: str, run_id: str) -> Failure | None:
+    """What a closed run failed with, causes and all; None where it was ended from outside."""
+    async for event in _backwards(client, workflow_id, run_id, a_page=1):
+        closing = event.workflow_execution_failed_event_attributes
+        return closing.failure if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED else None
+    return None
+
+
 class _Reader:
     """Collects, event by event from the end, what a diagnosis needs."""
 
@@ -182,14 +190,16 @@ class _Reader:
         self._error_type = self._error_type or "UNKNOWN"
 
 
-async def _backwards(client: Client, workflow_id: str, run_id: str) -> AsyncIterator[HistoryEvent]:
+async def _backwards(
+    client: Client, workflow_id: str, run_id: str, *, a_page: int = EVENTS_A_PAGE
+) -> AsyncIterator[HistoryEvent]:
     token = b""
     while True:
         page = await client.workflow_service.get_workflow_execution_history_reverse(
             GetWorkflowExecutionHistoryReverseRequest(
                 namespace=client.namespace,
                 execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
-                maximum_page_size=EVENTS_A_PAGE,
+                maximum_page_size=a_page,
                 next_page_token=token,
             ),
             retry=True,

@@ -6,12 +6,14 @@ import asyncio
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, Field
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from api.numbers import Money, Shares
-from domain.errors import VendorUnavailable
-from domain.reconciliation import Difference, ReconcileReport
-from store import reconciliations
+from domain.acceptance import AcceptanceStatus
+from domain.errors import NotFound, VendorUnavailable
+from domain.reconciliation import Difference, DifferenceKind, ReconcileReport, Treatment
+from store import acceptances, reconciliations
 from store.database import Database
 from store.tables.broker import ReconciliationRow
 from workflows import names
@@ -50,8 +52,26 @@ class ForeignView(BaseModel):
     last_seen_at: datetime
 
 
+class StandingDifference(BaseModel):
+    """A difference that nobody and nothing has settled, with the id under which it is accepted."""
+
+    difference_id: str
+    kind: DifferenceKind
+    treatment: Treatment
+    subject: str
+    symbol: str
+    ours: str
+    broker: str
+    detail: str
+    first_seen_at: datetime
+    last_reconciliation: str
+    acceptance: AcceptanceStatus | None = Field(description="pending: a second person must accept it too")
+    accepted_by: str = Field(description="who accepted it first; empty: nobody")
+
+
 class ReconciliationDetail(ReconciliationView):
     differences: list[Difference]
+    standing: list[StandingDifference] = Field(description="what needs a person, or was accepted, as it is now")
     foreign_positions: list[ForeignView] = Field(description="as they are known now")
 
 
@@ -96,11 +116,48 @@ async def detail(database: Database, reconciliation_id: str) -> ReconciliationDe
     async with database.transaction() as session:
         row = await reconciliations.require(session, reconciliation_id)
         foreign = await reconciliations.foreign_positions(session)
+        standing = await standing_differences(session)
     return ReconciliationDetail(
         **_headline(row),
         differences=[Difference.model_validate(each) for each in row.found],
+        standing=standing,
         foreign_positions=[ForeignView(**each.model_dump(include=set(ForeignView.model_fields))) for each in foreign],
     )
+
+
+async def standing_differences(session: AsyncSession) -> list[StandingDifference]:
+    """What needs a person, and what is accepted as it is; the oldest first."""
+    rows = await reconciliations.standing_differences(session, treatments=(Treatment.ALARMED, Treatment.ACCEPTED))
+    known = await acceptances.standing(session)
+    found = []
+    for row in rows:
+        acceptance = known.get(row.difference_id)
+        found.append(
+            StandingDifference(
+                **row.model_dump(include=set(StandingDifference.model_fields)),
+                acceptance=AcceptanceStatus(acceptance.status) if acceptance is not None else None,
+                accepted_by=acceptance.proposed_by if acceptance is not None else "",
+            )
+        )
+    return found
+
+
+async def find_standing(database: Database, beginning: str) -> StandingDifference:
+    """The difference that an id, or the unique beginning of one, names.
+
+    Raises:
+        NotFound: none or several do.
+    """
+    async with database.transaction() as session:
+        found = [each for each in await standing_differences(session) if each.difference_id.startswith(beginning)]
+    if len(found) != 1 or not beginning:
+        raise NotFound(
+            "DIFFERENCE_NOT_FOUND",
+            "`stonks reconcile` shows what is open, with ids; the unique beginning of one is enough",
+            difference_id=beginning,
+            found=len(found),
+        )
+    return found[0]
 
 
 def _headline(row: ReconciliationRow) -> dict[str, object]:

@@ -16,7 +16,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from api.operations.links import TemporalLinks
 from domain.errors import Conflict, InvalidInput, StonksError, VendorRejected
 from domain.ingestion import IngestRequest, SourceTestReport, SourceTestRequest
-from domain.sources import RATE_GROUPS, SourceConfig, SourceKind, credentials_of, read_config
+from domain.sources import RATE_GROUPS, SUBMITTED, SourceConfig, SourceKind, credentials_of, read_config
 from store import audit, sources
 from store.database import Database
 from store.tables.ingestion import IngestionRun, Source
@@ -133,6 +133,10 @@ async def add(database: Database, client: Client, links: TemporalLinks, new: New
     _require_cadences(new.cadence_seconds, new.cadence_closed_seconds)
     now = datetime.now(UTC)
     async with database.transaction() as session:
+        if new.source_id == SUBMITTED:
+            raise Conflict(
+                "SOURCE_EXISTS", "Documents that are handed in have it: choose another id", source_id=SUBMITTED
+            )
         known = await sources.find(session, new.source_id)
         if known is not None and not known.removed:
             raise Conflict("SOURCE_EXISTS", "Change it, or choose another id", source_id=new.source_id)

@@ -8,6 +8,7 @@ it, and the engine finds the same command as a signal when it is back.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -22,7 +23,10 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError
 
+from activities.ports import Calendar
 from api import failures
+from api.operations.broker_standing import ReconciliationStanding, UnpricedOrder, last_comparison, unpriced_orders
+from domain import submission
 from domain.decisions import TradingState
 from domain.errors import InvalidInput, VendorUnavailable
 from domain.ids import digest
@@ -41,6 +45,8 @@ ACCEPT_SECONDS = 5.0
 """How long a worker may take to accept a command before it counts as absent."""
 FINISH_SECONDS = 15.0
 QUERY_SECONDS = 3.0
+ARRIVAL_MARGIN = 5.0
+"""Seconds beyond the longest request: the clocks of two machines differ a little."""
 
 _HANDLERS: dict[TradingState, Any] = {
     TradingState.REDUCING: TradingEngine.pause,
@@ -59,13 +65,14 @@ class AcknowledgedBy(StrEnum):
 
 
 class CommandReport(BaseModel):
-    """What came of a command. Once it is returned, no order that the state forbids leaves any more."""
+    """What came of a command. Once it is returned, no order that the state forbids leaves or arrives any more."""
 
     state: TradingState
     epoch: int
     """Grows with every change of the state."""
     canceled_orders: int = 0
     not_canceled: list[str] = Field(default=[], description="orders whose cancel was refused, and those that may come")
+    may_arrive: list[str] = Field(default=[], description="orders that left before, waited for in vain: look at them")
     acknowledged_by: AcknowledgedBy = AcknowledgedBy.ENGINE
 
 
@@ -79,6 +86,8 @@ class TradingStatus(BaseModel):
     changed_by: str
     epoch: int
     engine: EngineStatus | None = Field(description="null: the engine did not answer, or does not run")
+    reconciliation: ReconciliationStanding | None = Field(description="null: book and broker were never compared")
+    unpriced_orders: list[UnpricedOrder] = Field(description="at the broker, their session over, without its price")
 
 
 def valid_reason(text: str) -> str:
@@ -112,7 +121,8 @@ async def halt(database: Database, client: Client, *, mode: str, reason: str, ac
     return await _command(TradingState.HALTED, database, client, mode=mode, reason=reason, actor=actor)
 
 
-async def status(database: Database, client: Client, *, mode: str) -> TradingStatus:
+async def status(database: Database, client: Client, *, mode: str, calendar: Callable[[], Calendar]) -> TradingStatus:
+    now = datetime.now(UTC)
     async with database.transaction() as session:
         row = await control.state(session)
     return TradingStatus(
@@ -123,6 +133,8 @@ async def status(database: Database, client: Client, *, mode: str) -> TradingSta
         changed_by=row.changed_by,
         epoch=row.epoch,
         engine=await _ask_engine(client),
+        reconciliation=await last_comparison(database, now=now),
+        unpriced_orders=[] if mode == REPLAY else await unpriced_orders(database, calendar, now=now),
     )
 
 
@@ -159,6 +171,7 @@ async def _command(
             epoch=report.epoch,
             canceled_orders=report.canceled_orders,
             not_canceled=list(report.not_canceled),
+            may_arrive=await _arrivals(database, wanted),
         )
     except WorkflowUpdateFailedError as error:
         raise failures.refused(error) from error
@@ -172,7 +185,18 @@ async def _command(
     row = await _throw_switch(database, wanted, command, before=before)
     if not accepted:
         await _leave_signal(client, wanted, command)
-    return CommandReport(state=TradingState(row.state), epoch=row.epoch, acknowledged_by=AcknowledgedBy.DATABASE)
+    return CommandReport(
+        state=TradingState(row.state),
+        epoch=row.epoch,
+        may_arrive=await _arrivals(database, wanted),
+        acknowledged_by=AcknowledgedBy.DATABASE,
+    )
+
+
+async def _arrivals(database: Database, wanted: TradingState) -> list[str]:
+    """Wait until what left before a state was said has arrived, or cannot any more. The state is in force meanwhile."""
+    patience = submission.LONGEST_IN_FLIGHT.total_seconds() + ARRIVAL_MARGIN
+    return await control.await_arrivals(database, wanted=wanted, now=lambda: datetime.now(UTC), patience=patience)
 
 
 async def require_answer(client: Client, flows: TemporalFlows) -> None:

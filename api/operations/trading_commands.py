@@ -14,6 +14,7 @@ from temporalio.service import RPCError
 
 from api import failures
 from api.operations.trading import REPLAY, require_answer
+from domain.acceptance import AcceptanceReport, AcceptDifference
 from domain.approvals import plain
 from domain.errors import VendorUnavailable
 from domain.ids import digest
@@ -68,6 +69,11 @@ async def override(client: Client, command: OverrideOrder, *, mode: str) -> Over
 
 async def reset(client: Client, command: ResetEngine, *, mode: str) -> DoneReport:
     return await _give(client, TradingEngine.reset, command, DoneReport, mode=mode)
+
+
+async def accept_difference(client: Client, command: AcceptDifference, *, mode: str) -> AcceptanceReport:
+    """Accept a difference with the broker; another person must too, unless one runs the house alone."""
+    return await _give(client, TradingEngine.accept_difference, command, AcceptanceReport, mode=mode)
 
 
 async def debug_state(client: Client) -> EngineDebug:

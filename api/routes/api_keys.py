@@ -51,8 +51,10 @@ class KeyView(BaseModel):
 
 
 class KeyCreated(KeyView):
-    key: str
-    """Shown this once; only its hash is kept."""
+    key: Annotated[
+        str | None,
+        Field(description="shown this once, only its hash is kept; null where the answer is given again"),
+    ]
 
 
 @router.get("", dependencies=[require(Scope.ADMIN)], responses=problems(422, 503))

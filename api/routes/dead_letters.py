@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from http import HTTPStatus
 from typing import Annotated
 
@@ -14,11 +12,11 @@ from api.auth import Principal, require
 from api.dependencies import Dependencies, Provided
 from api.errors import problems
 from api.keys import Scope
-from api.operations import dead_letters
+from api.operations import dead_letter_details, dead_letters
+from api.operations.dead_letter_details import DeadLetterDetail
 from api.operations.dead_letters import BulkReport, DeadLetter, Discarded, Filter, Retried
 from api.operations.links import TemporalLinks
-from api.paging import Page, PageQuery, decode, encode
-from domain.errors import InvalidInput
+from api.paging import Page, PageQuery, from_token, token_of
 from domain.trading import MAX_REASON, Reason
 
 KIND = "dead-letters"
@@ -60,10 +58,17 @@ async def list_dead_letters(dependencies: Provided, query: Annotated[DeadLetterQ
         _links(dependencies),
         wanted=Filter(workflow_type=query.workflow_type, stage=query.stage, error_type=query.error_type),
         limit=query.limit,
-        token=_token(query.cursor),
+        token=token_of(KIND, query.cursor),
     )
-    cursor = encode(KIND, base64.b64encode(token).decode()) if token else None
-    return Page(data=letters, has_more=bool(token), next_cursor=cursor)
+    return Page(data=letters, has_more=bool(token), next_cursor=from_token(KIND, token))
+
+
+@router.get("/{workflow_id:path}", dependencies=[require(Scope.READ)], responses=problems(404, 409, 422, 503))
+async def read_dead_letter(dependencies: Provided, workflow_id: str) -> DeadLetterDetail:
+    """One dead letter: what it was given, what went wrong, step by step, and what people did about it before."""
+    return await dead_letter_details.get(
+        dependencies.client, dependencies.database, _links(dependencies), workflow_id=workflow_id
+    )
 
 
 @router.post("/actions/retry", status_code=HTTPStatus.ACCEPTED, responses=problems(422, 503))
@@ -110,12 +115,3 @@ async def discard_dead_letter(
 
 def _links(dependencies: Dependencies) -> TemporalLinks:
     return TemporalLinks(dependencies.ui_url, dependencies.client.namespace)
-
-
-def _token(cursor: str | None) -> bytes:
-    if cursor is None:
-        return b""
-    try:
-        return base64.b64decode(str(decode(KIND, cursor)), validate=True)
-    except binascii.Error:
-        raise InvalidInput("CURSOR_INVALID", "Pass `next_cursor` of the page before, unchanged") from None

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Principal, require
 from api.dependencies import Provided
 from api.errors import problems
 from api.keys import Scope
-from api.numbers import Money, Shares
+from api.operations import orders as order_details
 from api.operations import trading_commands
 from api.operations.links import TemporalLinks
+from api.operations.orders import OrderCancel, OrderDetail, OrderView
 from api.paging import Page, PageQuery, page, position
 from domain.decisions import Side
 from domain.portfolio import OrderStatus
 from domain.trading import Reason
 from domain.trading_commands import OverrideOrder, OverrideReport
 from store import orders
-from store.tables.trading import Order
-from workflows import names
 
 KIND = "orders"
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"])
+
+
+OrderId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_\-]{1,64}$")]
 
 
 class OrderQuery(PageQuery):
@@ -36,25 +37,12 @@ class OrderQuery(PageQuery):
     status: OrderStatus | None = None
 
 
-class OrderView(BaseModel):
-    order_id: str
-    intent_id: str
-    client_order_id: str
-    broker_order_id: str
-    symbol: str
-    side: str
-    type: str
-    time_in_force: str
-    quantity: Shares
-    limit_price: Money | None
-    status: str
-    filled_quantity: Shares
-    filled_average_price: Money | None
-    reason: str
-    created_at: datetime
-    submitted_at: datetime | None
-    closed_at: datetime | None
-    temporal_url: str
+class CancelBody(BaseModel):
+    """Why: it stands in the audit log."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Reason
 
 
 @router.get("", dependencies=[require(Scope.READ)], responses=problems(422, 503))
@@ -70,13 +58,42 @@ async def list_orders(dependencies: Provided, query: Annotated[OrderQuery, Query
             before=position(KIND, query.cursor),
         )
 
-    def view(row: Order) -> OrderView:
-        return OrderView(
-            **row.model_dump(include=set(OrderView.model_fields)),
-            temporal_url=links.workflow(names.order_id(row.intent_id)),
-        )
+    return page(
+        KIND,
+        rows,
+        query.limit,
+        at=lambda row: (row.created_at, row.order_id),
+        view=lambda row: order_details.view(row, links),
+    )
 
-    return page(KIND, rows, query.limit, at=lambda row: (row.created_at, row.order_id), view=view)
+
+@router.get("/{order_id}", dependencies=[require(Scope.READ)], responses=problems(404, 422, 503))
+async def read_order(dependencies: Provided, order_id: OrderId) -> OrderDetail:
+    """One order: every step of its way, its executions, and where its decision stands."""
+    links = TemporalLinks(dependencies.ui_url, dependencies.client.namespace)
+    return await order_details.get(dependencies.database, links, order_id)
+
+
+@router.post("/{order_id}/cancel", responses=problems(404, 409, 422, 503))
+async def cancel_order(
+    dependencies: Provided,
+    principal: Annotated[Principal, require(Scope.TRADE_CONTROL)],
+    order_id: OrderId,
+    body: CancelBody,
+) -> OrderCancel:
+    """Take an order back, at the broker or before it is sent. What was filled stays filled.
+
+    One that waits in the inbox is declined instead.
+    """
+    links = TemporalLinks(dependencies.ui_url, dependencies.client.namespace)
+    return await order_details.cancel(
+        dependencies.database,
+        dependencies.client,
+        links,
+        order_id,
+        reason=body.reason,
+        actor=principal.actor,
+    )
 
 
 class OverrideBody(BaseModel):

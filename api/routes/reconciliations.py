@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, ConfigDict
 
 from api.auth import Principal, require
 from api.dependencies import Provided
 from api.errors import problems
 from api.keys import Scope
-from api.operations import reconciliations
+from api.operations import reconciliations, trading_commands
 from api.operations.reconciliations import ReconciliationBegun, ReconciliationDetail, ReconciliationView
 from api.paging import Page, PageQuery, page, position
+from domain.acceptance import AcceptanceReport, AcceptDifference
+from domain.trading import Reason
 
 KIND = "reconciliations"
 
 router = APIRouter(prefix="/v1/trading", tags=["trading"])
+
+
+class AcceptBody(BaseModel):
+    """Why it is accepted: it stands in the audit log and beside what is booked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Reason
 
 
 @router.post("/reconcile", status_code=202, responses=problems(503))
@@ -44,3 +55,26 @@ async def list_reconciliations(
 async def read_reconciliation(dependencies: Provided, reconciliation_id: str) -> ReconciliationDetail:
     """What a comparison found, and what was done about it."""
     return await reconciliations.detail(dependencies.database, reconciliation_id)
+
+
+@router.post(
+    "/reconciliations/{reconciliation_id}/differences/{difference_id}/accept", responses=problems(404, 409, 422, 503)
+)
+async def accept_difference(
+    dependencies: Provided,
+    principal: Annotated[Principal, require(Scope.APPROVE)],
+    reconciliation_id: str,
+    difference_id: Annotated[str, Path(pattern=r"^[0-9a-f]{1,64}$")],
+    body: AcceptBody,
+) -> AcceptanceReport:
+    """Accept a difference as this comparison showed it. Shares and cash are booked as adjustments.
+
+    A second person must accept it too, unless one runs the house alone. Whatever changes about it is an alarm again.
+    """
+    command = AcceptDifference(
+        reason=body.reason,
+        actor=principal.actor,
+        reconciliation_id=reconciliation_id,
+        difference_id=difference_id,
+    )
+    return await trading_commands.accept_difference(dependencies.client, command, mode=dependencies.mode)

@@ -51,8 +51,10 @@ class CommandBody(BaseModel):
 
 @router.get("/status", dependencies=[require(Scope.READ)], responses=problems(503))
 async def read_status(dependencies: Provided) -> TradingStatus:
-    """The state in force, since when and why, and what the engine says."""
-    return await trading.status(dependencies.database, dependencies.client, mode=dependencies.mode)
+    """The state in force, since when and why, what the engine says, and how book and broker compared."""
+    return await trading.status(
+        dependencies.database, dependencies.client, mode=dependencies.mode, calendar=dependencies.calendar
+    )
 
 
 @router.post("/pause", responses=problems(409, 422, 503))

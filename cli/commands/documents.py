@@ -1,14 +1,19 @@
-"""Documents: those that need a person's look, and having one read again."""
+"""Documents: those that need a person's look, one with what was read in it, and having one read again."""
 
 from __future__ import annotations
 
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.commands.operate import ReasonOption, actor, ask, links
 from cli.commands.stack import DEFAULT_STATE, Json, State
+from cli.instants import read_instant
 from cli.output import err, out, print_json
+from domain.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,10 +22,15 @@ if TYPE_CHECKING:
     from workers.parts import Parts
 
 
+READINGS_SHOWN = 20
+
+
 def register(app: typer.Typer) -> None:
-    documents = typer.Typer(help="Documents that need a person's look.", no_args_is_help=True)
+    documents = typer.Typer(help="Documents: list, show, hand one in, have read again.", no_args_is_help=True)
     documents.command(name="list")(list_documents)
+    documents.command(name="show")(show)
     documents.command(name="reprocess")(reprocess)
+    documents.command(name="submit")(submit)
     app.add_typer(documents, name="documents")
 
 
@@ -35,7 +45,6 @@ def list_documents(
     """List documents of a status, the newest first; without one those that need a person's look."""
     from api import queries
     from domain.documents import DocumentStatus
-    from domain.errors import InvalidInput
 
     if status not in {each.value for each in DocumentStatus}:
         raise InvalidInput("STATUS_UNKNOWN", field="--status", found=status, allowed=", ".join(DocumentStatus))
@@ -55,6 +64,41 @@ def list_documents(
         out.print(f"{each.doc_id}  {each.published_at:%Y-%m-%d %H:%M}  {each.title}", markup=False, overflow="fold")
         if each.error:
             out.print(f"  {each.error}", markup=False, style="red", overflow="fold")
+
+
+def show(
+    doc_id: Annotated[str, typer.Argument(metavar="ID", help="The document, as the lists show it")],
+    text: Annotated[bool, typer.Option("--text", help="The whole text, however long")] = False,
+    state: State = DEFAULT_STATE,
+    json: Json = False,
+) -> None:
+    """Show a document: where it came from, its text, and what was read in it.
+
+    Example: stonks documents show 0f6e1c94a7b2d3580f6e1c94
+    """
+    from api.operations import document_texts, documents, extractions
+    from api.operations.document_texts import DocumentText
+    from api.operations.documents import DocumentDetail
+    from api.operations.extractions import ExtractionView
+    from cli import reading_views as views
+    from domain.errors import NotFound
+
+    async def read(parts: Parts) -> tuple[DocumentDetail, DocumentText | None, list[ExtractionView]]:
+        found = await documents.document(parts.database, links(parts), doc_id)
+        try:
+            content = await document_texts.text_of(parts.database, parts.objects, doc_id)
+        except NotFound:
+            content = None
+        return found, content, await extractions.of_document(parts.database, doc_id, limit=READINGS_SHOWN)
+
+    document, content, readings = ask(state, read)
+    if json:
+        body = document.model_dump(mode="json")
+        body["content"] = content.model_dump(mode="json") if content is not None else None
+        body["extractions"] = [each.model_dump(mode="json") for each in readings]
+        print_json(body)
+    else:
+        views.show_document(document, content, readings, whole=text)
 
 
 def reprocess(
@@ -82,3 +126,70 @@ def reprocess(
         print_json(done.model_dump(mode="json"))
     else:
         out.print(f"{done.doc_id} is read again by {done.read_by}: {done.workflow_id}", markup=False)
+
+
+def submit(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A text file; - reads standard input")],
+    title: Annotated[str, typer.Option("--title", help="Without one, the first line")] = "",
+    published: Annotated[
+        str, typer.Option("--published", help="When it was published; without it, when the file was last written")
+    ] = "",
+    url: Annotated[str, typer.Option("--url", help="Where it stands")] = "",
+    publisher: Annotated[str, typer.Option("--publisher")] = "",
+    symbol: Annotated[list[str] | None, typer.Option("--symbol", help="Whom it is about; may be repeated")] = None,
+    state: State = DEFAULT_STATE,
+    json: Json = False,
+) -> None:
+    """Hand in one document. It is read as those of any source are; the same again is the same document.
+
+    Example: stonks documents submit note.txt --symbol AAPL --published 2026-11-26T14:30Z
+    """
+    from api.operations import submissions
+    from cli.commands.agents import _checked
+
+    text, written = _read(file, published)
+    first, _, rest = text.strip().partition("\n")
+    wanted = _checked(
+        submissions.NewDocument,
+        title=title or first,
+        text=text if title else rest.strip(),
+        published_at=written,
+        url=url,
+        publisher=publisher,
+        symbols=[each.upper() for each in symbol or ()],
+    )
+    done = ask(
+        state,
+        lambda parts: submissions.submit(
+            parts.database,
+            parts.objects,
+            parts.client,
+            links(parts),
+            wanted,
+            mode=parts.settings.mode.value,
+            actor=actor(),
+        ),
+    )
+    if json:
+        print_json(done.model_dump(mode="json"))
+        return
+    known = " (it was known)" if done.duplicate else ""
+    if done.copy_of is not None:
+        out.print(f"{done.doc_id}{known} tells what {done.copy_of} tells: it is not read.", markup=False)
+    else:
+        out.print(f"{done.doc_id}{known} is {done.status}: {done.workflow_id}", markup=False, soft_wrap=True)
+
+
+def _read(file: str, published: str) -> tuple[str, datetime]:
+    """The text, and when it was published."""
+    if file == "-" and not published:
+        raise InvalidInput("TIME_MISSING", "Standard input has no time of its own", option="--published")
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        if published:
+            return text, read_instant(published, "--published")
+        return text, datetime.fromtimestamp(Path(file).stat().st_mtime, UTC)
+    except OSError as error:
+        raise InvalidInput("FILE_UNREADABLE", str(error.strerror), field="FILE", found=file) from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput("FILE_UNREADABLE", "It must be UTF-8 text", field="FILE", found=file) from error

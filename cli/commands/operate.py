@@ -55,12 +55,13 @@ def status(state: State = DEFAULT_STATE, json: Json = False) -> None:
         mode = parts.settings.mode.value
         return (
             await overview(parts.database, mode=mode),
-            await trading.status(parts.database, parts.client, mode=mode),
+            await trading.status(parts.database, parts.client, mode=mode, calendar=lambda: parts.calendar),
         )
 
     seen, engine = ask(state, read)
     if json:
-        print_json({**_plain(seen), "engine": _plain(engine)["engine"]})
+        said = _plain(engine)
+        print_json({**_plain(seen), **{name: said[name] for name in ("engine", "reconciliation", "unpriced_orders")}})
     else:
         views.show_status(seen, engine)
 
@@ -231,7 +232,10 @@ def discard_dead_letter(
     state: State = DEFAULT_STATE,
     json: Json = False,
 ) -> None:
-    """Take failed work off the list for good. Its history stays in Temporal."""
+    """Take failed work off the list for good. Its history stays in Temporal.
+
+    An order is brought to its end first: what the broker has is booked, what is open is canceled.
+    """
     from api.operations import dead_letters
 
     done = ask(
@@ -244,6 +248,8 @@ def discard_dead_letter(
         print_json(_plain(done))
     else:
         err.print(f"Discarded {done.workflow_id}." if done.new else f"{done.workflow_id} was discarded before.")
+        if done.order_state is not None:
+            err.print(f"Its order ended {done.order_state}, {done.filled_quantity} shares filled.")
 
 
 def _command(action: Callable[..., Awaitable[CommandReport]], reason: str, state: Path, json: bool) -> None:

@@ -14,6 +14,7 @@ from domain.errors import InvalidInput
 def register(app: typer.Typer) -> None:
     app.command()(worker)
     app.command()(api)
+    app.command()(dashboard)
     app.command(name="paper-broker")(paper_broker)
 
 
@@ -75,6 +76,22 @@ def api() -> None:
                 await oidc.aclose()
 
     asyncio.run(run())
+
+
+def dashboard(
+    api: Annotated[str, typer.Option("--api", help="Base URL of the API that it is a client of")],
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on")] = 8080,
+) -> None:
+    """Serve the dashboard alone, beside an API that runs elsewhere. The API serves it too."""
+    from api.dashboard.site import alone
+    from api.server import serve_app
+    from workers import telemetry
+
+    if urlsplit(api).scheme not in ("http", "https") or not urlsplit(api).hostname:
+        raise InvalidInput("URL_INVALID", "Give the API's address, such as http://127.0.0.1:8000", api=api)
+    telemetry.configure("console")
+    asyncio.run(serve_app(alone(api), host, port, mode="dashboard"))
 
 
 def paper_broker() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.commands.operate import actor, ask
+from cli.commands.operate import ReasonOption, actor, ask
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.output import err, print_json
 
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(reconcile)
+    group = typer.Typer(invoke_without_command=True)
+    group.callback()(reconcile)
+    group.command()(accept)
+    app.add_typer(group, name="reconcile")
 
 
-def reconcile(state: State = DEFAULT_STATE, json: Json = False) -> None:
+def reconcile(context: typer.Context, state: State = DEFAULT_STATE, json: Json = False) -> None:
     """Compare the book with the broker, take over what the broker proves, and show the rest.
 
     Orders and shares of yours that are not the platform's are recorded and left alone. What neither side proves is
@@ -29,6 +32,8 @@ def reconcile(state: State = DEFAULT_STATE, json: Json = False) -> None:
     Example: stonks reconcile
     Example: stonks reconcile --json
     """
+    if context.invoked_subcommand is not None:
+        return
     from api.operations import reconciliations
     from cli.reconciliation_views import show_reconciliation
 
@@ -44,3 +49,38 @@ def reconcile(state: State = DEFAULT_STATE, json: Json = False) -> None:
         print_json(found.model_dump(mode="json"))
     else:
         show_reconciliation(found)
+
+
+def accept(
+    difference: Annotated[str, typer.Argument(metavar="ID", help="The difference, or the unique beginning of its id")],
+    reason: ReasonOption,
+    state: State = DEFAULT_STATE,
+    json: Json = False,
+) -> None:
+    """Accept a difference that book and broker cannot settle. Somebody else must accept it too.
+
+    Shares that are gone leave the position at its average price, cash is entered in the ledger, both as adjustments.
+    What cannot be booked is no alarm for as long as it stays as it is.
+
+    Example: stonks reconcile accept 3f9a --reason "sold by hand, see the broker's statement of 4 March"
+    """
+    from api.operations import reconciliations, trading_commands
+    from domain.acceptance import AcceptanceReport, AcceptanceStatus, AcceptDifference
+
+    async def give(parts: Parts) -> AcceptanceReport:
+        found = await reconciliations.find_standing(parts.database, difference)
+        command = AcceptDifference(
+            reason=reason,
+            actor=actor(),
+            reconciliation_id=found.last_reconciliation,
+            difference_id=found.difference_id,
+        )
+        return await trading_commands.accept_difference(parts.client, command, mode=parts.settings.mode.value)
+
+    done = ask(state, give)
+    if json:
+        print_json(done.model_dump(mode="json"))
+    elif done.status is AcceptanceStatus.PENDING:
+        err.print("Noted. Somebody else must accept it too.")
+    else:
+        err.print(f"Accepted{': ' + done.booked if done.booked else ''}.", markup=False)

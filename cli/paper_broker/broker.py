@@ -19,6 +19,7 @@ from cli.paper_broker.clock import calendar_answer, clock_answer, make_clock, ut
 from cli.paper_broker.configurations import read_configurations
 from cli.paper_broker.entry import OrderEntry
 from cli.paper_broker.execution import Costs, Desk
+from cli.paper_broker.finished import FinishedSession, apply_finished
 from cli.paper_broker.history import HistoryQuery, history
 from cli.paper_broker.intake import read_ticket
 from cli.paper_broker.ledger import Ledger, stamp
@@ -254,6 +255,24 @@ class PaperBroker:
         self._clock.require_wall()
         with self._at_work() as (ledger, market):
             return {"executions": apply_prices(ledger, prices, market, self._settings)}
+
+    def finish_session(self, message: FinishedSession) -> dict[str, Any]:
+        """Let orders meet the bars of a session that is over."""
+        self._clock.require_wall()
+        day = self._clock.session_on(message.session)
+        with self._at_work() as (ledger, market):
+            if day is None or day.closes_at > market.now:
+                raise Conflict(
+                    "SESSION_NOT_OVER",
+                    "Send bars of a session of the exchange, and not before its close",
+                    session=message.session,
+                    now=stamp(market.now),
+                )
+            return apply_finished(ledger, message, day, market, self._settings)
+
+    def finished_sessions(self) -> dict[str, str]:
+        with self.book.reading() as ledger:
+            return ledger.finished_sessions()
 
     def set_account(self, *, cash: Decimal | None, suspended: bool | None) -> dict[str, Any]:
         """Set the opening cash of an untouched book, or suspend new orders. Repeating the same values is fine."""

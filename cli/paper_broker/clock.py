@@ -45,6 +45,14 @@ class BrokerClock(ABC):
             return market.now + GTC_LIFE
         return self.day_order_ends(market)
 
+    def session_on(self, day: date) -> exchange.TradingDay | None:
+        """The exchange's session of a day; None where it is closed."""
+        found = self._calendar().between(day, day)
+        return found[0] if found else None
+
+    def _calendar(self) -> exchange.ExchangeCalendar:
+        return exchange.calendar(self.today())
+
     def is_current(self, *, seen_at: datetime, session: str, market: MarketState) -> bool:
         """Whether a price belongs to the session under way, so that orders may fill at it."""
         if not market.is_open or market.opens_at is None:
@@ -98,9 +106,6 @@ class WallClock(BrokerClock):
 
     def day_order_ends(self, market: MarketState) -> datetime | None:
         return self._calendar().next_close(market.now)
-
-    def _calendar(self) -> exchange.ExchangeCalendar:
-        return exchange.calendar(self.today())
 
 
 def utc_now() -> datetime:

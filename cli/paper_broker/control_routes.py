@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from cli.paper_broker.assets import AssetMessage
 from cli.paper_broker.broker import PaperBroker
 from cli.paper_broker.faults import FaultBoard, FaultMessage
+from cli.paper_broker.finished import FinishedSession
 from cli.paper_broker.market_messages import MarketDataMessage
 from cli.paper_broker.sessions import SeenPrice, SessionMessage
 from domain.model import Model, Utc
@@ -48,6 +49,14 @@ def control_routes(broker: PaperBroker, faults: FaultBoard) -> APIRouter:
     @routes.post("/prices")
     def set_prices(message: PricesMessage) -> Response:
         return JSONResponse(broker.set_prices(message.prices))
+
+    @routes.get("/finished-sessions")
+    def finished_sessions() -> Response:
+        return JSONResponse(broker.finished_sessions())
+
+    @routes.post("/finished-sessions")
+    def finish_session(message: FinishedSession) -> Response:
+        return JSONResponse(broker.finish_session(message))
 
     @routes.post("/account")
     def set_account(message: AccountMessage) -> Response:

@@ -19,6 +19,8 @@ class FaultKind(StrEnum):
     """The order is in the book, the answer is a gateway's HTML page."""
     HANG = "hang"
     """The order is in the book, no answer ever comes."""
+    HANG_BEFORE_COMMIT = "hang_before_commit"
+    """The request lies about for some seconds; then the order is in the book, whether or not somebody still waits."""
     STORM_429 = "storm_429"
     """The request is turned away before it is read."""
     RESET_BEFORE_COMMIT = "reset_before_commit"
@@ -45,6 +47,8 @@ class FaultMessage(Model):
     count: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     path: Annotated[str, Field(pattern=r"^/(v\d|stream)")] = ORDERS_PATH
     method: Literal["", "GET", "POST", "PUT", "PATCH", "DELETE"] = ""
+    seconds: Annotated[float, Field(ge=0, le=600)] = 5.0
+    """How long a request lies about, where the fault is that."""
 
     @model_validator(mode="after")
     def _aimed(self) -> Self:
@@ -77,7 +81,7 @@ class FaultBoard:
     def waiting(self) -> list[FaultMessage]:
         return list(self._waiting)
 
-    def take(self, method: str, path: str) -> FaultKind | None:
+    def take(self, method: str, path: str) -> FaultMessage | None:
         """Use up one fault that matches the request, if there is one."""
         for index, fault in enumerate(self._waiting):
             if not fault.strikes(method, path):
@@ -86,5 +90,5 @@ class FaultBoard:
                 del self._waiting[index]
             else:
                 self._waiting[index] = fault.model_copy(update={"count": fault.count - 1})
-            return fault.kind
+            return fault
         return None

@@ -14,7 +14,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from cli.paper_broker.faults import FaultBoard, FaultKind
+from cli.paper_broker.faults import FaultBoard, FaultKind, FaultMessage
 from cli.paper_broker.refusals import Refusal, throttled, unauthorized, unknown_endpoint
 from cli.paper_broker.settings import BrokerSettings
 from cli.paper_broker.throttle import Throttle
@@ -95,15 +95,21 @@ class Gate:
             await _refuse(counted, throttled())
             return
         fault = self._faults.take(scope["method"], scope["path"])
-        if fault is None or fault in _IN_THE_BOOK:
-            scope[FAULT] = fault
+        if fault is None or fault.kind in _IN_THE_BOOK:
+            scope[FAULT] = None if fault is None else fault.kind
             await self._app(scope, receive, counted)
         else:
             await self._suffer(fault, scope, receive, counted)
 
-    async def _suffer(self, fault: FaultKind, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _suffer(self, message: FaultMessage, scope: Scope, receive: Receive, send: Send) -> None:
+        fault = message.kind
         if fault is FaultKind.STORM_429:
             await _refuse(send, throttled())
+            return
+        if fault is FaultKind.HANG_BEFORE_COMMIT:
+            whole = await _drain(receive)
+            await asyncio.sleep(message.seconds)
+            await self._app(scope, _again(whole), send)
             return
         if fault is FaultKind.RESET_BEFORE_COMMIT:
             await _drain(receive)
@@ -126,10 +132,23 @@ async def _discard(_: Message) -> None:
     return
 
 
-async def _drain(receive: Receive) -> None:
-    """Take the whole request in, so that its sender is past writing when the connection ends."""
-    while (message := await receive())["type"] == "http.request" and message.get("more_body"):
-        pass
+async def _drain(receive: Receive) -> bytes:
+    """Take the whole request in, so that its sender is past writing when the connection ends; returns its body."""
+    body = b""
+    while (message := await receive())["type"] == "http.request":
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    return body
+
+
+def _again(body: bytes) -> Receive:
+    """A request that was taken in, for the application: it is there although its sender may be gone."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
 
 
 def _reset(scope: Scope) -> None:

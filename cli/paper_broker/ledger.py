@@ -175,6 +175,17 @@ class Ledger:
     def rebase_price(self, symbol: str, *, last: int, previous_close: int | None) -> None:
         self.execute("UPDATE prices SET last = ?, previous_close = ? WHERE symbol = ?", (last, previous_close, symbol))
 
+    def finished_sessions(self) -> dict[str, str]:
+        """The last session whose bar the orders of a symbol have met, by symbol."""
+        rows = self.execute("SELECT symbol, session FROM finished_sessions ORDER BY symbol")
+        return {row["symbol"]: row["session"] for row in rows}
+
+    def finish_sessions(self, symbols: Iterable[str], session: str) -> None:
+        self.write_many(
+            "INSERT INTO finished_sessions VALUES (?, ?) ON CONFLICT (symbol) DO UPDATE SET session = excluded.session",
+            [(symbol, session) for symbol in symbols],
+        )
+
     # orders
 
     def order(self, order_id: str) -> Order | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -28,6 +28,9 @@ from domain.model import Model, Utc
 
 MORNING = timedelta(hours=1)
 """How long before the open the morning's message sets the clock: before any order of the day is planned."""
+
+WAITS_FOR_BAR = timedelta(hours=12)
+"""How long after its session an order waits for the session's bar where no price of the session was seen."""
 
 _WAITING = (OrderStatus.ACCEPTED, OrderStatus.PENDING_NEW)
 
@@ -175,17 +178,17 @@ def _open(ledger: Ledger, message: SessionMessage, settings: BrokerSettings, tal
     for order in desk.open_orders():
         tally.canceled += _work(desk, order, market, opens.get(order.symbol))
     tally.executions = desk.executions
-    tape.mark(_equity(desk, settings), at=now, session=market.session)
+    tape.mark(equity_of(desk, settings), at=now, session=market.session)
     return market
 
 
-def _equity(desk: Desk, settings: BrokerSettings) -> int:
+def equity_of(desk: Desk, settings: BrokerSettings) -> int:
     return standing(desk.ledger, fee_per_share=Costs.of(settings).fee_per_share).equity
 
 
 def _work(desk: Desk, order: Order, market: MarketState, price: int | None) -> bool:
     """Let an order work at one price, if there is one; returns whether it was canceled for missing the opening."""
-    working = _enter(desk, order, market)
+    working = enter(desk, order, market)
     if price is not None and order.time_in_force is not TimeInForce.CLS:
         working = desk.meet_price(working, price)
     if order.time_in_force is not TimeInForce.OPG or working.closed:
@@ -194,7 +197,7 @@ def _work(desk: Desk, order: Order, market: MarketState, price: int | None) -> b
     return True
 
 
-def _enter(desk: Desk, order: Order, market: MarketState) -> Order:
+def enter(desk: Desk, order: Order, market: MarketState) -> Order:
     """Let an order that waited for the session work in it."""
     if order.status not in _WAITING:
         return order
@@ -217,7 +220,7 @@ def _close(ledger: Ledger, message: SessionMessage, settings: BrokerSettings, ta
             _meet_close(desk, order, bar)
     _end_orders(desk, tally)
     tally.executions = desk.executions
-    tape.mark(_equity(desk, settings), at=now, session=market.session)
+    tape.mark(equity_of(desk, settings), at=now, session=market.session)
     closed = replace(market, is_open=False)
     ledger.set_market(closed)
     return closed
@@ -266,9 +269,23 @@ def advance(ledger: Ledger, market: MarketState, settings: BrokerSettings) -> No
     desk = Desk(ledger, market, costs)
     for order in desk.open_orders():
         if order.expires_at is not None and order.expires_at <= market.now:
-            _end(desk, order)
+            if not _waits_for_bar(ledger, order, market.now):
+                _end(desk, order)
         elif market.is_open:
-            _enter(desk, order, market)
+            enter(desk, order, market)
+
+
+def _waits_for_bar(ledger: Ledger, order: Order, now: datetime) -> bool:
+    """Whether an order whose session is over may still fill from the session's bar, which comes when it is over."""
+    if order.time_in_force is TimeInForce.GTC or order.expires_at is None:
+        return False
+    return now < order.expires_at + WAITS_FOR_BAR and not seen_on(ledger, order.symbol, order.expires_at.date())
+
+
+def seen_on(ledger: Ledger, symbol: str, day: date) -> bool:
+    """Whether the newest price of a symbol is one of a day."""
+    price = ledger.price(symbol)
+    return price is not None and price.at.date() == day
 
 
 def _end(desk: Desk, order: Order) -> None:
@@ -277,8 +294,8 @@ def _end(desk: Desk, order: Order) -> None:
         desk.expire(order)
         return
     price = desk.ledger.price(order.symbol)
-    if price is not None and price.at.date() == order.expires_at.date():
-        order = desk.meet_price(_enter(desk, order, desk.market), price.last)
+    if price is not None and seen_on(desk.ledger, order.symbol, order.expires_at.date()):
+        order = desk.meet_price(enter(desk, order, desk.market), price.last)
     if not order.closed:
         desk.cancel(order, "not filled in the closing auction")
 
@@ -300,5 +317,5 @@ def apply_prices(ledger: Ledger, prices: Iterable[SeenPrice], market: MarketStat
         for order in desk.open_orders(seen.symbol):
             _work(desk, order, market, amount)
     if market.is_open:
-        Tape(ledger).mark(_equity(desk, settings), at=market.now, session=market.session)
+        Tape(ledger).mark(equity_of(desk, settings), at=market.now, session=market.session)
     return desk.executions

@@ -1,6 +1,18 @@
 """Every table of the book of record. Importing this package fills `SQLModel.metadata`."""
 
-from store.tables import access, accounting, agents, broker, decisions, ingestion, market, platform, registry, trading
+from store.tables import (
+    access,
+    accounting,
+    agents,
+    broker,
+    decisions,
+    ingestion,
+    market,
+    platform,
+    registry,
+    requests,
+    trading,
+)
 
 __all__ = [
     "access",
@@ -12,5 +24,6 @@ __all__ = [
     "market",
     "platform",
     "registry",
+    "requests",
     "trading",
 ]

@@ -53,3 +53,19 @@ class CashEntryRow(SQLModel, table=True):
     occurred_at: datetime = instant(index=True)
     recorded_at: datetime = instant()
     note: str = text("")
+
+
+class PositionAdjustment(SQLModel, table=True):
+    """Append-only: shares that left a position without an execution, because a person accepted that they are gone."""
+
+    __tablename__ = "position_adjustments"
+
+    adjustment_id: str = Field(primary_key=True)
+    acceptance_id: str = Field(foreign_key="difference_acceptances.acceptance_id")
+    symbol: str = Field(index=True)
+    quantity: Decimal = shares()
+    price: Decimal = dollars()
+    """The position's average price of then: the average-cost book has no result from it."""
+    adjusted_at: datetime = instant()
+    actor: str = text()
+    reason: str = text()

@@ -23,6 +23,22 @@ class OrderReplacement(SQLModel, table=True):
     broker_order_id: str = text("")
     reason: str = text("")
     asked_at: datetime = instant()
+    """When it was last let out."""
+
+
+class OrderEventRow(SQLModel, table=True):
+    """Append-only: an order's status changed, or more of it was filled."""
+
+    __tablename__ = "order_events"
+
+    event_id: str = Field(primary_key=True)
+    order_id: str = Field(foreign_key="orders.order_id", index=True)
+    status: str = text()
+    filled_quantity: Decimal = shares()
+    filled_average_price: Decimal | None = dollars(nullable=True)
+    broker_order_id: str = text("")
+    reason: str = text("")
+    at: datetime = instant()
 
 
 class BrokerActivityRow(SQLModel, table=True):
@@ -101,3 +117,22 @@ class ForeignPosition(SQLModel, table=True):
     first_seen_at: datetime = instant()
     last_seen_at: datetime = instant()
     reconciliation_id: str = Field(foreign_key="reconciliations.reconciliation_id")
+
+
+class DifferenceAcceptance(SQLModel, table=True):
+    """A person's word that a difference stays as it is; another person's beside it, unless one runs the house alone."""
+
+    __tablename__ = "difference_acceptances"
+
+    acceptance_id: str = Field(primary_key=True)
+    difference_id: str = Field(foreign_key="reconciliation_differences.difference_id", index=True)
+    fingerprint: str = text()
+    status: str = Field(default="pending", index=True)
+    reason: str = text()
+    proposed_by: str = text()
+    proposed_at: datetime = instant()
+    decided_by: str = text("")
+    decided_at: datetime | None = instant(nullable=True)
+    decision_reason: str = text("")
+    booked: str = text("")
+    """What the book took over, in words; empty where nothing can be booked."""

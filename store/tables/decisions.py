@@ -3,21 +3,28 @@
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, UniqueConstraint
+from sqlalchemy import BigInteger, Index, UniqueConstraint
+from sqlalchemy import text as sql_text
 from sqlmodel import Field, SQLModel
 
-from store.tables.columns import Json, dollars, instant, json_list, json_object, shares, text
+from store.tables.columns import Json, dollars, instant, json_list, json_object, shares, text, text_array
 
 
 class SignalSnapshot(SQLModel, table=True):
     """The three layers and the score of one symbol at one instant."""
 
     __tablename__ = "signal_snapshots"
-    __table_args__ = (UniqueConstraint("symbol", "as_of"),)
+    __table_args__ = (
+        UniqueConstraint("symbol", "as_of"),
+        Index("ix_signal_snapshots_newest", "as_of", "snapshot_id"),
+        Index("ix_signal_snapshots_macro", "as_of", "snapshot_id", postgresql_where=sql_text("macro <> 0")),
+        Index("ix_signal_snapshots_competitive", "as_of", "snapshot_id", postgresql_where=sql_text("competitive <> 0")),
+        Index("ix_signal_snapshots_doc_ids", "doc_ids", postgresql_using="gin"),
+    )
 
     snapshot_id: str = Field(primary_key=True)
     symbol: str = Field(foreign_key="companies.symbol")
-    as_of: datetime = instant(index=True)
+    as_of: datetime = instant()
     score_nano: int = Field(sa_type=BigInteger)
     company: float
     macro: float
@@ -27,15 +34,22 @@ class SignalSnapshot(SQLModel, table=True):
     contradiction: float
     evidence_count: int
     assessment: Json = json_object()
+    doc_ids: list[str] = text_array()
+    """Documents whose statements are terms of the score."""
 
 
 class RecommendationRow(SQLModel, table=True):
     __tablename__ = "recommendations"
+    __table_args__ = (
+        Index("ix_recommendations_newest", "as_of", "recommendation_id"),
+        Index("ix_recommendations_of_symbol", "symbol", "as_of", "recommendation_id"),
+        Index("ix_recommendations_of_action", "action", "as_of", "recommendation_id"),
+    )
 
     recommendation_id: str = Field(primary_key=True)
-    symbol: str = Field(foreign_key="companies.symbol", index=True)
-    as_of: datetime = instant(index=True)
-    action: str = Field(index=True)
+    symbol: str = Field(foreign_key="companies.symbol")
+    as_of: datetime = instant()
+    action: str
     previous_action: str = text()
     score: float
     conviction: float

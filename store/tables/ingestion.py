@@ -1,8 +1,10 @@
 """How documents come in and what is read in them."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, Index, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, UniqueConstraint
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field, SQLModel
 
 from store.tables.columns import Json, bigint_array, instant, json_list, json_object, text, text_array
@@ -86,10 +88,15 @@ class Reject(SQLModel, table=True):
 
 class Document(SQLModel, table=True):
     __tablename__ = "documents"
+    __table_args__ = (
+        Index("ix_documents_known", "available_at", "doc_id"),
+        Index("ix_documents_source", "source_id", "available_at", "doc_id"),
+        Index("ix_documents_state", "status", "available_at", "doc_id"),
+    )
 
     doc_id: str = Field(primary_key=True)
     content_hash: str = Field(unique=True)
-    source_id: str = Field(foreign_key="sources.source_id", index=True)
+    source_id: str = Field(foreign_key="sources.source_id")
     run_id: str = Field(index=True)
     title: str = text()
     url: str = text("")
@@ -98,7 +105,7 @@ class Document(SQLModel, table=True):
     credibility: str = text("unknown")
     published_at: datetime = instant(index=True)
     precision: str = text()
-    available_at: datetime = instant(index=True)
+    available_at: datetime = instant()
     """When we could first know it: the only key that orders facts."""
     recorded_at: datetime = instant()
     location: str = text("")
@@ -112,7 +119,7 @@ class Document(SQLModel, table=True):
     """Of the text as the adapter read it."""
     insights: list[Json] = json_list()
     shingles: list[int] = bigint_array()
-    status: str = Field(default="registered", index=True)
+    status: str = "registered"
     error: str = text("")
 
 
@@ -143,11 +150,32 @@ class DocumentSymbol(SQLModel, table=True):
     """A symbol that the source itself attached to the document."""
 
     __tablename__ = "document_symbols"
+    __table_args__ = (Index("ix_document_symbols_known", "symbol", "available_at", "doc_id"),)
 
     doc_id: str = Field(primary_key=True, foreign_key="documents.doc_id")
-    symbol: str = Field(primary_key=True, foreign_key="companies.symbol", index=True)
+    symbol: str = Field(primary_key=True, foreign_key="companies.symbol")
     label: str = text("")
     """The source's own ticker, for example GOOG where today's symbol is GOOGL."""
+    available_at: datetime = instant()
+    """The document's, from whose row it is taken when this one is written: lists of a symbol need no other."""
+
+
+class DocumentSearch(SQLModel, table=True):
+    """What a document that was read is found by. Written with its reading; `domain.search` says what a word is."""
+
+    __tablename__ = "document_search"
+    __table_args__ = (
+        Index("ix_document_search_words", "search", "symbols", postgresql_using="gin"),
+        Index("ix_document_search_known", "available_at", "doc_id"),
+        Index("ix_document_search_source", "source_id", "available_at", "doc_id"),
+    )
+
+    doc_id: str = Field(primary_key=True, foreign_key="documents.doc_id")
+    source_id: str = text()
+    available_at: datetime = instant()
+    symbols: list[str] = text_array()
+    """Those that its source named, and those on which evidence was read in it."""
+    search: Any = Field(sa_column=Column(TSVECTOR, nullable=False))
 
 
 class ExtractionRow(SQLModel, table=True):
@@ -176,11 +204,17 @@ class ExtractionRow(SQLModel, table=True):
 
 class EventRow(SQLModel, table=True):
     __tablename__ = "events"
+    __table_args__ = (
+        Index("ix_events_known", "available_at", "event_id"),
+        Index("ix_events_type_known", "type", "available_at", "event_id"),
+    )
 
     event_id: str = Field(primary_key=True)
     extraction_id: str = Field(foreign_key="extractions.extraction_id", index=True)
     doc_id: str = Field(foreign_key="documents.doc_id", index=True)
-    type: str = Field(index=True)
+    available_at: datetime = instant()
+    """The document's."""
+    type: str
     materiality: str = text()
     horizon: str = text()
     confidence: float
@@ -192,13 +226,16 @@ class EvidenceRow(SQLModel, table=True):
     """One document's word on one symbol: the unit that scores are made of."""
 
     __tablename__ = "evidence"
-    __table_args__ = (UniqueConstraint("event_id", "symbol"),)
+    __table_args__ = (
+        UniqueConstraint("event_id", "symbol"),
+        Index("ix_evidence_symbol_known", "symbol", "available_at", "event_id"),
+    )
 
     evidence_id: str = Field(primary_key=True)
     event_id: str = Field(foreign_key="events.event_id")
     extraction_id: str = Field(foreign_key="extractions.extraction_id")
     doc_id: str = Field(foreign_key="documents.doc_id", index=True)
-    symbol: str = Field(foreign_key="companies.symbol", index=True)
+    symbol: str = Field(foreign_key="companies.symbol")
     available_at: datetime = instant(index=True)
     event_type: str = text()
     role: str = text()

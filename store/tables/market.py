@@ -15,7 +15,7 @@ class BarRow(SQLModel, table=True):
     __tablename__ = "bars"
 
     symbol: str = Field(primary_key=True)
-    session: date = Field(primary_key=True)
+    session: date = Field(primary_key=True, index=True)
     open: Decimal = dollars()
     high: Decimal = dollars()
     low: Decimal = dollars()

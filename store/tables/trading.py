@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from decimal import Decimal
 
+from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
 from store.tables.columns import Json, dollars, instant, json_list, json_object, shares, text
@@ -12,12 +13,16 @@ class Order(SQLModel, table=True):
     """One order at the broker. The client order id is fixed before the first attempt and never changes."""
 
     __tablename__ = "orders"
+    __table_args__ = (
+        Index("ix_orders_newest", "created_at", "order_id"),
+        Index("ix_orders_of_symbol", "symbol", "created_at", "order_id"),
+    )
 
     order_id: str = Field(primary_key=True)
     intent_id: str = Field(foreign_key="order_intents.intent_id", unique=True)
     client_order_id: str = Field(unique=True)
     broker_order_id: str = Field(default="", index=True)
-    symbol: str = Field(index=True)
+    symbol: str
     side: str = text()
     type: str = text("market")
     time_in_force: str = text("day")
@@ -28,7 +33,7 @@ class Order(SQLModel, table=True):
     filled_average_price: Decimal | None = dollars(nullable=True)
     body_hash: str = text()
     reason: str = text("")
-    created_at: datetime = instant(index=True)
+    created_at: datetime = instant()
     submitted_at: datetime | None = instant(nullable=True)
     closed_at: datetime | None = instant(nullable=True)
     body: Json = json_object()
@@ -47,15 +52,19 @@ class FillRow(SQLModel, table=True):
     """One execution. `fill_id` is the broker's execution id, so that a repeated report changes nothing."""
 
     __tablename__ = "fills"
+    __table_args__ = (
+        Index("ix_fills_newest", "filled_at", "fill_id"),
+        Index("ix_fills_of_symbol", "symbol", "filled_at", "fill_id"),
+    )
 
     fill_id: str = Field(primary_key=True)
     order_id: str = Field(foreign_key="orders.order_id", index=True)
-    symbol: str = Field(index=True)
+    symbol: str
     side: str = text()
     quantity: Decimal = shares()
     price: Decimal = dollars()
     fee: Decimal = dollars()
-    filled_at: datetime = instant(index=True)
+    filled_at: datetime = instant()
 
 
 class Position(SQLModel, table=True):

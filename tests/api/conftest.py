@@ -8,6 +8,7 @@ import pytest
 
 from cli.stack.supervisor import Stack
 from tests.api.harness import Caller, Platform, caller
+from tests.api.library import Library
 from workers.parts import Parts
 from workers.settings import load
 
@@ -24,3 +25,14 @@ async def platform(servers: Stack) -> AsyncIterator[Platform]:
 def api(platform: Platform) -> Caller:
     """The API, called with the bootstrap key."""
     return caller(platform)
+
+
+@pytest.fixture(scope="session")
+def library(platform: Platform) -> Library:
+    return Library(platform)
+
+
+@pytest.fixture(scope="session")
+async def shelf(library: Library) -> list[str]:
+    """Real documents that were read."""
+    return await library.open()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -390,7 +391,11 @@ class Caller:
         )
 
     async def __call__(self, method: str, path: str, **options: Any) -> httpx.Response:
-        return await self._client.request(method, path, **options)
+        """Send a request; an act without an idempotency key gets one of its own. `idempotent=False` sends none."""
+        headers = dict(options.pop("headers", {}))
+        if options.pop("idempotent", True) and method in ("POST", "PUT", "PATCH"):
+            headers.setdefault("Idempotency-Key", uuid.uuid4().hex)
+        return await self._client.request(method, path, headers=headers, **options)
 
     async def get(self, path: str, **parameters: Any) -> Any:
         """Read and expect success."""

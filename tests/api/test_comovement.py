@@ -66,6 +66,7 @@ async def told(platform: Platform, symbols: Sequence[str], at: datetime, **chang
         event_id=f"e-{name}",
         extraction_id=extraction.extraction_id,
         doc_id=document.doc_id,
+        available_at=at,
         type="guidance",
         materiality="high",
         horizon="days",

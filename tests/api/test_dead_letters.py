@@ -15,9 +15,9 @@ from api.keys import Scope
 from api.operations import dead_letters
 from domain.errors import ModelOutputInvalid, VendorThrottled
 from domain.ingestion import IngestRequest
-from store import audit
+from store import audit, orders
 from store.tables.ingestion import Document
-from store.tables.platform import AuditEntry, DeadLetterNote
+from store.tables.platform import AuditEntry, DeadLetterNote, OutboxEvent
 from tests.api.harness import NOW, Caller, Platform, assert_problem, caller, eventually
 from tests.api.temporal_cli import temporal
 from workflows import names
@@ -321,6 +321,66 @@ async def test_order_when_ended_while_it_was_being_sent_then_a_retry_waits_until
             assert await sent() == 1
     finally:
         platform.broker.answering.set()
+
+
+async def test_order_when_discarded_then_it_is_canceled_at_the_broker_and_its_intent_is_closed_once(
+    platform: Platform, api: Caller
+) -> None:
+    platform.broker.fill = False
+    try:
+        async with platform.working(Queue.TRADING):
+            request = await platform.order("INTC", quantity=20)
+            workflow_id = names.order_id(request.intent_id)
+            handle = platform.parts.client.get_workflow_handle(workflow_id)
+
+            async def working() -> bool:
+                return bool((await handle.query(ExecuteOrder.status)).state == "working")
+
+            await eventually(working)
+            body = {"reason": "we sold the company"}
+            assert_problem(await api("POST", f"{PATH}/{workflow_id}/discard", json=body), 409, "NOT_A_DEAD_LETTER")
+            await handle.terminate("by mistake")
+            first = await api("POST", f"{PATH}/{workflow_id}/discard", json=body)
+            assert first.status_code == 200, first.text
+            again = (await api("POST", f"{PATH}/{workflow_id}/discard", json=body)).json()
+        assert (first.json()["new"], first.json()["order_state"]) == (True, "canceled")
+        assert (again["new"], again["order_state"]) == (False, "canceled")
+        assert platform.broker.canceled.count(f"b-so-paper-{request.intent_id}") == 1
+        async with platform.parts.database.transaction() as session:
+            assert (await orders.require_intent(session, request.intent_id)).state == "canceled"
+            events = await session.exec(select(OutboxEvent).where(OutboxEvent.subject_id == request.intent_id))
+            assert [each.body["reason"] for each in events if each.event == "order_canceled"] == [body["reason"]]
+    finally:
+        platform.broker.fill = True
+
+
+async def test_order_when_discarded_while_it_waited_for_people_then_its_question_is_taken_back(
+    platform: Platform, api: Caller
+) -> None:
+    async with platform.working(Queue.TRADING):
+        waiting = await platform.waiting("DIS")
+        workflow_id = names.order_id(waiting["intent_id"])
+        await platform.parts.client.get_workflow_handle(workflow_id).terminate("by mistake")
+        done = await api("POST", f"{PATH}/{workflow_id}/discard", json={"reason": "too late"})
+        assert (done.status_code, done.json().get("order_state")) == (200, "discarded"), done.text
+    assert (await api.get(f"/v1/approvals/{waiting['approval_id']}"))["status"] == "voided"
+
+
+async def test_order_when_discarded_without_a_worker_then_it_stays_on_the_list_and_goes_on(
+    platform: Platform, api: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with platform.working(Queue.TRADING):
+        waiting = await platform.waiting("CSCO")
+        workflow_id = names.order_id(waiting["intent_id"])
+        await platform.parts.client.get_workflow_handle(workflow_id).terminate("by mistake")
+    monkeypatch.setattr(dead_letters, "DISCARD_SECONDS", 0.2)
+    body = {"reason": "nobody is there"}
+    assert_problem(await api("POST", f"{PATH}/{workflow_id}/discard", json=body), 503, "DISCARD_NOT_FINISHED")
+    await appears(api, workflow_id)
+    monkeypatch.undo()
+    async with platform.working(Queue.TRADING):
+        done = (await api("POST", f"{PATH}/{workflow_id}/discard", json=body)).json()
+    assert (done["new"], done["order_state"]) == (True, "discarded")
 
 
 async def test_workflow_when_of_another_kind_or_unknown_then_it_is_no_dead_letter(

@@ -50,7 +50,7 @@ def api_process(servers: Stack, port: int) -> Iterator[subprocess.Popen[str]]:
 
 
 def wait_ready(port: int, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()[1]
         try:
@@ -59,7 +59,7 @@ def wait_ready(port: int, process: subprocess.Popen[str]) -> None:
         except httpx.HTTPError:
             pass
         time.sleep(0.1)
-    raise AssertionError("not ready after 30 s")
+    raise AssertionError("not ready after 180 s")
 
 
 def test_api_process_when_told_to_stop_then_it_answers_what_is_open_and_has_logged_no_secret(servers: Stack) -> None:
@@ -67,22 +67,25 @@ def test_api_process_when_told_to_stop_then_it_answers_what_is_open_and_has_logg
     with api_process(servers, port) as process:
         wait_ready(port, process)
         headers = {"Authorization": f"Bearer {BOOTSTRAP_KEY}"}
-        answer = httpx.get(f"http://127.0.0.1:{port}/v1/overview", headers=headers, timeout=5)
+        answer = httpx.get(f"http://127.0.0.1:{port}/v1/overview", headers=headers, timeout=60)
         assert answer.status_code == 200, answer.text
         assert "server" not in answer.headers
-        assert httpx.get(f"http://127.0.0.1:{port}/docs", timeout=5).status_code == 200
+        assert httpx.get(f"http://127.0.0.1:{port}/docs", timeout=60).status_code == 200
 
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as half_sent:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as half_sent:
             half_sent.sendall(
                 b"POST /v1/trading/pause HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
                 b"Content-Length: 2\r\nConnection: close\r\n\r\n{"
             )
             time.sleep(0.2)
-            os.kill(process.pid, signal.SIGTERM)
-            time.sleep(0.2)
+            with httpx.stream("GET", f"http://127.0.0.1:{port}/v1/stream", headers=headers, timeout=60) as stream:
+                lines = stream.iter_lines()
+                assert "event: ready" in [next(lines) for _ in range(4)]
+                os.kill(process.pid, signal.SIGTERM)
+                assert "STREAM_CLOSING" in "".join(lines)
             half_sent.sendall(b"}")
             assert half_sent.recv(65_536).startswith(b"HTTP/1.1 401")
-        out, log = process.communicate(timeout=10)
+        out, log = process.communicate(timeout=120)
     assert process.returncode == 0, log
     assert out == ""
     assert '"event": "api_started"' in log
@@ -100,7 +103,7 @@ def test_api_process_when_its_port_is_taken_then_one_line_says_so(servers: Stack
             env=environment(servers, taken.getsockname()[1]),
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=180,
             check=False,
         )
     assert done.returncode == 1

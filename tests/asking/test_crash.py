@@ -50,7 +50,7 @@ async def test_worker_when_killed_in_the_middle_of_calls_then_nothing_is_lost_or
     servers: Stack, model: ModelServerDouble
 ) -> None:
     environment = platform.environment(servers, model.url)
-    model.switches.latency = 2.0
+    model.switches.latency = 60.0  # no answer comes before the kill
     async with working(environment, Queue.INGEST, Queue.RESEARCH) as parts:
         await remove_variants(parts)
         before = await model_calls.used(parts.database, EXTRACTOR, now=datetime.now(UTC))

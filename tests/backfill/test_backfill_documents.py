@@ -40,6 +40,8 @@ from workflows.backfill_documents import BackfillDocuments
 from workflows.ingest_source import IngestSource
 from workflows.names import Queue
 
+pytestmark = pytest.mark.long
+
 HEADLINES = "news/reuters_ticker_headlines_2011H2.csv"
 SAME = 300
 

@@ -34,7 +34,7 @@ from workers.parts import CODE_VERSION
 from workers.settings import load
 from workflows.names import Queue
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 
 LINKS = TemporalLinks("", "stonks")
 

@@ -19,9 +19,19 @@ from numpy.typing import NDArray
 from domain.backtest import BacktestRequest
 from domain.backtest_data import BacktestData, KnownBar, series_of
 from domain.config import TradingConfig
-from domain.decisions import EvidenceItem
 from domain.documents import NEW_YORK, Credibility
-from domain.extraction import EntityRole, EventType, ExtractorKind, Materiality
+from domain.evidence_columns import (
+    CLAIM_CODES,
+    EVENTS,
+    ROLE_CODES,
+    TRUST_CODES,
+    EvidenceColumns,
+    RecordedEvidence,
+    Written,
+    coded,
+    micros_since_1970,
+)
+from domain.extraction import EntityRole, ExtractorKind, Materiality
 from domain.market import Bar, Session
 
 FIRST = date(2005, 1, 3)
@@ -36,7 +46,6 @@ SITES = (
 )
 FILINGS = 0.05
 COPIES = 0.08
-EVENTS = tuple(EventType)
 ROLES = (EntityRole.SUBJECT, EntityRole.SUBJECT, EntityRole.SUPPLIER, EntityRole.MENTION)
 MATERIALITY = (Materiality.LOW, Materiality.MEDIUM, Materiality.HIGH)
 
@@ -118,50 +127,55 @@ def _bars(name: str, days: list[date], seed: int) -> Iterator[KnownBar]:
         yield KnownBar(made, datetime.combine(day, time(21), tzinfo=UTC))
 
 
-def _evidence(name: str, days: list[date], count: int, seed: int) -> list[EvidenceItem]:
+def _evidence(name: str, days: list[date], count: int, seed: int) -> RecordedEvidence:
     draw = np.random.default_rng(seed)
     begin = datetime.combine(days[0], time(), tzinfo=UTC)
     span = (days[-1] - days[0]).days * 86_400
-    seconds = np.sort(draw.integers(0, span, count)).tolist()
-    sites = draw.choice(len(SITES), count, p=_popularity()).tolist()
-    filings, copies = (draw.random(count) < FILINGS).tolist(), (draw.random(count) < COPIES).tolist()
-    signs = np.where(draw.random(count) < 0.5, 0.0, np.round(_moods(draw, seconds), 2)).tolist()
-    confidence = np.round(draw.uniform(0.5, 1, count), 2).tolist()
-    events, roles = draw.integers(0, len(EVENTS), count).tolist(), draw.integers(0, len(ROLES), count).tolist()
-    materiality = draw.choice(3, count, p=(0.5, 0.4, 0.1)).tolist()
-    words = np.sort(draw.integers(0, 2**62, (count, 6)), axis=1).tolist()
-    found = []
-    for n in range(count):
-        if copies[n] and n:
-            words[n] = sorted([*words[n - 1][:5], words[n][5]])
-        publisher, credibility = ("regulator", Credibility.OFFICIAL) if filings[n] else SITES[sites[n]]
-        at = begin + timedelta(seconds=seconds[n])
-        label = f"{name}-{n}"
-        found.append(
-            EvidenceItem.model_construct(
-                evidence_id=f"evidence/{label}",
-                doc_id=f"document/{label}",
-                extraction_id=f"extraction/{label}",
-                symbol=name,
-                available_at=at,
-                published_at=at,
-                event_type=EVENTS[events[n]],
-                role=ROLES[roles[n]],
-                materiality=MATERIALITY[materiality[n]],
-                sentiment=signs[n],
-                confidence=confidence[n],
-                quote_validity=1.0,
-                credibility=credibility,
-                extractor=ExtractorKind.RULES,
-                content_hash=label,
-                publisher=publisher,
-                site="",
-                title=f"{name} news {n}",
-                quote="It said so.",
-                shingles=tuple(words[n]),
-            )
+    seconds = np.sort(draw.integers(0, span, count))
+    sites = draw.choice(len(SITES), count, p=_popularity())
+    filings, copies = draw.random(count) < FILINGS, draw.random(count) < COPIES
+    signs = np.where(draw.random(count) < 0.5, 0.0, np.round(_moods(draw, seconds.tolist()), 2))
+    confidence = np.round(draw.uniform(0.5, 1, count), 2)
+    events, roles = draw.integers(0, len(EVENTS), count), draw.integers(0, len(ROLES), count)
+    materiality = draw.choice(3, count, p=(0.5, 0.4, 0.1))
+    words = np.sort(draw.integers(0, 2**62, (count, 6)), axis=1)
+    for n in np.flatnonzero(copies[1:]) + 1:
+        words[n] = np.sort([*words[n - 1][:5], words[n][5]])
+    sites[filings] = len(SITES)
+    publishers = [*(site for site, _ in SITES), "regulator"]
+    trust = np.array([TRUST_CODES[each] for each in (*(trust for _, trust in SITES), Credibility.OFFICIAL)])
+    labels = [f"{name}-{n}" for n in range(count)]
+    columns = EvidenceColumns(
+        micros=micros_since_1970(begin) + seconds * 1_000_000,
+        event=coded(events),
+        role=coded(np.array([ROLE_CODES[each] for each in ROLES])[roles]),
+        materiality=coded(np.array([CLAIM_CODES[each] for each in MATERIALITY])[materiality]),
+        credibility=coded(trust[sites]),
+        sentiment=signs,
+        confidence=confidence,
+        validity=np.ones(count),
+        site=sites,
+        document=np.arange(count),
+        doc_ids=[f"document/{label}" for label in labels],
+        evidence_ids=[f"evidence/{label}" for label in labels],
+        shingles=words.ravel(),
+        ends=np.arange(1, count + 1) * words.shape[1],
+        plain=True,
+    )
+    written = [
+        Written(
+            extraction_id=f"extraction/{label}",
+            published_at=begin + timedelta(seconds=second),
+            extractor=ExtractorKind.RULES.value,
+            content_hash=label,
+            publisher=publishers[site],
+            site="",
+            title=f"{name} news {n}",
+            quote="It said so.",
         )
-    return found
+        for n, (label, second, site) in enumerate(zip(labels, seconds.tolist(), sites.tolist(), strict=True))
+    ]
+    return RecordedEvidence(name, columns, written)
 
 
 def _moods(draw: np.random.Generator, seconds: list[int]) -> NDArray[np.float64]:

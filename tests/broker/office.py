@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlmodel import col, select
 
 from activities.adapters.alpaca import AlpacaBroker, AlpacaSettings
+from activities.discarding import DiscardActivities
 from activities.orders import OrderActivities
 from activities.reconciliation import ReconciliationActivities
 from domain.approvals import ENGINE
@@ -21,6 +22,7 @@ from domain.decisions import Side
 from domain.errors import VendorUnavailable
 from domain.ids import client_order_id
 from domain.reconciliation import ReconcileReport, ReconcileRequest
+from domain.submission import DiscardReport, DiscardRequest
 from domain.trading import OrderProgress, SubmitRequest, SyncRequest
 from store import orders, reconciliations
 from store.database import Database, DatabaseSettings
@@ -88,6 +90,10 @@ class Office:
         return OrderActivities(self.database, self.broker, mode=MODE, now=lambda: self.now, calendar=self.calendar)
 
     @property
+    def discarding(self) -> DiscardActivities:
+        return DiscardActivities(self.database, self.desk, now=lambda: self.now)
+
+    @property
     def auditor(self) -> ReconciliationActivities:
         return ReconciliationActivities(self.database, self.broker, self.flows, mode=MODE, now=lambda: self.now)
 
@@ -138,7 +144,10 @@ class Office:
             session.add(row)
 
     async def submit(self, name: str) -> OrderProgress:
-        return await self.desk.submit(SubmitRequest(intent_id=name, decision_id=self._verdicts[name], as_of=self.now))
+        return await self.desk.submit(self.submission(name))
+
+    def submission(self, name: str) -> SubmitRequest:
+        return SubmitRequest(intent_id=name, decision_id=self._verdicts[name], as_of=self.now)
 
     async def trade(self, name: str) -> OrderProgress:
         """Submit, and read back what became of it."""
@@ -166,6 +175,11 @@ class Office:
         """Let an order of ours arrive without anybody of ours hearing of it."""
         values: dict[str, Any] = {"symbol": "AAPL", "side": Side.BUY, "quantity": Decimal(10)}
         await self.broker.place(OrderTicket(client_order_id=client_order_id(MODE, name), **{**values, **changes}))
+
+    async def discard(self, name: str) -> DiscardReport:
+        """End an order that nobody follows any more."""
+        request = DiscardRequest(intent_id=name, actor="api:anna/1", reason="not wanted", as_of=self.now)
+        return await self.discarding.discard_order(request)
 
     async def order(self, name: str) -> Order:
         async with self.database.transaction() as session:

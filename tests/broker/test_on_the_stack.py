@@ -6,19 +6,27 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import pytest
 
+from activities.adapters.files.bars import read_bars
 from cli.migrate import migrate
+from cli.stack import supervisor
 from cli.stack.names import PartName
 from cli.stack.supervisor import Stack
 from domain.ids import client_order_id
+from domain.market import Bar
 from domain.reconciliation import ReconcileReport
 from domain.trading import OrderRequest
 from store import reconciliations
+from store.database import insert_new
+from store.tables.market import BarRow
+from tests.broker.short_sessions import ShortSessions, short_sessions
 from tests.conftest import clean_environment, stonks
 from tests.orders.desk import Desk
 from workers.parts import Parts
@@ -37,7 +45,10 @@ PATIENT = {"poll_seconds": 300.0, "maximum_poll_seconds": 300.0}
 @pytest.fixture(scope="module")
 def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     directory = tmp_path_factory.mktemp("paper")
-    with Stack(directory, mode="paper", inherited=clean_environment()) as stack:
+    with (
+        patch.dict(supervisor._PARTS, {PartName.BROKER: ShortSessions}),
+        Stack(directory, mode="paper", inherited=clean_environment()) as stack,
+    ):
         stack.start(before_application=migrate)
         yield stack
 
@@ -88,6 +99,20 @@ async def desk(paper: Stack) -> AsyncIterator[Real]:
         (await control.post("/control/assets", json=asset)).raise_for_status()
         yield made
     await parts.close()
+
+
+async def _publish(desk: Real, closes_at: datetime, folder: Path) -> date:
+    """Put the bar of the session that closes then into the book, as a file of bars has it."""
+    session = short_sessions(closes_at.date()).open_session(closes_at - timedelta(microseconds=1))
+    assert session is not None
+    day = session.day
+    file = folder / "bars.csv"
+    file.write_text(f"symbol,date,open,high,low,close,volume\nRESTS,{day},51,53,50,52,1000\n")
+    (bar,) = read_bars(file)
+    assert isinstance(bar, Bar)
+    async with desk.parts.database.transaction() as session:
+        await insert_new(session, [BarRow(**bar.model_dump(), available_at=closes_at)])
+    return day
 
 
 async def _runs(desk: Real) -> list[Any]:
@@ -148,6 +173,18 @@ async def test_stream_when_the_broker_is_killed_then_it_is_followed_again_and_th
     assert (await asyncio.wait_for(handle.result(), timeout=20)).status == "canceled"
 
 
+async def test_order_when_the_bar_of_its_session_comes_into_the_book_then_it_fills_at_the_bar(
+    desk: Real, tmp_path: Path
+) -> None:
+    intent_id, handle = await desk.rest()
+    (placed,) = await desk.broker_orders(intent_id)
+    await _publish(desk, datetime.fromisoformat(placed["expires_at"]), tmp_path)
+    outcome = await asyncio.wait_for(handle.result(), timeout=90)
+    assert (outcome.status, outcome.filled_quantity, outcome.filled_average_price) == ("filled", "10", "52")
+    (filled,) = await desk.broker_orders(intent_id)
+    assert (filled["status"], filled["filled_avg_price"]) == ("filled", "52")
+
+
 async def test_comparison_when_asked_by_update_then_the_report_comes_back(desk: Real) -> None:
     handle = await begin_broker_reconciliation(desk.parts.client, trigger="engine", at=datetime.now(UTC))
     report = await handle.execute_update(ReconcileBroker.report)
@@ -201,3 +238,31 @@ async def test_command_when_run_then_it_shows_what_is_left_alone(paper: Stack, d
     assert found["trigger"].startswith("cli:")
     shown = await asyncio.to_thread(stonks, "reconcile", "--state", state)
     assert "book and broker agree" in shown.stdout
+
+
+async def test_difference_when_two_people_accept_it_by_command_and_by_api_then_the_alarm_ends(
+    paper: Stack, desk: Real
+) -> None:
+    state = str(paper.directory.root)
+    async with desk.vendor() as client:
+        body = {"symbol": "RESTS", "qty": "1", "side": "buy", "type": "limit", "limit_price": "1"}
+        stray = {**body, "time_in_force": "gtc", "client_order_id": client_order_id("paper", "nobody")}
+        (await client.post("/v2/orders", json=stray)).raise_for_status()
+    found = json.loads((await asyncio.to_thread(stonks, "reconcile", "--state", state, "--json")).stdout)
+    assert not found["clean"]
+    (open_one,) = found["standing"]
+    words = await asyncio.to_thread(stonks, "status", "--state", state)
+    assert "1 differences need you" in words.stdout
+    accept = ("reconcile", "accept", open_one["difference_id"][:10], "--reason", "placed by hand", "--state", state)
+    said = await asyncio.to_thread(stonks, *accept)
+    assert "Somebody else must accept it too" in said.stderr, said.stderr
+    settings = desk.parts.settings
+    address = f"http://{settings.api_host}:{settings.api_port}"
+    headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+    path = f"/v1/trading/reconciliations/{found['reconciliation_id']}/differences/{open_one['difference_id']}/accept"
+    async with httpx.AsyncClient(base_url=address, headers=headers, trust_env=False, timeout=30) as api:
+        assert (await api.get("/v1/trading/status")).json()["reconciliation"]["open_differences"] == 1
+        done = await api.post(path, json={"reason": "so it was"})
+        assert (done.status_code, done.json()["status"]) == (200, "accepted"), done.text
+        standing = (await api.get("/v1/trading/status")).json()["reconciliation"]
+    assert (standing["clean"], standing["open_differences"]) == (True, 0)

@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 import time
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -228,6 +229,20 @@ class House:
         await self.insist(write, "symbols are listed")
         await self.tell_broker("/control/assets", [{"symbol": each, "name": f"{each} Inc."} for each in symbols])
 
+    async def cut_connections(self) -> None:
+        """End every connection to the database, as its restart would: what they held is let go."""
+
+        async def cut() -> None:
+            async with self.parts.database.engine.connect() as connection:
+                await connection.execute(
+                    text(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                    )
+                )
+
+        await self.insist(cut, "the database's connections are cut")
+
     # -- the broker's control side ------------------------------------------------------------------------------------
 
     async def tell_broker(self, path: str, body: Any) -> None:
@@ -242,7 +257,13 @@ class House:
         await self.tell_broker("/control/prices", {"prices": seen})
 
     async def order_fault(self, fault: Fault) -> None:
-        body = {"kind": fault.kind.value, "path": fault.path, "method": fault.method, "count": fault.count}
+        body = {
+            "kind": fault.kind.value,
+            "path": fault.path,
+            "method": fault.method,
+            "count": fault.count,
+            "seconds": fault.seconds,
+        }
         await self.tell_broker("/control/faults", body)
 
     async def order_partial_fills(self, count: int) -> None:
@@ -285,6 +306,8 @@ class House:
 
     async def _request(self, method: str, path: str, *, as_reviewer: bool = False, **options: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self._reviewer}"} if as_reviewer else {}
+        if method == "POST":
+            headers["Idempotency-Key"] = uuid.uuid4().hex  # the same for every attempt
 
         async def send() -> httpx.Response:
             return _answered(await self._api.request(method, path, headers=headers, **options))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -58,14 +58,17 @@ class Fault:
     path: str = ORDERS_PATH
     method: str = ""
     count: int = 1
+    seconds: float = 0.0
+    """How long a request lies about before it is carried out."""
 
 
 @dataclass(frozen=True)
 class Stop:
-    """Pause or halt trading for some seconds, then resume."""
+    """Pause or halt trading for some seconds, then resume. `late`: a post lies about at the broker meanwhile."""
 
     state: TradingState
     seconds: float
+    late: bool = False
 
 
 Disturbance = Kill | Fault | Stop
@@ -96,6 +99,8 @@ DECK: tuple[Disturbance, ...] = (
     *(Fault(kind) for kind in FaultKind),
     Stop(TradingState.REDUCING, 0.0),
     Stop(TradingState.HALTED, 0.0),
+    Stop(TradingState.REDUCING, 0.0, late=True),
+    Stop(TradingState.HALTED, 0.0, late=True),
 )
 """Each comes once before any comes again, so that no process dies often enough to be given up by the supervisor."""
 
@@ -103,11 +108,16 @@ AT_ANY_REQUEST = frozenset(
     {
         FaultKind.ERROR_504_AFTER_COMMIT,
         FaultKind.HANG,
+        FaultKind.HANG_BEFORE_COMMIT,
         FaultKind.STORM_429,
         FaultKind.RESET_BEFORE_COMMIT,
         FaultKind.RESET_AFTER_COMMIT,
     }
 )
+
+HANGS = frozenset({FaultKind.HANG, FaultKind.HANG_BEFORE_COMMIT})
+LONGEST_LIE = 12.0
+"""Seconds: longer than a client waits for an answer, shorter than a request may be under way in a campaign."""
 
 
 def script_of(seed: int, number: int) -> Script:
@@ -119,13 +129,18 @@ def script_of(seed: int, number: int) -> Script:
     lines = [_line(chance, way) for way in _ways(chance, disturbance)]
     waits = isinstance(disturbance, Fault) and (disturbance.method == "PATCH" or chance.random() < 0.7)
     doubled = turn > 0 and isinstance(disturbance, Kill) and chance.random() < 0.4
+    beside = _drawn_fault(Fault(chance.choice(sorted(AT_ANY_REQUEST))), chance) if doubled else None
+    if isinstance(disturbance, Stop) and disturbance.late:
+        lies_about = round(chance.uniform(2.0, LONGEST_LIE), 3)
+        beside = Fault(FaultKind.HANG_BEFORE_COMMIT, seconds=lies_about)
+        disturbance = replace(disturbance, seconds=lies_about)
     return Script(
         seed=seed,
         number=number,
         lines=tuple(lines),
         disturbance=disturbance,
         at=0.0 if waits else round(chance.uniform(0.0, 1.2), 3),
-        beside=_drawn_fault(Fault(chance.choice(sorted(AT_ANY_REQUEST))), chance) if doubled else None,
+        beside=beside,
     )
 
 
@@ -135,14 +150,14 @@ def label_of(disturbance: Disturbance) -> str:
             return f"kill {part.value}"
         case Fault(kind):
             return kind.value
-        case Stop(state):
-            return "pause" if state is TradingState.REDUCING else "halt"
+        case Stop(state, _, late):
+            return ("late " if late else "") + ("pause" if state is TradingState.REDUCING else "halt")
 
 
 def _drawn(card: Disturbance, chance: random.Random) -> Disturbance:
     """Draw what the card leaves open."""
     if isinstance(card, Stop):
-        return Stop(card.state, round(chance.uniform(0.2, 1.0), 3))
+        return replace(card, seconds=round(chance.uniform(0.2, 1.0), 3))
     return _drawn_fault(card, chance) if isinstance(card, Fault) else card
 
 
@@ -155,8 +170,9 @@ def _drawn_fault(card: Fault, chance: random.Random) -> Fault:
         path, method = chance.choice(
             [(ORDERS_PATH, ""), (ORDERS_PATH, ""), (LOOKUP_PATH, "GET"), (FILLS_PATH, "GET"), (CHANGES_PATH, "")]
         )
-        most = 6 if card.kind is FaultKind.STORM_429 else 1 if card.kind is FaultKind.HANG else 3
-        return Fault(card.kind, path, method, chance.randint(1, most))
+        most = 6 if card.kind is FaultKind.STORM_429 else 1 if card.kind in HANGS else 3
+        seconds = round(chance.uniform(1.0, LONGEST_LIE), 3) if card.kind is FaultKind.HANG_BEFORE_COMMIT else 0.0
+        return Fault(card.kind, path, method, chance.randint(1, most), seconds)
     return Fault(card.kind, count=chance.randint(1, 3))
 
 

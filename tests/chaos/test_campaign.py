@@ -22,7 +22,7 @@ from tests.chaos.script import DECK, SYMBOLS, Stop, label_of, script_of
 from tests.chaos.tampering import OF_OUR_BOOK, OF_THE_BROKERS_BOOK, tamper_with_ours, tamper_with_the_brokers
 from tests.chaos.trial import Trial, gather_evidence, stop_trading
 
-pytestmark = [pytest.mark.stack, pytest.mark.crash]
+pytestmark = [pytest.mark.stack, pytest.mark.crash, pytest.mark.long]
 
 SEED = 560
 """One whose disturbances all come while there is something to disturb."""

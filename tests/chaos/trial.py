@@ -87,6 +87,8 @@ class Player:
             case Fault():
                 await self._house.order_fault(disturbance)
             case Stop():
+                if disturbance.late:
+                    await self._house.cut_connections()
                 self._trial.opened_while_stopped += await stop_trading(self._house, disturbance)
                 self._trial.struck = True
 

@@ -27,6 +27,8 @@ from tests.conftest import REPOSITORY, clean_environment
 from workflows.client import connect
 from workflows.replay_period import ReplayPeriod
 
+pytestmark = pytest.mark.long
+
 FIRST, LAST = "2014-07-15", "2014-07-18"
 LIMIT_SECONDS = 180.0
 VICTIMS = (PartName.WORKER, PartName.TEMPORAL, PartName.POSTGRES)

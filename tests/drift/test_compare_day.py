@@ -36,7 +36,7 @@ from workflows import compare_day, names
 from workflows.compare_day import CompareDay
 from workflows.names import Queue
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 
 WEEK = [date(2014, 7, day) for day in (14, 15, 16, 17, 18)]
 

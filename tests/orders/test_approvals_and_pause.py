@@ -103,8 +103,8 @@ async def test_pause_when_acknowledged_then_no_buy_reaches_the_broker_until_resu
         assert (await engine.query(TradingEngine.status)).state is TradingState.ACTIVE
 
 
-async def test_pause_when_an_order_is_being_sent_then_it_waits_for_it(stack: Stack) -> None:
-    """The gate itself: a change of state is not acknowledged while somebody holds the sending side."""
+async def test_pause_when_an_order_is_being_let_out_then_it_waits_for_it(stack: Stack) -> None:
+    """The gate itself: a state is not written while somebody who has read the one before notes an order as sent."""
     async with desk(stack, "INFLIGHT") as table:
         database = table.parts.database
 
@@ -112,14 +112,14 @@ async def test_pause_when_an_order_is_being_sent_then_it_waits_for_it(stack: Sta
             async with database.transaction() as session:
                 await control.change(session, wanted=TradingState.REDUCING, reason="test", actor="tester", at=table.now)
 
-        async with control.sending(database) as state:
-            assert state is TradingState.ACTIVE
+        async with database.transaction() as session:
+            assert await control.leaving(session) is TradingState.ACTIVE
             pausing = asyncio.create_task(pause())
             done, _ = await asyncio.wait({pausing}, timeout=0.5)
             assert not done
         await asyncio.wait_for(pausing, timeout=5)
-        async with control.sending(database) as state:
-            assert state is TradingState.REDUCING
+        async with database.transaction() as session:
+            assert await control.leaving(session) is TradingState.REDUCING
         async with database.transaction() as session:
             await control.change(session, wanted=TradingState.ACTIVE, reason="over", actor="tester", at=table.now)
 

@@ -20,7 +20,7 @@ from store.tables.platform import AuditEntry
 from tests.orders.desk import Desk, desk
 from workflows.execute_order import ExecuteOrder
 
-pytestmark = [pytest.mark.stack, pytest.mark.crash]
+pytestmark = [pytest.mark.stack, pytest.mark.crash, pytest.mark.long]
 
 
 async def _policy(table: Desk, **changes: Any) -> None:

@@ -104,11 +104,14 @@ async def test_holding_when_its_company_reports_then_half_is_sold_once(stack: St
         assert intent.reason.startswith(f"{EARNINGS_TRIM}: price=50")
         assert f"report={report}" in intent.reason
         assert live is not None
-        assert live.state.trims["HALVED"] == report
+        assert (live.parts["HALVED"].intent_id, live.state.trims.get("HALVED")) == (mine.intent_id, None)
         assert await sold(table, mine.intent_id) == "filled"
         later = await tick(table, minutes=4)
         assert [each for each in later.planned if each.symbol == "HALVED"] == []
         async with table.parts.database.transaction() as session:
+            live = await protection.load(session)
+            assert live is not None
+            assert (live.parts.get("HALVED"), live.state.trims["HALVED"]) == (None, report)
             held = {each.symbol: each.quantity for each in await portfolio.holdings(session)}
             await config.put(session, before, created_at=table.now, created_by="test", reason="as before")
         assert held["HALVED"] == 30

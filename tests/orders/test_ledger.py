@@ -15,7 +15,7 @@ from store import config, orders, portfolio
 from tests.conftest import clean_environment
 from tests.orders.desk import Desk, desk
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 
 INTENTS = 64
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import requests
 from alpaca.common.exceptions import APIError
@@ -37,6 +39,21 @@ def test_hang_when_ordered_then_the_client_times_out_and_the_order_is_in_the_boo
     with pytest.raises(requests.exceptions.ReadTimeout):
         broker.market("buy", client_order_id="so-1")
     assert broker.sdk.get_order_by_client_id("so-1").status.value == "accepted"
+
+
+def test_request_that_lies_about_when_its_client_has_gone_then_the_order_comes_into_the_book_later(
+    start: Start,
+) -> None:
+    broker = start(timeout=0.3)
+    broker.told("faults", {"kind": "hang_before_commit", "seconds": 1.0})
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        broker.market("buy", client_order_id="so-1")
+    assert broker.sdk.get_orders() == []
+    deadline = time.monotonic() + 20
+    while not broker.sdk.get_orders():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert [order.client_order_id for order in broker.sdk.get_orders()] == ["so-1"]
 
 
 def test_storm_when_ordered_for_three_then_three_are_turned_away(broker: Client) -> None:
@@ -107,7 +124,7 @@ def test_fault_when_the_keys_are_wrong_then_is_not_used_up(broker: Client) -> No
 
 def test_faults_when_cleared_then_nothing_suffers(broker: Client) -> None:
     _order(broker, "hang", count=5)
-    waiting = {"kind": "hang", "count": 5, "path": "/v2/orders", "method": ""}
+    waiting = {"kind": "hang", "count": 5, "path": "/v2/orders", "method": "", "seconds": 5.0}
     assert broker.control("GET", "faults").json() == [waiting]
     assert broker.control("DELETE", "faults").json() == []
     broker.market("buy")

@@ -37,7 +37,7 @@ from workers.settings import load
 from workflows import names
 from workflows.names import Queue
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 
 QUEUES = (Queue.INGEST, Queue.EXTRACT, Queue.RESEARCH)
 WIRE = "redteam-wire"

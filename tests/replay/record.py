@@ -2,9 +2,10 @@
 
 Runs two sessions of the packaged demo on a stack of its own, what a replay has not on another (a feed read page by page
 and tried, reconciliations, an inference, a measurement, a backfill), and what agents, notifications and approvals do
-on servers of their own. Fetches one history a workflow, and removes what belongs to the machine (absolute paths, host
-names) from it. Recorded files are kept when the workflows change, so that runs started by an older version are still
-covered; `--label` names the new ones.
+on servers of their own, and both branches of patches that none of these comes by (`--patches` records these alone).
+Fetches one history a workflow, and removes what belongs to the machine (absolute paths, host names) from it. Recorded
+files are kept when the workflows change, so that runs started by an older version are still covered; `--label` names
+the new ones.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ from tests.asking.platform import add_variant, environment, later, process, regi
 from tests.conftest import clean_environment, running_servers
 from tests.model_server.server import ModelServerDouble
 from tests.notifications.office import open_office
+from tests.replay.record_patches import record_patches
 from workers.parts import Parts
 from workers.settings import load
 from workflows import names
@@ -84,6 +86,7 @@ def record(label: str) -> None:
         _record_agents(Path(directory) / "agents", label)
         _record_notifications(Path(directory) / "notifications", label)
         _record_approvals(Path(directory) / "approvals", label)
+        record_patches(Path(directory) / "patches", label, _save)
 
 
 def _record_replay(state_dir: Path, label: str) -> None:
@@ -354,6 +357,7 @@ async def _run_live(environment: Mapping[str, str], label: str) -> None:
         wanted = {
             "reconcile_schedules": names.RECONCILE_SCHEDULES,
             "research_universe.live": names.RESEARCH_UNIVERSE,
+            "index_documents": names.INDEX_DOCUMENTS,
             "ingest_source.pages": names.ingest_id("wire", "recorded"),
             "try_source": names.try_source_id("wire", "recorded"),
             "infer_competitors": names.infer_competitors_id("ci_recorded"),
@@ -425,9 +429,11 @@ async def _a_document(client: Client) -> str:
 
 
 async def _save(client: Client, name: str, workflow_id: str) -> None:
+    """Write a workflow's history; an id may name one of its runs after an `@`."""
+    workflow_id, _, run_id = workflow_id.partition("@")
     if name.startswith("reconcile"):
         await client.get_workflow_handle(workflow_id).result()
-    history = await client.get_workflow_handle(workflow_id).fetch_history()
+    history = await client.get_workflow_handle(workflow_id, run_id=run_id or None).fetch_history()
     body = json.loads(history.to_json())
     HISTORIES.mkdir(exist_ok=True)
     path = HISTORIES / f"{name}.json"
@@ -453,6 +459,12 @@ def _clean(value: Any, key: str = "") -> Any:
 
 
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser(prog="python -m tests.replay.record", description=__doc__)
-    arguments.add_argument("--label", default="v1", help="part of the files' names, for example a release")
-    record(arguments.parse_args().label)
+    parser = argparse.ArgumentParser(prog="python -m tests.replay.record", description=__doc__)
+    parser.add_argument("--label", default="v1", help="part of the files' names, for example a release")
+    parser.add_argument("--patches", action="store_true", help="record both branches of patches alone")
+    arguments = parser.parse_args()
+    if arguments.patches:
+        with tempfile.TemporaryDirectory(prefix="stonks-record-") as scratch:
+            record_patches(Path(scratch), arguments.label, _save)
+    else:
+        record(arguments.label)

@@ -13,6 +13,8 @@ import pytest
 from cli.demo_data import actions_path, bars_path
 from tests.conftest import shared_data, stonks, stonks_json
 
+pytestmark = pytest.mark.long
+
 STORIES = (
     (
         "2014-06-04",

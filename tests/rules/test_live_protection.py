@@ -21,9 +21,12 @@ from domain.live_protection import (
     judge_stops,
     placed,
     restated,
+    settled,
     trimmed,
+    trimmings,
 )
 from domain.market import Bar
+from domain.protection import Trim
 from domain.rules_config import StopRules
 from domain.stops import StopKind, advance, open_stop
 
@@ -99,6 +102,48 @@ def test_price_when_it_reaches_the_target_then_half_is_due_once() -> None:
     assert sale.quantity == Decimal(5)
     again = judged(placed(live, [sale]), inputs(price=Decimal(115)))
     assert exits(again, [held("5")], busy=(), config=CONFIG, as_of=instant(0, 16)) == ()
+
+
+def _half_planned() -> tuple[LiveProtection, str]:
+    live = judged(judged(start(), inputs()), inputs(price=Decimal(112)))
+    (sale,) = exits(live, [held()], busy=(), config=CONFIG, as_of=instant(0, 15))
+    return placed(live, [sale]), sale.intent_id
+
+
+def test_half_when_nothing_of_its_sale_was_filled_then_it_is_due_again_and_sold_under_another_intent() -> None:
+    live, intent_id = _half_planned()
+    assert exits(settled(live, {}), [held()], busy=(), config=CONFIG, as_of=instant(0, 16)) == ()
+    again = settled(live, {intent_id: False})
+    (sale,) = exits(again, [held()], busy=(), config=CONFIG, as_of=instant(0, 16))
+    assert (sale.quantity, sale.intent_id != intent_id, again.parts) == (Decimal(5), True, {})
+    assert settled(again, {intent_id: False}) == again
+
+
+def test_half_when_something_of_its_sale_was_filled_then_it_is_done() -> None:
+    live, intent_id = _half_planned()
+    done = settled(live, {intent_id: True})
+    assert (done.parts, done.due) == ({}, {})
+
+
+def test_half_when_its_position_is_another_one_or_all_is_due_meanwhile_then_it_is_not_due_again() -> None:
+    live, intent_id = _half_planned()
+    other = judged(live, inputs(opened=MONDAY + timedelta(days=3), holding=held(price="50"), entry_range=1.0), day=3)
+    assert settled(other, {intent_id: False}).due == {}
+    stopped = judged(live, inputs(price=Decimal(90)))
+    assert settled(stopped, {intent_id: False}).due["ACME"].share == 1
+
+
+def test_trim_when_it_is_planned_then_it_counts_only_once_it_is_filled() -> None:
+    report = MONDAY + timedelta(days=2)
+    trim = Trim(symbol="ACME", quantity=Decimal(5), report=report, weight="0.05")
+    live = judged(start(), inputs())
+    (sale,) = trimmings([trim], [held()], as_of=instant(0))
+    planned = placed(live, [sale], trims=[trim])
+    assert (planned.state.trims, planned.parts["ACME"].report) == ({}, report)
+    assert LiveProtection.model_validate(planned.model_dump(mode="json")) == planned
+    denied, filled = (settled(planned, {sale.intent_id: each}) for each in (False, True))
+    assert (denied.state.trims, denied.parts, denied.due) == ({}, {}, {})
+    assert (filled.state.trims, filled.parts) == ({"ACME": report}, {})
 
 
 def test_stop_when_its_sale_did_not_happen_then_it_stays_due_until_the_position_is_gone() -> None:

@@ -1,0 +1,214 @@
+"""One company's evidence as columns: what arrays compute with, and the items themselves only where they are asked for.
+
+A backtest of years reads a million statements and names a few thousand of them. So it keeps them as the book's query
+returns them, column by column; `RecordedEvidence` is a sequence of `EvidenceItem` all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import Any, NamedTuple, Self, TypeVar, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.decisions import EvidenceItem
+from domain.documents import Credibility
+from domain.extraction import EntityRole, EventType, ExtractorKind, Materiality
+from domain.influence import site_of_item
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Codes = NDArray[np.int8]
+T = TypeVar("T")
+
+EVENTS, ROLES = tuple(EventType), tuple(EntityRole)
+CLAIMS, TRUST = tuple(Materiality), tuple(Credibility)
+"""Codes are places in these."""
+EVENT_CODES = {event: code for code, event in enumerate(EVENTS)}
+ROLE_CODES = {role: code for code, role in enumerate(ROLES)}
+CLAIM_CODES = {claim: code for code, claim in enumerate(CLAIMS)}
+TRUST_CODES = {trust: code for code, trust in enumerate(TRUST)}
+_MICRO = timedelta(microseconds=1)
+_UNIX = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def micros_since_1970(instant: datetime) -> int:
+    """Microseconds, exactly."""
+    return (instant - _UNIX) // _MICRO
+
+
+def instant_of(micros: int) -> datetime:
+    return _UNIX + timedelta(microseconds=micros)
+
+
+class Written(NamedTuple):
+    """What is only read where a statement is named."""
+
+    extraction_id: str
+    published_at: datetime
+    extractor: str
+    content_hash: str
+    publisher: str
+    site: str
+    title: str
+    quote: str
+
+
+@dataclass(frozen=True, eq=False)
+class EvidenceColumns:
+    """(M,) statements on one company, by the instant at which they were known."""
+
+    micros: Ints
+    """When each was known, since 1970."""
+    event: Codes
+    role: Codes
+    materiality: Codes
+    credibility: Codes
+    sentiment: Floats
+    confidence: Floats
+    validity: Floats
+    """Of the quotes."""
+    site: Ints
+    """Who answers for it (`influence.site_of_item`), as a number from 0."""
+    document: Ints
+    """Its document, as a number from 0 in the order of first appearance."""
+    doc_ids: Sequence[str]
+    evidence_ids: Sequence[str]
+    shingles: Ints
+    """Those of all statements one after the other, within each ascending, each once."""
+    ends: Ints
+    """Where each statement's end."""
+    plain: bool
+    """Whether each statement is there once, and on the company alone."""
+
+    def __len__(self) -> int:
+        return len(self.micros)
+
+    @classmethod
+    def of(cls, symbol: str, items: Sequence[EvidenceItem]) -> Self:
+        texts = [item.shingles for item in items]
+        return cls(
+            micros=np.array([micros_since_1970(item.available_at) for item in items], dtype=np.int64),
+            event=coded([EVENT_CODES[item.event_type] for item in items]),
+            role=coded([ROLE_CODES[item.role] for item in items]),
+            materiality=coded([CLAIM_CODES[item.materiality] for item in items]),
+            credibility=coded([TRUST_CODES[item.credibility] for item in items]),
+            sentiment=np.array([item.sentiment for item in items], dtype=np.float64),
+            confidence=np.array([item.confidence for item in items], dtype=np.float64),
+            validity=np.array([item.quote_validity for item in items], dtype=np.float64),
+            site=numbered([site_of_item(item) for item in items]),
+            document=numbered([item.doc_id for item in items]),
+            doc_ids=[item.doc_id for item in items],
+            evidence_ids=[item.evidence_id for item in items],
+            **passages(texts),
+            plain=len({item.evidence_id for item in items}) == len(items)
+            and all(item.symbol == symbol for item in items),
+        )
+
+
+def coded(codes: Sequence[int] | NDArray[np.integer[Any]]) -> Codes:
+    return np.asarray(codes, dtype=np.int8)
+
+
+def numbered(names: Sequence[str]) -> Ints:
+    """Number names from 0 in the order in which they first appear."""
+    known: dict[str, int] = {}
+    return np.array([known.setdefault(name, len(known)) for name in names], dtype=np.int64)
+
+
+def passages(texts: Sequence[Sequence[int]]) -> dict[str, Ints]:
+    """Lay shingles out flat, as `EvidenceColumns` holds them."""
+    flat = np.fromiter(chain.from_iterable(texts), dtype=np.int64)
+    ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
+    falls = np.flatnonzero(flat[1:] <= flat[:-1]) + 1
+    if not np.isin(falls, ends).all():  # within a text
+        tidy = [sorted(set(text)) for text in texts]
+        return passages(tidy)
+    return {"shingles": flat, "ends": ends}
+
+
+class RecordedEvidence(Sequence[EvidenceItem]):
+    """A company's evidence; an item is made when it is asked for, and is the same object from then on."""
+
+    def __init__(self, symbol: str, columns: EvidenceColumns, written: Sequence[Written]) -> None:
+        self.symbol, self.columns, self._written = symbol, columns, written
+        self._made: dict[int, EvidenceItem] = {}
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @overload
+    def __getitem__(self, at: int) -> EvidenceItem: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[EvidenceItem]: ...
+    def __getitem__(self, at: int | slice) -> EvidenceItem | list[EvidenceItem]:
+        if isinstance(at, slice):
+            return [self._item(each) for each in range(*at.indices(len(self)))]
+        if not -len(self) <= at < len(self):
+            raise IndexError(at)
+        return self._item(at % len(self))
+
+    def between(self, oldest: datetime, as_of: datetime) -> list[EvidenceItem]:
+        """What became known after `oldest` and not after `as_of`."""
+        return [self._item(at) for at in self.places(oldest, as_of)]
+
+    def places(self, oldest: datetime, as_of: datetime) -> range:
+        """Where that stands."""
+        ends = [micros_since_1970(oldest), micros_since_1970(as_of)]
+        start, end = np.searchsorted(self.columns.micros, ends, side="right").tolist()
+        return range(start, end)
+
+    @property
+    def readings(self) -> Iterator[tuple[str, datetime]]:
+        """Who read each statement, and when its document was published."""
+        return ((written.extractor, written.published_at) for written in self._written)
+
+    def _item(self, at: int) -> EvidenceItem:
+        found = self._made.get(at)
+        if found is None:
+            found = self._made[at] = self._make(at)
+        return found
+
+    def _make(self, at: int) -> EvidenceItem:
+        """Put an item together again; the book's columns were valid when they were written."""
+        of, written = self.columns, self._written[at]
+        begin = int(of.ends[at - 1]) if at else 0
+        values: dict[str, Any] = {
+            "evidence_id": of.evidence_ids[at],
+            "doc_id": of.doc_ids[at],
+            "extraction_id": written.extraction_id,
+            "symbol": self.symbol,
+            "available_at": instant_of(int(of.micros[at])),
+            "published_at": written.published_at,
+            "event_type": EVENTS[of.event[at]],
+            "role": ROLES[of.role[at]],
+            "materiality": CLAIMS[of.materiality[at]],
+            "sentiment": float(of.sentiment[at]),
+            "confidence": float(of.confidence[at]),
+            "quote_validity": float(of.validity[at]),
+            "credibility": TRUST[of.credibility[at]],
+            "extractor": ExtractorKind(written.extractor),
+            "content_hash": written.content_hash,
+            "publisher": written.publisher,
+            "site": written.site,
+            "title": written.title,
+            "quote": written.quote,
+            "shingles": tuple(of.shingles[begin : int(of.ends[at])].tolist()),
+        }
+        return EvidenceItem.model_construct(**values)
+
+
+def columns_of(symbol: str, items: Sequence[EvidenceItem]) -> EvidenceColumns:
+    """The columns of a company's evidence, whichever way it is kept."""
+    return items.columns if isinstance(items, RecordedEvidence) else EvidenceColumns.of(symbol, items)
+
+
+def readings_of(items: Sequence[EvidenceItem]) -> Iterator[tuple[str, datetime]]:
+    """Who read each statement, and when its document was published, whichever way evidence is kept."""
+    if isinstance(items, RecordedEvidence):
+        return items.readings
+    return ((item.extractor.value, item.published_at) for item in items)

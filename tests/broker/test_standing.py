@@ -1,0 +1,138 @@
+"""How things stand with the broker, as the status shows it; and what the paper broker is told of prices."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from activities.adapters.calendar import ExchangeCalendar
+from activities.feeding import LOOK_ANYWAY, MarketFeed
+from api.operations.broker_standing import last_comparison, unpriced_orders
+from domain.broker import OrderType
+from domain.errors import Conflict
+from domain.market import Bar
+from store.database import insert_new
+from store.tables.market import BarRow
+from tests.broker.office import Office
+
+pytestmark = pytest.mark.stack
+
+MONDAY = date(2024, 3, 4)
+CLOSE = datetime(2024, 3, 4, 21, tzinfo=UTC)
+A_DAY = timedelta(days=1)
+
+
+@pytest.fixture
+async def market(books: Office) -> AsyncIterator[Office]:
+    """A book without any bar."""
+    await books.run("TRUNCATE bars")
+    yield books
+    await books.run("TRUNCATE bars")
+
+
+async def _bar(books: Office, symbol: str = "AAPL", *, session: date = MONDAY) -> None:
+    prices = dict.fromkeys(("open", "high", "low", "close"), Decimal(100))
+    at = CLOSE + (session - MONDAY)
+    async with books.database.transaction() as transaction:
+        row = BarRow(symbol=symbol, session=session, **prices, volume=1, available_at=at)
+        await insert_new(transaction, [row])
+
+
+async def test_standing_when_book_and_broker_were_compared_then_age_and_open_differences_are_told(
+    books: Office,
+) -> None:
+    assert await last_comparison(books.database, now=books.now) is None
+    report = await books.reconcile()
+    books.later(minutes=20)
+    found = await last_comparison(books.database, now=books.now)
+    assert found is not None
+    assert (found.reconciliation_id, found.clean, found.open_differences, found.age_seconds) == (
+        report.reconciliation_id,
+        True,
+        0,
+        1200,
+    )
+    await books.place_past_us("nobody", type=OrderType.LIMIT, limit_price=Decimal(50), time_in_force="gtc")
+    await books.reconcile()
+    found = await last_comparison(books.database, now=books.now)
+    assert found is not None
+    assert (found.clean, found.open_differences, found.age_seconds) == (False, 1, 0)
+
+
+async def test_order_when_its_session_is_over_without_a_bar_then_it_is_shown_until_the_bar_comes(
+    market: Office,
+) -> None:
+    await market.intend("a1")
+    await market.prepare("a1")
+    await market.place_past_us("a1", type=OrderType.LIMIT, limit_price=Decimal(50), time_in_force="gtc")
+    await market.reconcile()
+    calendar = ExchangeCalendar(today=MONDAY)
+
+    async def shown(at: datetime) -> list[tuple[str, date, date | None]]:
+        found = await unpriced_orders(market.database, lambda: calendar, now=at)
+        return [(each.symbol, each.session, each.newest_bar) for each in found]
+
+    assert await shown(CLOSE - timedelta(minutes=1)) == []
+    assert await shown(CLOSE + timedelta(minutes=1)) == [("AAPL", MONDAY, None)]
+    await _bar(market, session=MONDAY - 3 * A_DAY)
+    assert await shown(CLOSE + timedelta(minutes=1)) == [("AAPL", MONDAY, MONDAY - 3 * A_DAY)]
+    await _bar(market)
+    assert await shown(CLOSE + timedelta(minutes=1)) == []
+
+
+class Listener:
+    """A paper broker's control side that remembers what it was told; `closed` are days without a session."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[date, list[str]]] = []
+        self.asked = 0
+        self.closed: set[date] = set()
+
+    async def finished(self) -> dict[str, date]:
+        self.asked += 1
+        return {
+            symbol: max(day for day, told in self.told if symbol in told) for _, each in self.told for symbol in each
+        }
+
+    async def finish(self, session: date, bars: Sequence[Bar]) -> int:
+        if session in self.closed:
+            raise Conflict("SESSION_NOT_OVER")
+        self.told.append((session, [bar.symbol for bar in bars]))
+        return 0
+
+
+async def test_feed_when_bars_come_into_the_book_then_each_is_told_once_the_oldest_first(market: Office) -> None:
+    heard = Listener()
+    feed = MarketFeed(market.database, heard)
+    await _bar(market, "MSFT", session=MONDAY + A_DAY)
+    await _bar(market, "AAPL")
+    await _bar(market, "OLD", session=MONDAY - 30 * A_DAY)
+    assert await feed.feed(at=CLOSE - timedelta(seconds=1)) == 0
+    assert await feed.feed(at=CLOSE) == 1
+    assert await feed.feed(at=CLOSE + A_DAY) == 1
+    assert heard.told == [(MONDAY, ["AAPL"]), (MONDAY + A_DAY, ["MSFT"])]
+    await _bar(market, "AAPL", session=MONDAY + A_DAY)
+    assert await MarketFeed(market.database, heard).feed(at=CLOSE + A_DAY) == 1  # another worker, or after a restart
+    assert heard.told[-1] == (MONDAY + A_DAY, ["AAPL"])
+
+
+async def test_feed_when_nothing_is_new_then_the_broker_is_asked_again_only_after_a_while(market: Office) -> None:
+    heard = Listener()
+    feed = MarketFeed(market.database, heard)
+    await _bar(market)
+    assert [await feed.feed(at=CLOSE + timedelta(seconds=n)) for n in range(3)] == [1, 0, 0]
+    assert heard.asked == 1
+    heard.told.clear()  # the broker's book was put back
+    assert await feed.feed(at=CLOSE + LOOK_ANYWAY + timedelta(seconds=1)) == 1
+
+
+async def test_feed_when_a_bar_is_of_no_session_then_the_others_are_told(market: Office) -> None:
+    heard = Listener()
+    heard.closed.add(MONDAY)
+    await _bar(market)
+    await _bar(market, session=MONDAY + A_DAY)
+    assert await MarketFeed(market.database, heard).feed(at=CLOSE + A_DAY) == 1
+    assert heard.told == [(MONDAY + A_DAY, ["AAPL"])]
