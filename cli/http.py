@@ -100,7 +100,10 @@ class Api:
             with self._client.stream("GET", "/v1/stream", params=params, timeout=timeout) as answer:
                 if not answer.is_success:
                     answer.read()
-                    raise refusal(Answer(answer.status_code, _body(answer)))
+                    problem = refusal(Answer(answer.status_code, _body(answer)))
+                    if answer.is_server_error:
+                        raise VendorUnavailable(problem.code, problem.hint, **problem.fields)
+                    raise problem
                 yield from _events(answer.iter_lines())
         except httpx.HTTPError as error:
             raise _away(error) from error

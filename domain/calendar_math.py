@@ -76,7 +76,7 @@ class TradingClock:
 
         A date without a session has no trading day. Sessions count from a day of the calendar's own.
         """
-        utc = instant.astimezone(UTC)
+        utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
         day = utc.date()
         known = self._days.get(day)
         if known is None:

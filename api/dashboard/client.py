@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote
@@ -86,6 +86,10 @@ class Api:
     def __init__(self, http: httpx.AsyncClient, identity: Identity) -> None:
         self._http = http
         self._identity = identity
+
+    def acting_by(self, bearer: str) -> Api:
+        """The same with a key instead of a session."""
+        return Api(self._http, replace(self._identity, cookie="", csrf_token="", bearer=bearer))
 
     async def get(self, path: str, **query: Any) -> Any:
         """Read one address. Parameters without a value are left out.

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 NEW_YORK = ZoneInfo("America/New_York")
 UNKNOWN = Markup('<span class="unknown" title="not known">–</span>')
 _MINUS = "\N{MINUS SIGN}"
-_NUMBERS = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.])")
+_NUMBERS = re.compile(r"(?<![\w.:-])-?\d+(?:\.\d+)?(?![\w.:-])")
 _UP, _DOWN, _FLAT = "\N{BLACK UP-POINTING TRIANGLE}", "\N{BLACK DOWN-POINTING TRIANGLE}", ""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from datetime import datetime
 
 import httpx
@@ -68,6 +67,7 @@ async def sign_in(api: Api, body: dict[str, str]) -> list[str]:
     except ApiProblem as problem:
         if problem.status != 404 or "key" not in body:
             raise
+    await api.acting_by(body["key"]).get("/v1/overview")
     return [f"{COOKIE}={body['key']}; Path=/; Secure; HttpOnly; SameSite=Lax"]
 
 
@@ -92,7 +92,7 @@ async def _by_key(http: httpx.AsyncClient, identity: Identity) -> tuple[Api, Ses
     token = hashlib.sha256(b"csrf:" + identity.cookie.encode()).hexdigest()
     if identity.csrf_token and identity.csrf_token != token:
         raise ApiProblem(403, "CSRF_INVALID", "The form is of another session", "Load the page again")
-    api = Api(http, replace(identity, cookie="", csrf_token="", bearer=identity.cookie))
+    api = Api(http, identity).acting_by(identity.cookie)
     try:
         await api.get("/v1/overview")
     except ApiProblem as problem:

@@ -32,6 +32,7 @@ class _Call(httpx.AsyncByteStream):
     def __init__(self, app: ASGIApp, scope: Scope, body: bytes) -> None:
         self._body: bytes | None = body
         self._left = asyncio.Event()
+        self._failed = ""
         self._parts: asyncio.Queue[bytes | None] = asyncio.Queue(_PARTS_AHEAD)
         self._start: asyncio.Future[tuple[int, list[tuple[bytes, bytes]]]] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run(app, scope))
@@ -47,6 +48,8 @@ class _Call(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while (part := await self._parts.get()) is not None:
             yield part
+        if self._failed:
+            raise httpx.ReadError(f"{self._failed} in the middle of an answer")
 
     async def aclose(self) -> None:
         """Go away: the application is told, and ended where it does not listen."""
@@ -58,10 +61,10 @@ class _Call(httpx.AsyncByteStream):
     async def _run(self, app: ASGIApp, scope: Scope) -> None:
         try:
             await app(scope, self._receive, self._send)
-        except BaseException as error:
+        except Exception as error:  # the application's own envelope has logged it
+            self._failed = type(error).__name__
             if not self._start.done():
-                self._start.set_exception(httpx.ReadError(f"{type(error).__name__} before an answer"))
-            raise
+                self._start.set_exception(httpx.ReadError(f"{self._failed} before an answer"))
         finally:
             if not self._left.is_set():
                 await self._parts.put(None)

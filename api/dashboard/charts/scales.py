@@ -32,12 +32,12 @@ def scale(values: Sequence[float], *, wanted: int = 4, include: Sequence[float] 
     """
     everything = [*values, *include] or [0.0, 1.0]
     low, high = min(everything), max(everything)
-    if math.isclose(low, high, rel_tol=1e-12, abs_tol=1e-12):
-        room = abs(low) * 0.01 or 1.0
+    if math.isclose(low, high, rel_tol=1e-9, abs_tol=1e-9):
+        room = max(abs(low) * 0.01, 1e-3)
         low, high = low - room, high + room
     step = nice_step((high - low) / wanted)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    ticks = tuple(round(number * step, 12) for number in range(first, last + 1))
+    ticks = tuple(float(f"{number * step:.12g}") for number in range(first, last + 1))
     return Scale(low=ticks[0], high=ticks[-1], ticks=ticks)
 
 
