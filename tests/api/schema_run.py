@@ -40,7 +40,8 @@ from workflows.names import Queue
 
 SEED = 20_260_301
 EXAMPLES = 1
-PHASES = "examples,fuzzing"
+PHASES = "fuzzing"
+LONG = "examples,coverage,fuzzing"
 UNTOUCHED = ("/v1/sources/{source_id}/test", "/v1/stream")
 """One asks servers out there, the other answers for ever."""
 CONFIG = """
@@ -136,7 +137,7 @@ async def _served(platform: Platform) -> AsyncIterator[str]:
 
 async def _long(servers: Stack, examples: int, seconds: int | None) -> int:
     async with house(servers) as address:
-        outcome = await run(address, examples=examples, seconds=seconds)
+        outcome = await run(address, examples=examples, seconds=seconds, phases=LONG)
     sys.stdout.write(outcome.report)
     return outcome.code
 
