@@ -145,13 +145,22 @@ def install(app: FastAPI) -> None:
         document = plain()
         for operations in document["paths"].values():
             for operation in operations.values():
+                if "requestBody" in operation:  # bytes that are no text, or a form that is none
+                    operation["responses"].setdefault("400", _answer_of(HTTPStatus.BAD_REQUEST))
                 for status, answer in operation["responses"].items():
                     content = answer.get("content", {})
-                    if status >= "400" and "application/json" in content:
-                        content[MEDIA_TYPE] = content.pop("application/json")
+                    if status >= "400" and len(content) == 1:  # a route's own media type, whatever it streams
+                        answer["content"] = {MEDIA_TYPE: next(iter(content.values()))}
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _answer_of(status: HTTPStatus) -> dict[str, Any]:
+    return {
+        "description": status.phrase,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
 
 
 def from_stonks_error(request: Request, error: StonksError) -> JSONResponse:

@@ -68,7 +68,12 @@ def serve_api() -> None:
                 oidc=oidc,
                 oidc_people=oidc_people(settings),
             )
-            await serve(dependencies, settings.api_host, settings.api_port)
+            await serve(
+                dependencies,
+                settings.api_host,
+                settings.api_port,
+                trusted_proxies=settings.api_trusted_proxies,
+            )
         finally:
             await parts.close()
             if oidc is not None:
