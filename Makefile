@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed
 CODE   := domain store activities workflows workers api cli
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test conformance chaos schema lint types contracts check bench lock clean
+.PHONY: help install demo test conformance chaos browser schema lint types contracts check bench lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -38,6 +38,10 @@ test: $(STAMP) ## Run the whole test suite on real servers [ARGS=... PROCESSES=2
 conformance: $(STAMP) ## Independent, unmodified clients against the paper broker
 	$(BIN)/python -m tests.conformance.environments build/conformance
 	CONFORMANCE_ENVIRONMENTS=build/conformance $(BIN)/python -m pytest tests/conformance -rs $(ARGS)
+
+browser: $(STAMP) ## Walk through the dashboard with a real browser; pictures in build/browser
+	$(BIN)/python -m tests.browser.environment build/browser
+	BROWSER_DIRECTORY=build/browser $(BIN)/python -m pytest tests/browser -rs $(ARGS)
 
 chaos: $(STAMP) ## Kill processes and break the broker in the middle of orders [TRIALS=1000 SEED=n MINUTES=m ONLY=trial IN_FLIGHT=s]
 	$(BIN)/python -m tests.chaos --trials $(or $(TRIALS),100) $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY)) $(if $(IN_FLIGHT),--in-flight $(IN_FLIGHT))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote
@@ -49,7 +49,6 @@ class Identity:
 
     cookie: str = field(default="", repr=False)
     csrf_token: str = field(default="", repr=False)
-    bearer: str = field(default="", repr=False)
     client: tuple[str, int] = ("127.0.0.1", 0)
     request_id: str = ""
     base_url: str = ""
@@ -86,10 +85,6 @@ class Api:
     def __init__(self, http: httpx.AsyncClient, identity: Identity) -> None:
         self._http = http
         self._identity = identity
-
-    def acting_by(self, bearer: str) -> Api:
-        """The same with a key instead of a session."""
-        return Api(self._http, replace(self._identity, cookie="", csrf_token="", bearer=bearer))
 
     async def get(self, path: str, **query: Any) -> Any:
         """Read one address. Parameters without a value are left out.
@@ -208,8 +203,6 @@ class Api:
             sent["X-Request-Id"] = who.request_id
         if who.cookie:
             sent["Cookie"] = f"{COOKIE}={who.cookie}"
-        if who.bearer:
-            sent["Authorization"] = f"Bearer {who.bearer}"
         if who.csrf_token and method != "GET":
             sent["X-CSRF-Token"] = who.csrf_token
         given = {name: value for name, value in (query or {}).items() if value not in (None, "")}

@@ -28,6 +28,20 @@ log = structlog.get_logger(__name__)
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 
+PLACES = (
+    ("overview", "/", "Overview", "o"),
+    ("inbox", "/inbox", "Inbox", "i"),
+    ("decisions", "/decisions", "Decisions", "d"),
+    ("symbols", "/symbols", "Symbols", "s"),
+    ("documents", "/documents", "Documents", "t"),
+    ("agents", "/agents", "Agents", "a"),
+    ("backtests", "/backtests", "Backtests", "b"),
+    ("dead-letters", "/dead-letters", "Dead letters", "l"),
+    ("settings", "/settings", "Settings", "e"),
+    ("welcome", "/welcome", "Welcome", "w"),
+)
+"""The navigation: section, address, label, and the letter that follows `g`."""
+
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -56,7 +70,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(formats.FILTERS)
-    environment.globals.update(asset=asset, quoted=_quoted, query=_query, fresh_key=_fresh_key)
+    environment.globals.update(asset=asset, places=PLACES, quoted=_quoted, query=_query, fresh_key=_fresh_key)
     for part in ("forms", "panels", "orders"):  # known also where a block is rendered alone
         environment.globals[part] = environment.get_template(f"parts/{part}.html").module
     return environment

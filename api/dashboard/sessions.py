@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 
 import httpx
@@ -43,16 +42,15 @@ async def current(http: httpx.AsyncClient, identity: Identity) -> tuple[Api, Ses
     Raises:
         ApiProblem: the API could not say.
     """
+    api = Api(http, identity)
     if not identity.cookie:
-        return Api(http, identity), None
+        return api, None
     try:
-        return Api(http, identity), Session.model_validate(await Api(http, identity).get("/v1/session"))
+        return api, Session.model_validate(await api.get("/v1/session"))
     except ApiProblem as problem:
         if problem.status == 401:
-            return Api(http, identity), None
-        if problem.status != 404:
-            raise
-    return await _by_key(http, identity)
+            return api, None
+        raise
 
 
 async def sign_in(api: Api, body: dict[str, str]) -> list[str]:
@@ -61,43 +59,15 @@ async def sign_in(api: Api, body: dict[str, str]) -> list[str]:
     Raises:
         ApiProblem: refused.
     """
-    try:
-        answer = await api.answer("POST", "/v1/session", body)
-        return answer.headers.get_list("set-cookie")
-    except ApiProblem as problem:
-        if problem.status != 404 or "key" not in body:
-            raise
-    await api.acting_by(body["key"]).get("/v1/overview")
-    return [f"{COOKIE}={body['key']}; Path=/; Secure; HttpOnly; SameSite=Lax"]
+    return (await api.answer("POST", "/v1/session", body)).headers.get_list("set-cookie")
 
 
 async def sign_out(api: Api) -> list[str]:
     """End the session; gives the headers that clear the cookie."""
-    cleared = [f"{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"]
     try:
         answer = await api.answer("DELETE", "/v1/session")
     except ApiProblem as problem:
-        if problem.status not in (401, 404):
+        if problem.status != 401:
             raise
-        return cleared
-    return answer.headers.get_list("set-cookie") or cleared
-
-
-# Where the API knows keys alone, the cookie is the key.
-
-_EVERY_SCOPE = frozenset({"read", "registry:write", "ops:write", "trade:control", "approve", "agents:write", "admin"})
-
-
-async def _by_key(http: httpx.AsyncClient, identity: Identity) -> tuple[Api, Session | None]:
-    token = hashlib.sha256(b"csrf:" + identity.cookie.encode()).hexdigest()
-    if identity.csrf_token and identity.csrf_token != token:
-        raise ApiProblem(403, "CSRF_INVALID", "The form is of another session", "Load the page again")
-    api = Api(http, identity).acting_by(identity.cookie)
-    try:
-        await api.get("/v1/overview")
-    except ApiProblem as problem:
-        if problem.status == 401:
-            return api, None
-        raise
-    name = identity.cookie.split("_")[1] if identity.cookie.startswith("sk_") else "bootstrap"
-    return api, Session(person=Person(person_id=name, name=name), scopes=_EVERY_SCOPE, csrf_token=token)
+        return [f"{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"]
+    return answer.headers.get_list("set-cookie")

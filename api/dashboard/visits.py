@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -33,7 +35,7 @@ class Form:
 
     @property
     def key(self) -> str:
-        """Of this one showing of the form: sending it twice acts once."""
+        """Of this one showing of the form."""
         return self["key"]
 
     def present(self, *names: str) -> dict[str, str]:
@@ -175,8 +177,10 @@ Visiting = Annotated[Visit, Depends(visit)]
 
 
 async def send(visit: Visit, method: str, path: str, body: Any = None, *, version: str | None = None) -> Response | Any:
-    """Send what a form asks for, once however often the form is sent; see `act` for what comes back."""
-    return await act(visit, visit.api.send(method, path, body, key=visit.form.key, version=version))
+    """Send what a form asks for, once however often it is sent with the same words; see `act` for what comes back."""
+    said = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
+    key = f"{visit.form.key}-{said}" if visit.form.key else ""
+    return await act(visit, visit.api.send(method, path, body, key=key, version=version))
 
 
 async def act(visit: Visit, acting: Any) -> Response | Any:

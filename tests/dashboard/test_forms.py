@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from api.auth import COOKIE
 from api.keys import Scope
+from tests.api.browser import person, signed_in
 from tests.api.harness import Caller, Platform, caller, eventually
 from tests.dashboard.visitor import Page, Visitor, sign_in
 from workflows.names import Queue
@@ -109,11 +111,51 @@ async def test_sign_out_when_done_then_the_pages_are_closed(platform: Platform) 
         assert (await browser("GET", "/")).status_code == 303
 
 
+async def test_act_when_the_proof_is_too_old_then_it_is_asked_for_and_the_act_follows(platform: Platform) -> None:
+    async with platform.working(Queue.TRADING), Visitor(platform.app) as browser:
+        name = await person(platform, Scope.READ, Scope.TRADE_CONTROL)
+        signed = await signed_in(platform, name, proven=False)
+        browser.cookies.set(COOKIE, signed.token, domain="dashboard.test", path="/")
+        page = await browser.get("/")
+        await browser.fill(page, "/pause", reason="before the proof")
+        page = await browser.get("/")
+        asked = await browser.fill(page, "/resume", reason="after the proof", status=403)
+        assert "Prove that it is you" in asked.text
+        wrong = await browser.fill(asked, "/step-up", step_up_key="sk_wrong_wrong", status=401)
+        assert wrong.tree.xpath("//*[@role='alert']//code")
+        key = await platform.key(Scope.READ, person=name)
+        done = await browser.fill(wrong, "/step-up", step_up_key=key)
+        assert "Trading goes on" in done.text
+        assert (await caller(platform).get("/v1/trading/status"))["state"] == "active"
+
+
+async def test_approval_when_the_same_person_proposed_it_then_the_button_is_off_and_says_why(
+    platform: Platform, unlike: dict[str, Any]
+) -> None:
+    async with platform.working(Queue.TRADING), Visitor(platform.app) as browser:
+        waiting = await platform.waiting("AAPL", **unlike)
+        name = await person(platform, Scope.READ, Scope.APPROVE, Scope.TRADE_CONTROL)
+        await sign_in(browser, await platform.key(Scope.READ, Scope.APPROVE, Scope.TRADE_CONTROL, person=name))
+        page = await browser.get("/inbox")
+        await browser.fill(page, f"/inbox/{waiting['approval_id']}/amend", quantity="600", reason="a little less")
+
+        async def anew() -> Page | None:
+            page = await browser.get("/inbox")
+            return page if page.tree.xpath("//*[@class='barred']") else None
+
+        page = await eventually(anew)
+        card = page.tree.xpath("//article[.//*[@class='barred']]")[0]
+        assert "You proposed or changed this order" in card.text_content()
+        assert card.xpath(".//button[@value='approve']/@disabled")
+        assert not card.xpath(".//button[@value='decline']/@disabled")
+        await browser.fill(page, card.xpath(".//form[@class='answer']/@action")[0], answer="decline", reason="the end")
+
+
 async def test_two_people_when_they_look_at_once_then_neither_sees_as_the_other(
     platform: Platform, visitor: Visitor
 ) -> None:
     async with Visitor(platform.app) as other:
-        await sign_in(other, await platform.key(Scope.READ, name="reader"))
+        await sign_in(other, await platform.key(Scope.READ, person=await person(platform, Scope.READ)))
         for _ in range(3):
             mine, theirs = await visitor.get("/settings"), await other.get("/settings")
             assert mine.tree.xpath("//*[@class='who']/text()") != theirs.tree.xpath("//*[@class='who']/text()")
@@ -127,13 +169,15 @@ async def test_sample_universe_when_asked_for_twice_then_it_is_there_once(platfo
     assert [each["name"] for each in lists["data"]].count("Sample universe") == 1
 
 
-async def test_source_when_it_cannot_be_read_then_the_page_says_why_and_keeps_what_was_typed(visitor: Visitor) -> None:
+async def test_source_when_its_address_is_none_then_the_page_says_why_and_keeps_what_was_typed(
+    visitor: Visitor,
+) -> None:
     page = await visitor.get("/welcome")
     tested = await visitor.fill(
-        page, "/welcome/source", source_id="nowhere", kind="feed", address="http://169.254.169.254/", what="test"
+        page, "/welcome/source", source_id="nowhere", kind="feed", address="no address", what="test"
     )
     assert tested.tree.xpath("//*[@role='alert']//code")
-    assert tested.tree.xpath("//input[@name='address']/@value") == ["http://169.254.169.254/"]
+    assert tested.tree.xpath("//input[@name='address']/@value") == ["no address"]
 
 
 async def test_settings_when_a_line_is_no_change_then_it_is_named(visitor: Visitor) -> None:

@@ -23,6 +23,11 @@ class Line:
     values: Sequence[float | None]
 
 
+def percent(value: float) -> str:
+    """A label in percent with its sign: +1.5 %."""
+    return "0 %" if abs(value) < 1e-9 else f"{value:+.1f} %".replace("-", "\N{MINUS SIGN}")
+
+
 def line_chart(
     *,
     key: str,

@@ -102,7 +102,7 @@ def equity(report: Mapping[str, Any]) -> Markup | None:
         description=f"{len(report['sessions'])} sessions from {days[0]} to {days[-1]}",
         days=days,
         lines=drawn,
-        label=lambda value: f"{value:+.1f} %".replace("-", "\N{MINUS SIGN}"),
+        label=lines.percent,
         reference=0.0,
     )
 
@@ -124,7 +124,7 @@ def several(reports: Sequence[Mapping[str, Any]]) -> Markup | None:
             )
             for report, kind in zip(reports, kinds, strict=False)
         ],
-        label=lambda value: f"{value:+.1f} %".replace("-", "\N{MINUS SIGN}"),
+        label=lines.percent,
         reference=0.0,
     )
 

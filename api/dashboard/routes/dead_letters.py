@@ -71,5 +71,5 @@ def grouped(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _pretty(letter: Mapping[str, Any]) -> str:
-    held = letter.get("payload", letter.get("input"))
+    held = letter["payload"]
     return "" if held is None else json.dumps(held, indent=2, ensure_ascii=False, sort_keys=True)

@@ -98,7 +98,7 @@ def quotes(readings: Sequence[Mapping[str, Any]], text: str) -> list[highlights.
         if reading["superseded"]:
             continue
         for event in [*reading["events"], *reading["statements"]]:
-            key = event.get("event_id") or event.get("statement_id") or ""
+            key = event.get("event_id") or event["macro_event_id"]
             found += [highlights.Quote(each["start"], each["end"], key) for each in event["quotes"]]
     return [quote for quote in found if quote.end <= len(text)]
 

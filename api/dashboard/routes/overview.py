@@ -22,6 +22,7 @@ router = APIRouter(route_class=PageRoute)
 
 SESSIONS = 250
 NEWEST = 8
+RUNS = 8
 
 
 @router.get("/")
@@ -34,10 +35,9 @@ async def overview(visit: Visiting) -> Response:
             protection="/v1/trading/protection",
             limits="/v1/risk/limits",
             health="/v1/pipeline/health",
-            schedules="/v1/schedules",
-            orders="/v1/orders?limit=8",
+            schedules="/v1/schedules?limit=200",
+            status="/v1/trading/status",
             decisions=f"/v1/recommendations?limit={NEWEST}",
-            acted=f"/v1/trading/decisions?limit={NEWEST}",
         ),
         _history(visit.api),
     )
@@ -48,6 +48,7 @@ async def overview(visit: Visiting) -> Response:
         history=history,
         chart=equity_chart(history.value, found["performance"].value),
         exposures=exposures(found["account"].value, found["limits"].value),
+        upcoming=upcoming(found["schedules"].value),
         drawdown=drawdown(found["account"].value, found["limits"].value),
     )
 
@@ -76,7 +77,7 @@ def equity_chart(history: Sequence[Mapping[str, Any]] | None, performance: Mappi
         + ("" if other[-1] is None else f", {benchmark} {other[-1]:+.2f} %"),
         days=days,
         lines=[lines.Line(benchmark, "benchmark", other), lines.Line("account", "own", own)],
-        label=lambda value: f"{value:+.1f} %".replace("-", "\N{MINUS SIGN}"),
+        label=lines.percent,
         reference=0.0,
     )
 
@@ -106,6 +107,12 @@ def _exposure(name: str, value: Any, equity: Any, cap: Any) -> dict[str, Any]:
         "limit": cap,
         "meter": None if share is None or cap is None else meter(float(share), float(cap)),
     }
+
+
+def upcoming(schedules: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """The next runs in their order, those that are paused last."""
+    rows = (schedules or {}).get("data", [])
+    return sorted(rows, key=lambda row: (row["paused"], (row["next_at"] or ["9"])[0], row["schedule_id"]))[:RUNS]
 
 
 def drawdown(account: Mapping[str, Any] | None, limits: Mapping[str, Any] | None) -> dict[str, Any] | None:

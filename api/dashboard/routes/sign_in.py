@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
@@ -12,6 +12,8 @@ from api.dashboard import sessions
 from api.dashboard.client import Api, ApiProblem
 from api.dashboard.pages import PageRoute, render, safe_path, see
 from api.dashboard.visits import THEME_COOKIE, THEMES, Form, Visiting, http_of, identity, plain_context, posted
+from api.errors import Forbidden
+from api.origins import require_private_way
 
 router = APIRouter(route_class=PageRoute)
 
@@ -30,6 +32,7 @@ async def sign_in(request: Request, form: Posted) -> Response:
     body = form.present("link") or form.present("key") or form.present("name", "password")
     wanted = safe_path(form["next"] or "/")
     try:
+        _require_private_way(request)
         cookies = await sessions.sign_in(Api(http_of(request), identity(request)), body)
     except ApiProblem as problem:
         return await _page(request, link="", wanted=wanted, problem=problem)
@@ -68,6 +71,17 @@ async def theme(form: Posted) -> Response:
     return answer
 
 
+def _require_private_way(request: Request) -> None:
+    """The API checks its own address; where the dashboard is another process, the browser's way leads here."""
+    try:
+        require_private_way(request)
+    except Forbidden as refused:
+        detail = ", ".join(f"{name}={value}" for name, value in refused.fields.items())
+        raise ApiProblem(
+            HTTPStatus.FORBIDDEN, refused.code, detail, refused.hint, identity(request).request_id
+        ) from refused
+
+
 async def _page(request: Request, *, link: str, wanted: str, problem: ApiProblem | None) -> Response:
     api = Api(http_of(request), identity(request))
     return render(
@@ -76,22 +90,11 @@ async def _page(request: Request, *, link: str, wanted: str, problem: ApiProblem
             **plain_context(request),
             "link": link,
             "next": wanted,
-            "methods": await _methods(api),
+            "methods": await api.get("/v1/session/methods"),
             "problem": problem,
         },
         status=HTTPStatus.OK if problem is None else problem.status,
     )
-
-
-async def _methods(api: Api) -> dict[str, Any]:
-    """The ways in that this installation has; the key alone where it does not say."""
-    try:
-        found: dict[str, Any] = await api.get("/v1/session/methods")
-    except ApiProblem as problem:
-        if problem.status not in (401, 404):
-            raise
-        return {"password": False, "key": True, "oidc": None}
-    return found
 
 
 def _with(answer: RedirectResponse, cookies: list[str]) -> Response:

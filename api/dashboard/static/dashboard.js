@@ -2,7 +2,8 @@
 "use strict";
 
 const LOOK_EVERY = 15000;
-const KINDS = ["decision", "approval", "order", "fill", "breaker", "trading", "job", "document", "dead_letter", "backtest"];
+const APART = 3000;
+const KINDS = ["decision", "approval", "order", "fill", "breaker", "trading", "account", "document", "job", "backtest"];
 const page = document.body;
 const lost = document.getElementById("lost");
 let since = null;
@@ -11,6 +12,7 @@ let since = null;
 
 let wanted = new Set();
 let planned = 0;
+let renewed = 0;
 
 function parts(kind) {
   return [...document.querySelectorAll("[data-live]")].filter((part) => !kind || part.dataset.live.split(" ").includes(kind));
@@ -18,14 +20,15 @@ function parts(kind) {
 
 function plan(kind) {
   for (const part of parts(kind)) wanted.add(part.id);
-  if (wanted.size && !planned) planned = setTimeout(renew, 400);
+  if (wanted.size && !planned) planned = setTimeout(renew, Math.max(400, renewed + APART - Date.now()));
 }
 
 async function renew() {
   planned = 0;
+  renewed = Date.now();
   const ids = [...wanted];
   wanted = new Set();
-  const blocks = ids.map((id) => document.getElementById(id)?.dataset.block || block(id)).join(",");
+  const blocks = ids.map((id) => block(id)).join(",");
   const address = new URL(location.href);
   address.searchParams.delete("done");
   address.searchParams.set("fragment", blocks);
@@ -82,6 +85,7 @@ function follow() {
     look();
   };
   for (const kind of KINDS) stream.addEventListener(kind, () => plan(kind));
+  stream.addEventListener("problem", () => plan(""));
   addEventListener("pagehide", () => stream.close());
 }
 
@@ -146,7 +150,12 @@ function once(event) {
   setTimeout(() => { delete form.dataset.sent; }, 5000);
 }
 
+function reachable() {
+  for (const each of document.querySelectorAll(".scroll:not([tabindex])")) if (each.scrollWidth > each.clientWidth) each.tabIndex = 0;
+}
+
 function start() {
+  reachable();
   document.addEventListener("keydown", pressed);
   document.addEventListener("submit", once);
   document.querySelector("[data-keys]")?.addEventListener("click", () => document.getElementById("keys").showModal());
