@@ -34,9 +34,15 @@ def told(seed: int, tones: tuple[float, ...]) -> BacktestData:
     return data_of(DAYS, bars=[*walk("ACME", DAYS, seed=seed), *walk("BOLT", DAYS, seed=seed + 1)], evidence=evidence)
 
 
-def config_of(band: str, **sizing: Any) -> TradingConfig:
+def config_of(band: str, kappa: float = 1.0, **sizing: Any) -> TradingConfig:
+    """Buys early, so that what is wanted of a company can grow."""
     return TradingConfig.model_validate(
-        {"sizing": {"rebalance_band": band, **sizing}, "recommendation": {"edge_over_cost": 0.2}}
+        {
+            "sizing": {"rebalance_band": band, **sizing},
+            "recommendation": {"edge_over_cost": 0.2, "buy_score": 0.16, "maximum_contradiction": 0.95},
+            "limits": {"min_conviction": 0.05},
+            "signals": {"kappa": kappa},
+        }
     )
 
 
@@ -53,18 +59,19 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return found
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(deadline=None, max_examples=100, derandomize=True)
 @given(
     st.integers(0, 1_000),
     st.lists(st.sampled_from((1.0, 0.9, 0.3, 0.0, -0.4)), min_size=6, max_size=6).map(tuple),
     st.sampled_from(BANDS),
+    st.sampled_from((0.3, 1.0, 2.0)),
     st.sampled_from(({}, {"name_cap": "0.02"}, {"fractional": True}, {"volatility_target": "1"})),
 )
 def test_run_when_positions_are_held_and_praised_then_every_byte_is_that_of_a_run_with_all_decided(
-    seed: int, tones: tuple[float, ...], band: str, sizing: dict[str, Any]
+    seed: int, tones: tuple[float, ...], band: str, kappa: float, sizing: dict[str, Any]
 ) -> None:
-    data, config = told(seed, tones), config_of(band, **sizing)
-    request = request_for(data, config=config)
+    data = told(seed, tones)
+    request = request_for(data, config=config_of(band, kappa, **sizing), opening_cash=Decimal(10**7))
     assert run_foreseen(data, request).model_dump_json() == run_watched(data, request).model_dump_json()
 
 
