@@ -30,19 +30,16 @@ SEEDS = st.integers(0, 2**32)
 
 
 def recorded(symbol: str, items: Sequence[EvidenceItem]) -> RecordedEvidence:
-    written = [
-        Written(
-            extraction_id=item.extraction_id,
-            published_at=item.published_at,
-            extractor=item.extractor.value,
-            content_hash=item.content_hash,
-            publisher=item.publisher,
-            site=item.site,
-            title=item.title,
-            quote=item.quote,
-        )
-        for item in items
-    ]
+    written = Written(
+        extraction_id=[item.extraction_id for item in items],
+        published_at=[item.published_at for item in items],
+        extractor=[item.extractor.value for item in items],
+        content_hash=[item.content_hash for item in items],
+        publisher=[item.publisher for item in items],
+        site=[item.site for item in items],
+        title=[item.title for item in items],
+        quote=[item.quote for item in items],
+    )
     return RecordedEvidence(symbol, EvidenceColumns.of(symbol, items), written)
 
 
