@@ -39,14 +39,10 @@ def request(
 ) -> None:
     """Send a request to the API with the installation's own key, and print the JSON that it answers.
 
-    <<<<<<< HEAD
-        Ends with 1 where the API refuses; the problem is then what is printed. Where the key's person has to prove that it
-        is there, the password is asked for.
-    =======
-        Without METHOD and PATH this process serves the API itself, as the containers and `stonks up` have it do.
+    Without METHOD and PATH this process serves the API itself, as the containers and `stonks up` have it do.
 
-        Ends with 1 where the API refuses; the problem is then what is printed.
-    >>>>>>> main
+    Ends with 1 where the API refuses; the problem is then what is printed. Where the key's person has to prove that it
+    is there, the password is asked for.
 
         Example: stonks api GET /v1/jobs?status=running
         Example: stonks api POST /v1/trading/pause --body '{"reason": "lunch"}'
