@@ -104,7 +104,8 @@ def render(name: str, context: Mapping[str, Any], *, status: int = 200, fragment
     if not fragments:
         return HTMLResponse(template.render(context), status_code=status)
     prepared = template.new_context(dict(context))
-    wanted = [template.blocks[f"live_{each}"] for each in fragments.split(",") if f"live_{each}" in template.blocks]
+    blocks = {**templates().get_template("frame.html").blocks, **template.blocks}
+    wanted = [blocks[f"live_{each}"] for each in fragments.split(",") if f"live_{each}" in blocks]
     return HTMLResponse("".join("".join(block(prepared)) for block in wanted), status_code=status)
 
 

@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from api.dashboard import formats, notices, sessions
 from api.dashboard.client import COOKIE, Api, ApiProblem, Backend, Identity, Reading
-from api.dashboard.pages import SignInNeeded, problem_page, render, see
+from api.dashboard.pages import SignInNeeded, problem_page, render, safe_path, see
 from api.dashboard.sessions import Session
 
 THEME_COOKIE = "stonks-theme"
@@ -212,5 +212,9 @@ async def refused(visit: Visit, problem: ApiProblem) -> Response:
     """Say what was refused, with what was typed so that it can be sent again."""
     again = {name: value for name, value in visit.form.fields.items() if name not in _NOT_REPEATED}
     return problem_page(
-        problem, **await visit.frame(""), back=visit.form["next"] or "/", fields=again, wanted=visit.request.url.path
+        problem,
+        **await visit.frame(""),
+        back=safe_path(visit.form["next"]),
+        fields=again,
+        wanted=visit.request.url.path,
     )

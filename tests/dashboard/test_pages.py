@@ -197,11 +197,20 @@ async def test_decision_when_unknown_then_the_problem_has_its_code_and_request_i
 
 
 async def test_fragment_when_asked_for_then_only_that_part_comes(visitor: Visitor) -> None:
-    answer = await visitor("GET", "/?fragment=positions,protection")
+    answer = await visitor("GET", "/?fragment=positions,protection,banner,nav,no-such-part")
     assert answer.status_code == 200
     page = Page(answer)
-    assert {each.get("id") for each in page.tree.xpath("//section")} == {"positions", "protection"}
-    assert page.tree.xpath("//nav | //main") == []
+    assert set(page.tree.xpath("//*[@data-live]/@id")) == {"positions", "protection", "banner", "nav"}
+    assert page.tree.xpath("//main") == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_part_when_it_renews_itself_then_its_page_can_give_it_alone(visitor: Visitor, path: str) -> None:
+    ids = (await visitor.get(path)).tree.xpath("//*[@data-live]/@id")
+    blocks = ",".join(each.replace("-", "_") for each in ids)
+    address = f"{path}{'&' if '?' in path else '?'}fragment={blocks}"
+    alone = Page(await visitor("GET", address))
+    assert set(alone.tree.xpath("//*[@data-live]/@id")) == set(ids)
 
 
 async def test_static_files_when_asked_for_then_they_are_kept_and_typed(visitor: Visitor) -> None:

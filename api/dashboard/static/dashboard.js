@@ -2,6 +2,7 @@
 "use strict";
 
 const LOOK_EVERY = 15000;
+const ANYWAY = 60000;
 const APART = 3000;
 const KINDS = ["decision", "approval", "order", "fill", "breaker", "trading", "account", "document", "job", "backtest"];
 const page = document.body;
@@ -28,7 +29,7 @@ async function renew() {
   renewed = Date.now();
   const ids = [...wanted];
   wanted = new Set();
-  const blocks = ids.map((id) => block(id)).join(",");
+  const blocks = ids.map((id) => id.replaceAll("-", "_")).join(",");
   const address = new URL(location.href);
   address.searchParams.delete("done");
   address.searchParams.set("fragment", blocks);
@@ -43,11 +44,6 @@ async function renew() {
   } catch {
     if (!streaming) miss();
   }
-}
-
-// The block of a part: `live_` and this in the template.
-function block(id) {
-  return { "equity-panel": "equity", "next-runs": "next", "what-if": "whatif" }[id] || id.replaceAll("-", "_");
 }
 
 function replace(old, fresh) {
@@ -169,6 +165,7 @@ function start() {
   const again = document.querySelector("[data-again]");
   if (again) setInterval(() => { if (document.querySelector("[data-again]")) plan("job"); }, 1000 * Number(again.dataset.again));
   if (document.querySelector("[data-live]")) follow();
+  setInterval(() => { if (!document.hidden) plan(""); }, ANYWAY);
 }
 
 start();
