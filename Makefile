@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed
 CODE   := domain store activities workflows workers api cli
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test conformance chaos browser lint types contracts check bench lock clean
+.PHONY: help install demo test conformance chaos browser schema lint types contracts check bench lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ browser: $(STAMP) ## Walk through the dashboard with a real browser; pictures in
 
 chaos: $(STAMP) ## Kill processes and break the broker in the middle of orders [TRIALS=1000 SEED=n MINUTES=m ONLY=trial IN_FLIGHT=s]
 	$(BIN)/python -m tests.chaos --trials $(or $(TRIALS),100) $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY)) $(if $(IN_FLIGHT),--in-flight $(IN_FLIGHT))
+
+schema: $(STAMP) ## Generated requests against every route of the running API [EXAMPLES=100 SECONDS=s]
+	$(BIN)/python -m tests.api.schema_run --examples $(or $(EXAMPLES),100) $(if $(SECONDS),--seconds $(SECONDS))
 
 lint: $(STAMP) ## Ruff: style and formatting
 	$(BIN)/ruff check .

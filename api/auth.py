@@ -251,7 +251,8 @@ def session_scopes(found: Held) -> frozenset[Scope]:
 def route_of(request: Request) -> policy.Route:
     """Method and path of the route, as `api.policy` and the OpenAPI document name it."""
     route: Any = request.scope.get("route")
-    return request.method, str(getattr(route, "path", request.url.path))
+    path = getattr(route, "path_format", None) or getattr(route, "path", request.url.path)
+    return request.method, str(path)
 
 
 def _of_session(found: Held) -> Principal:

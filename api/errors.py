@@ -145,13 +145,22 @@ def install(app: FastAPI) -> None:
         document = plain()
         for operations in document["paths"].values():
             for operation in operations.values():
+                if "requestBody" in operation:  # bytes that are no text, or a form that is none
+                    operation["responses"].setdefault("400", _answer_of(HTTPStatus.BAD_REQUEST))
                 for status, answer in operation["responses"].items():
                     content = answer.get("content", {})
-                    if status >= "400" and "application/json" in content:
-                        content[MEDIA_TYPE] = content.pop("application/json")
+                    if status >= "400" and len(content) == 1:  # a route's own media type, whatever it streams
+                        answer["content"] = {MEDIA_TYPE: next(iter(content.values()))}
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _answer_of(status: HTTPStatus) -> dict[str, Any]:
+    return {
+        "description": status.phrase,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
 
 
 def from_stonks_error(request: Request, error: StonksError) -> JSONResponse:
@@ -203,7 +212,23 @@ async def _of_http(request: Request, error: Exception) -> JSONResponse:
         HTTPStatus.NOT_FOUND: "Nothing lives at this address; /docs lists what there is",
         HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method; the header Allow says which",
     }.get(status, str(error.detail))
-    return problem(request, status, status.name, detail, headers=error.headers)
+    headers = dict(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED and (allowed := _methods_at(request)):
+        headers["Allow"] = ", ".join(allowed)
+    return problem(request, status, status.name, detail, headers=headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Every method that the address takes: the router names those of one of its routes alone."""
+    known: list[tuple[re.Pattern[str], set[str]]] | None = getattr(request.app.state, "methods_at", None)
+    if known is None:
+        known = [
+            (re.compile(re.sub(r"\\{[^/{}]+\\}", "[^/]+", re.escape(path))), {method.upper() for method in operations})
+            for path, operations in request.app.openapi()["paths"].items()
+        ]
+        request.app.state.methods_at = known
+    path = request.url.path
+    return sorted({method for pattern, methods in known if pattern.fullmatch(path) for method in methods})
 
 
 class RequestEnvelope:

@@ -21,6 +21,8 @@ _AWAY_STATES = ("08", "53300", "57P")
 """SQLSTATE: connection lost, too many connections, starting up or shutting down."""
 _NO_TEXT = frozenset({"22021", "22P05"})
 """SQLSTATE of text that the database cannot hold, in a column or in JSON: the null character above all."""
+_NO_VALUE = frozenset({"22000", "22008"})
+"""SQLSTATE of a value that the driver cannot send, and of an instant that the database cannot hold."""
 
 
 def as_stonks_error(error: BaseException) -> StonksError | None:
@@ -77,6 +79,8 @@ def _database(error: exc.DBAPIError) -> StonksError | None:
         return ConfigurationError("SCHEMA_MISSING", "Run `stonks db upgrade`")
     if state in _NO_TEXT:
         return InvalidInput("TEXT_INVALID", "Leave null characters out: the database keeps text without them")
+    if state in _NO_VALUE:
+        return InvalidInput("VALUE_OUT_OF_RANGE", "Give instants of the years 1 to 9999, in UTC as well")
     if error.connection_invalidated or state.startswith(_AWAY_STATES) or isinstance(error, exc.InterfaceError):
         return _database_away()
     return None

@@ -16,6 +16,7 @@ STEP_UP: frozenset[Route] = frozenset(
         ("POST", "/v1/trading/reset"),
         ("POST", "/v1/trading/breakers/{name}/reset"),
         ("POST", "/v1/trading/reserve/release"),
+        ("POST", "/v1/trading/reconciliations/{reconciliation_id}/differences/{difference_id}/accept"),
         ("POST", "/v1/orders/overrides"),
         ("PUT", "/v1/risk/limits"),
         ("POST", "/v1/approvals/{approval_id}/review"),

@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 8
 BACKLOG = 512
+LOOPBACK = "127.0.0.1"
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -31,15 +32,26 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(dependencies: Dependencies, host: str, port: int) -> None:
+async def serve(dependencies: Dependencies, host: str, port: int, *, trusted_proxies: str = LOOPBACK) -> None:
     """Answer requests until SIGTERM or SIGINT.
+
+    Args:
+        trusted_proxies: addresses, separated by commas, that may say for whom they ask and whether over TLS.
 
     Raises:
         ConfigurationError: the address cannot be listened on.
     """
     app = create_app(dependencies)
     # Streams would last for ever.
-    await serve_app(app, host, port, mode=dependencies.mode, lifespan="off", stopping=app.state.tail.close)
+    await serve_app(
+        app,
+        host,
+        port,
+        mode=dependencies.mode,
+        lifespan="off",
+        stopping=app.state.tail.close,
+        trusted_proxies=trusted_proxies,
+    )
 
 
 async def serve_app(
@@ -50,6 +62,7 @@ async def serve_app(
     mode: str,
     lifespan: Literal["off", "on"] = "on",
     stopping: Callable[[], None] = lambda: None,
+    trusted_proxies: str = LOOPBACK,
 ) -> None:
     """Serve an application that is made already. `stopping` is called when the process is told to stop.
 
@@ -62,6 +75,7 @@ async def serve_app(
             log_config=None,
             access_log=False,
             server_header=False,
+            forwarded_allow_ips=trusted_proxies,
             lifespan=lifespan,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )

@@ -158,22 +158,22 @@ class Gate:
     def begin_sign_in(self, *, name: str, address: str, limits: Limits) -> None:
         """Count an attempt to sign in, or to prove again who one is.
 
+        Passwords alone can be guessed, so they alone wait for failures; links and keys are only counted.
+
         Args:
-            name: whose password it is; empty where none is tried.
+            name: whose password it is; empty where it is none.
 
         Raises:
             TooManyRequests: too many failed before it.
         """
         now = self._clock()
-        wait = max(
-            self._names.wait(name, now=now) if name else 0.0,
-            self._addresses.wait(address, now=now),
-            self._buckets.take(f"sign-in/{address}", limits.sign_in, now=now),
-        )
+        self.count_sign_in(address=address, limits=limits)
+        if not name:
+            return
+        wait = max(self._names.wait(name, now=now), self._addresses.wait(address, now=now))
         if wait:
             raise _too_many("SIGN_IN_THROTTLED", "Wait, or use a link of `stonks sign-in-link`", wait)
-        if name:
-            self._names.begin(name, now=now)
+        self._names.begin(name, now=now)
         self._addresses.begin(address, now=now)
 
     def count_sign_in(self, *, address: str, limits: Limits) -> None:
@@ -190,7 +190,7 @@ class Gate:
         """Forget the attempt: it succeeded."""
         if name:
             self._names.clear(name)
-        self._addresses.give_back(address)
+            self._addresses.give_back(address)
 
 
 def _too_many(code: str, hint: str, wait: float) -> TooManyRequests:

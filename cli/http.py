@@ -33,6 +33,11 @@ class Answer:
     def ok(self) -> bool:
         return self.status < HTTPStatus.BAD_REQUEST
 
+    @property
+    def needs_proof(self) -> bool:
+        """Whether the key's person has to prove that it is there."""
+        return isinstance(self.body, dict) and self.body.get("code") == "STEP_UP_REQUIRED"
+
 
 @dataclass(frozen=True)
 class StreamEvent:
@@ -46,6 +51,18 @@ class Api:
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
+        self._step_up = ""
+
+    def prove(self, password: str) -> None:
+        """Exchange the password of the key's person for a token that goes along from now on.
+
+        Raises:
+            StonksError: it is wrong, or the key is nobody's.
+        """
+        answer = self.request("POST", "/v1/step-up", json.dumps({"password": password}))
+        if not answer.ok:
+            raise refusal(answer)
+        self._step_up = str(answer.body["token"])
 
     def request(self, method: str, path: str, body: str | None = None, *, key: str = "") -> Answer:
         """Send a request. An act has an idempotency key: the one given, or a new one.
@@ -58,6 +75,8 @@ class Api:
         headers = {} if body is None else {"Content-Type": "application/json"}
         if method in _ACTS:
             headers["Idempotency-Key"] = key or uuid.uuid4().hex
+        if self._step_up:
+            headers["Step-Up"] = self._step_up
         try:
             answer = self._client.request(method, path, content=body, headers=headers)
         except httpx.HTTPError as error:
@@ -81,7 +100,10 @@ class Api:
             with self._client.stream("GET", "/v1/stream", params=params, timeout=timeout) as answer:
                 if not answer.is_success:
                     answer.read()
-                    raise refusal(Answer(answer.status_code, _body(answer)))
+                    problem = refusal(Answer(answer.status_code, _body(answer)))
+                    if answer.is_server_error:
+                        raise VendorUnavailable(problem.code, problem.hint, **problem.fields)
+                    raise problem
                 yield from _events(answer.iter_lines())
         except httpx.HTTPError as error:
             raise _away(error) from error

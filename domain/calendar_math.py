@@ -62,21 +62,16 @@ class TradingClock:
     def ages(self, since: Iterable[datetime], until: datetime) -> list[float]:
         """Trading days from each of some instants to one, 0 from those after it."""
         days, elapsed = self.position(until)
-        found = []
-        for instant in since:
-            if until <= instant:
-                found.append(0.0)
-            else:
-                earlier, over = self.position(instant)
-                found.append(max(0.0, days - earlier + elapsed - over))
-        return found
+        position = self.position
+        places = [None if until <= instant else position(instant) for instant in since]
+        return [0.0 if place is None else max(0.0, days - place[0] + elapsed - place[1]) for place in places]
 
     def position(self, instant: datetime) -> tuple[int, float]:
         """The sessions before the instant's date, and how much of that date's trading day is over, in [0, 1].
 
         A date without a session has no trading day. Sessions count from a day of the calendar's own.
         """
-        utc = instant.astimezone(UTC)
+        utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
         day = utc.date()
         known = self._days.get(day)
         if known is None:

@@ -46,16 +46,16 @@ def instant_of(micros: int) -> datetime:
 
 
 class Written(NamedTuple):
-    """What is only read where a statement is named."""
+    """(M,) what is only read where a statement is named."""
 
-    extraction_id: str
-    published_at: datetime
-    extractor: str
-    content_hash: str
-    publisher: str
-    site: str
-    title: str
-    quote: str
+    extraction_id: Sequence[str]
+    published_at: Sequence[datetime]
+    extractor: Sequence[str]
+    content_hash: Sequence[str]
+    publisher: Sequence[str]
+    site: Sequence[str]
+    title: Sequence[str]
+    quote: Sequence[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,7 @@ def passages(texts: Sequence[Sequence[int]]) -> dict[str, Ints]:
 class RecordedEvidence(Sequence[EvidenceItem]):
     """A company's evidence; an item is made when it is asked for, and is the same object from then on."""
 
-    def __init__(self, symbol: str, columns: EvidenceColumns, written: Sequence[Written]) -> None:
+    def __init__(self, symbol: str, columns: EvidenceColumns, written: Written) -> None:
         self.symbol, self.columns, self._written = symbol, columns, written
         self._made: dict[int, EvidenceItem] = {}
 
@@ -165,7 +165,7 @@ class RecordedEvidence(Sequence[EvidenceItem]):
     @property
     def readings(self) -> Iterator[tuple[str, datetime]]:
         """Who read each statement, and when its document was published."""
-        return ((written.extractor, written.published_at) for written in self._written)
+        return zip(self._written.extractor, self._written.published_at, strict=True)
 
     def _item(self, at: int) -> EvidenceItem:
         found = self._made.get(at)
@@ -175,15 +175,15 @@ class RecordedEvidence(Sequence[EvidenceItem]):
 
     def _make(self, at: int) -> EvidenceItem:
         """Put an item together again; the book's columns were valid when they were written."""
-        of, written = self.columns, self._written[at]
+        of, written = self.columns, self._written
         begin = int(of.ends[at - 1]) if at else 0
         values: dict[str, Any] = {
             "evidence_id": of.evidence_ids[at],
             "doc_id": of.doc_ids[at],
-            "extraction_id": written.extraction_id,
+            "extraction_id": written.extraction_id[at],
             "symbol": self.symbol,
             "available_at": instant_of(int(of.micros[at])),
-            "published_at": written.published_at,
+            "published_at": written.published_at[at],
             "event_type": EVENTS[of.event[at]],
             "role": ROLES[of.role[at]],
             "materiality": CLAIMS[of.materiality[at]],
@@ -191,12 +191,12 @@ class RecordedEvidence(Sequence[EvidenceItem]):
             "confidence": float(of.confidence[at]),
             "quote_validity": float(of.validity[at]),
             "credibility": TRUST[of.credibility[at]],
-            "extractor": ExtractorKind(written.extractor),
-            "content_hash": written.content_hash,
-            "publisher": written.publisher,
-            "site": written.site,
-            "title": written.title,
-            "quote": written.quote,
+            "extractor": ExtractorKind(written.extractor[at]),
+            "content_hash": written.content_hash[at],
+            "publisher": written.publisher[at],
+            "site": written.site[at],
+            "title": written.title[at],
+            "quote": written.quote[at],
             "shingles": tuple(of.shingles[begin : int(of.ends[at])].tolist()),
         }
         return EvidenceItem.model_construct(**values)

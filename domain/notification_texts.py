@@ -303,6 +303,18 @@ _TEMPLATES: Mapping[str, Template] = {
     "reconciliation_difference": Template(
         _about("Book and broker differ"), Severity.WARNING, _say("Compare them before trading goes on."), "overview"
     ),
+    "difference_acceptance_proposed": Template(
+        _about("A difference with the broker is to be accepted"),
+        Severity.WARNING,
+        _say("Somebody else must accept it too: `stonks reconcile` shows it."),
+        "overview",
+    ),
+    "difference_accepted": Template(
+        _about("A difference with the broker was accepted"),
+        Severity.INFO,
+        lambda event: f"Booked: {quoted(str(event.body.get('booked') or 'nothing'), 120)}.",
+        "overview",
+    ),
     "drift_found": Template(
         _say("The day played again gives something else"),
         Severity.INFO,

@@ -94,11 +94,11 @@ NEW = 1.0, True
 def _sharing(items: Sequence[EvidenceItem], config: SignalConfig, symbol: str) -> dict[str, list[EvidenceItem]] | None:
     """Documents that have a passage in common with another, each with its items: the others are new.
 
-    None where that does not tell: items of several symbols, statements of one document that differ in what it says,
-    and sites that tell so much that stories are forgotten.
+    With them come all documents of their sites where those tell so much that stories are forgotten. None where that
+    does not tell: items of several symbols, statements of one document that differ in what it says.
     """
     told: dict[str, list[EvidenceItem]] = {}
-    sites: dict[str, int] = {}
+    sites: dict[str, list[str]] = {}
     first: dict[int, str] = {}
     sharing: set[str] = set()
     for item in items:
@@ -106,17 +106,16 @@ def _sharing(items: Sequence[EvidenceItem], config: SignalConfig, symbol: str) -
         if own and own[0].shingles != item.shingles:
             return None
         own.append(item)
-        site = site_of_item(item)
-        sites[site] = sites.get(site, 0) + 1
+        sites.setdefault(site_of_item(item), []).append(item.doc_id)
         for shingle in item.shingles:
             holder = first.setdefault(shingle, item.doc_id)
             if holder != item.doc_id:
                 sharing |= {holder, item.doc_id}
-    if max(sites.values(), default=0) > config.novelty_documents:
-        return None
     if not symbol and any(item.symbol != items[0].symbol for item in items):
         return None
-    return {doc_id: own for doc_id, own in told.items() if doc_id in sharing}
+    crowded = [own for own in sites.values() if len(own) > config.novelty_documents and not sharing.isdisjoint(own)]
+    kept = sharing.union(*crowded)
+    return {doc_id: own for doc_id, own in told.items() if doc_id in kept}
 
 
 def _document(doc_id: str, own: Sequence[EvidenceItem], config: SignalConfig) -> _Document:

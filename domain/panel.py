@@ -10,7 +10,7 @@ exact functions are asked (`domain.simulated_pass`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -21,7 +21,7 @@ from domain.config import SignalConfig, TradingConfig
 from domain.kernels import Floats, composite_score, confirmed_score, conviction_of, market_confirmation
 from domain.panel_economy import macro_panel
 from domain.panel_evidence import EvidencePanel, lay_out
-from domain.panel_gates import NEAR, Candidates, judge
+from domain.panel_gates import NEAR, Candidates, Judged, judge
 from domain.panel_market import KnownBars, known_bars, market_panel
 from domain.panel_passes import ClockFace, Flags, Passes, is_even, micros_of
 from domain.panel_scores import Workspace, company_details, company_scores
@@ -46,18 +46,30 @@ class Panel:
     base: Codes
     """(K, N) codes before entry gates: candidates are unsure."""
     candidates: Candidates
+    _last: list[tuple[TradingConfig, Judged]] = field(default_factory=list)
+    """How the last configuration judged them."""
 
     def codes(self, config: TradingConfig) -> Codes:
         """What would be done about a company that is neither held nor cooling down, (K, N).
 
         The configuration's gates judge the candidates; its signals must be those of the panel.
         """
-        judged = judge(self.candidates, config)
+        judged = self._judged(config)
         codes = self.base.copy()
         codes[self.candidates.at, self.candidates.company] = np.where(
             judged.open, BUY, np.where(judged.shut & self._watched(config), WATCH, UNSURE)
         )
         return codes
+
+    def weights(self, config: TradingConfig) -> dict[tuple[int, int], float]:
+        """By pass and company the share of equity that a candidate may have at the most."""
+        places = zip(self.candidates.at.tolist(), self.candidates.company.tolist(), strict=True)
+        return dict(zip(places, self._judged(config).weight.tolist(), strict=True))
+
+    def _judged(self, config: TradingConfig) -> Judged:
+        if not self._last or self._last[0][0] is not config:
+            self._last[:] = [(config, judge(self.candidates, config))]
+        return self._last[0][1]
 
     def _watched(self, config: TradingConfig) -> Flags:
         return self.candidates.score > config.recommendation.watch_score + NEAR

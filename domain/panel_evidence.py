@@ -16,7 +16,7 @@ import numpy as np
 
 from domain.config import SignalConfig
 from domain.decisions import EvidenceItem
-from domain.evidence_columns import CLAIM_CODES, Codes, EvidenceColumns, columns_of
+from domain.evidence_columns import CLAIM_CODES, EVENTS, Codes, EvidenceColumns, columns_of
 from domain.extraction import Materiality
 from domain.kernels import Floats, decayed_weight, document_weight, signed_half_life
 from domain.panel_novelty import Seen, Stretches, novelty_over_time
@@ -39,8 +39,16 @@ class Pieces:
     """(3, P) number of passes from the first on at which it stands inside each window."""
     weight: Floats
     """At the first pass."""
-    half_life: Floats
+    life: Ints
+    """Its half-life's place in `lives`."""
+    lives: Floats
+    """(L,)"""
     sentiment: Floats
+
+    @property
+    def half_life(self) -> Floats:
+        found: Floats = self.lives[self.life]
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -315,7 +323,9 @@ def _measured(
     """
     facts = seen.facts
     sentiment = facts.sentiment
-    half_life = signed_half_life(tables.half_life[facts.event], sentiment, config.negative_half_life)
+    life = facts.event.astype(np.int64) + len(EVENTS) * (sentiment < 0.0)
+    lives = np.concatenate([tables.half_life, tables.half_life])
+    lives = signed_half_life(lives, np.repeat([0.0, -1.0], len(EVENTS)), config.negative_half_life)
     full = document_weight(
         tables.relevance[facts.role],
         tables.credibility[facts.credibility],
@@ -341,8 +351,9 @@ def _measured(
         slot=slot[of],
         first=first[order],
         within=within[:, order],
-        weight=decayed_weight(start[order], age[order], half_life[of]),
-        half_life=half_life[of],
+        weight=decayed_weight(start[order], age[order], lives[life[of]]),
+        life=life[of],
+        lives=lives,
         sentiment=sentiment[of],
     )
 

@@ -14,7 +14,8 @@ from domain.config import TradingConfig
 from domain.decisions import Assessment
 from domain.kernels import Floats
 from domain.panel_passes import Flags, Ints
-from domain.recommendation import cost_bp, edge_bp
+from domain.recommendation import BASIS_POINTS, cost_bp, edge_bp
+from domain.sizing import volatility_weight
 
 NEAR = 1e-9
 """Closer than this to a limit, relative to what is compared, the exact computation is asked."""
@@ -46,13 +47,16 @@ class Judged:
     """Every gate passes, but for the cool-down, which depends on the account."""
     shut: Flags
     """Some gate does not pass."""
+    weight: Floats
+    """Share of equity that a position would have at the most, whatever its stop."""
 
 
 def judge(of: Candidates, config: TradingConfig) -> Judged:
     rules, limits = config.recommendation, config.limits
     assessed = [_assessment(of, number) for number in range(len(of.at))]
     edge = np.array([edge_bp(one, config) for one in assessed], dtype=np.float64)
-    needed = np.array([rules.edge_over_cost * cost_bp(one, config) for one in assessed], dtype=np.float64)
+    cost = np.array([cost_bp(one, config) for one in assessed], dtype=np.float64)
+    needed = rules.edge_over_cost * cost
     margins = (
         _above(of.score, rules.buy_score),
         _above(of.conviction, limits.min_conviction),
@@ -66,7 +70,19 @@ def judge(of: Candidates, config: TradingConfig) -> Judged:
     for passes, fails in margins:
         sure &= passes
         shut |= fails
-    return Judged(sure, shut)
+    return Judged(sure, shut, _weights(of, edge - cost, config))
+
+
+def _weights(of: Candidates, net_edge: Floats, config: TradingConfig) -> Floats:
+    """Near enough `weights.position_weight` without a stop."""
+    by_volatility = np.array([volatility_weight(each, config.sizing) for each in of.deviation.tolist()])
+    scale = np.minimum(1.0, of.conviction / config.weights.full_conviction)
+    variance = of.deviation**2 * of.horizon
+    known = variance > 0.0
+    kelly = float(config.weights.kelly_fraction) * np.maximum(net_edge, 0.0) / BASIS_POINTS
+    by_edge = np.where(known, kelly / np.where(known, variance, 1.0), 0.0)
+    smaller: Floats = np.minimum(np.minimum(by_volatility * scale, by_edge), float(config.sizing.name_cap))
+    return smaller
 
 
 def _assessment(of: Candidates, number: int) -> Assessment:

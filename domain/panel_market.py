@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import TypeVar
 
 import numpy as np
@@ -76,12 +77,11 @@ def market_panel(bars: KnownBars, sessions: int, config: ConfirmationConfig) -> 
     if not len(bars.closes):
         zero = np.zeros(len(bars.known))
         return MarketPanel(zero, zero, zero, zero, zero, zero, zero, zero > 0.0)
-    many = _Statistics.of(bars.closes, bars.volumes, config)
+    counted = min(config.liquidity_sessions, sessions)
+    many = _Statistics.of(bars.closes, bars.volumes, counted, config)
     at = np.maximum(bars.known - 1, 0)
     seen, enough = bars.known > 0, np.minimum(bars.known, sessions) >= config.bars_needed
-    counted = min(config.liquidity_sessions, sessions)
-    traded = rolling_sum(bars.closes * bars.volumes, counted)
-    traded = traded / np.minimum(np.arange(len(traded)) + 1, counted)
+    traded = many.dollars / np.minimum(np.arange(len(many.dollars)) + 1, counted)
 
     def when(condition: Flags, values: Floats) -> Floats:
         return np.where(condition, values[at], 0.0)
@@ -98,17 +98,36 @@ def market_panel(bars: KnownBars, sessions: int, config: ConfirmationConfig) -> 
     )
 
 
+class RollingSums:
+    """Sums of each value and those before it, along the last axis, by doubling: nothing is ever subtracted."""
+
+    def __init__(self, values: Floats) -> None:
+        self._doubled = [values]
+        """Sums of 1, 2, 4, ... values."""
+
+    def of(self, row: int | EllipsisType, size: int) -> Floats:
+        """Sums of `size` values of a row, fewer at its start; an ellipsis means all rows."""
+        while 2 ** len(self._doubled) <= size:
+            last, length = self._doubled[-1], 2 ** (len(self._doubled) - 1)
+            doubled = last.copy()
+            doubled[..., length:] += last[..., :-length]
+            self._doubled.append(doubled)
+        total, done = np.zeros(0), 0
+        for level in range(size.bit_length()):
+            if not size >> level & 1:
+                continue
+            part = self._doubled[level][row]
+            if not done:
+                total = part.copy()
+            elif done < part.shape[-1]:
+                total[..., done:] += part[..., : part.shape[-1] - done]
+            done += 2**level
+        return total
+
+
 def rolling_sum(values: Floats, size: int) -> Floats:
     """Sums of each value and those before it, `size` in all, fewer at the start; along the last axis."""
-    total, doubled = np.zeros_like(values), values
-    done, length = 0, 1
-    while length <= size:
-        if size & length and done < values.shape[-1]:
-            total[..., done:] += doubled[..., : doubled.shape[-1] - done]
-            done += length
-        doubled = doubled + _later(doubled, length)
-        length *= 2
-    return total
+    return RollingSums(values).of(..., size)
 
 
 def _later(values: NDArray[T], by: int) -> NDArray[T]:
@@ -126,39 +145,48 @@ class _Statistics:
     deviation: Floats
     burst: Floats
     volume_z: Floats
+    dollars: Floats
+    """Dollars traded in `counted` sessions, fewer at the start."""
     doubtful: Flags
     flat: Flags
     """Exactly constant, in shares of one day: in those of another the last bit may differ."""
 
     @classmethod
-    def of(cls, closes: Floats, volumes: Floats, config: ConfirmationConfig) -> _Statistics:
+    def of(cls, closes: Floats, volumes: Floats, counted: int, config: ConfirmationConfig) -> _Statistics:
         logs = np.log(closes)
         returns = np.diff(logs, prepend=logs[:1])
+        above = volumes - volumes.mean()
+        usual = _later(above, 1)
+        sums = RollingSums(np.array([closes, closes * volumes, returns, returns * returns, usual, usual * usual]))
         sessions = config.volatility_sessions
-        deviation, thin, flat = _deviation(returns, sessions)
-        burst, thin_burst, flat_burst = _deviation(returns, min(config.burst_sessions, sessions))
-        usual = _later(volumes - volumes.mean(), 1)
-        spread, thin_volume, _ = _deviation(usual, config.volume_sessions)
+        deviation, thin, flat = _deviation(sums, _RETURNS, sessions)
+        burst, thin_burst, flat_burst = _deviation(sums, _RETURNS, min(config.burst_sessions, sessions))
+        spread, thin_volume, _ = _deviation(sums, _VOLUMES, config.volume_sessions)
         same = _later(_run_of_equals(volumes) >= config.volume_sessions - 1, 1)
-        mean = rolling_sum(usual, config.volume_sessions) / config.volume_sessions
-        safe = np.where(same | (spread <= 0.0), 1.0, spread)
-        short = rolling_sum(closes, config.short_average) / config.short_average
-        long = rolling_sum(closes, config.long_average) / config.long_average
+        mean = sums.of(_VOLUMES, config.volume_sessions) / config.volume_sessions
+        still = same | (spread <= 0.0)
+        safe = np.where(still, 1.0, spread)
+        short = sums.of(_CLOSES, config.short_average) / config.short_average
+        long = sums.of(_CLOSES, config.long_average) / config.long_average
         return cls(
             trend=np.log(short / long),
-            momentum=rolling_sum(returns, min(config.momentum_sessions, sessions)),
+            momentum=sums.of(_RETURNS, min(config.momentum_sessions, sessions)),
             deviation=deviation,
             burst=burst,
-            volume_z=np.where(same | (spread <= 0.0), 0.0, (volumes - volumes.mean() - mean) / safe),
+            volume_z=np.where(still, 0.0, (above - mean) / safe),
+            dollars=sums.of(_DOLLARS, counted),
             doubtful=thin | thin_burst | (thin_volume & ~same),
             flat=flat | flat_burst | same,
         )
 
 
-def _deviation(values: Floats, size: int) -> tuple[Floats, Flags, Flags]:
+_CLOSES, _DOLLARS, _RETURNS, _, _VOLUMES, _ = range(6)
+"""Rows of sums; squares come after what they are of."""
+
+
+def _deviation(sums: RollingSums, row: int, size: int) -> tuple[Floats, Flags, Flags]:
     """Sample standard deviations of `size` values each; where they are too inexact; where all values are 0."""
-    squares = rolling_sum(values * values, size)
-    total = rolling_sum(values, size)
+    squares, total = sums.of(row + 1, size), sums.of(row, size)
     rest = squares - total * total / size
     thin = (rest < THIN * squares) & (squares > 0.0)
     return np.sqrt(np.maximum(rest, 0.0) / (size - 1)), thin, squares == 0.0

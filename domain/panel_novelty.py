@@ -22,6 +22,7 @@ from domain.kernels import Floats
 from domain.novelty import novelty
 from domain.panel_passes import DAY, Flags, Ints
 
+PAIR = 2
 MANY = 50
 """Documents of a group above which distances are not measured one by one."""
 
@@ -68,23 +69,23 @@ def novelty_over_time(seen: Seen, config: SignalConfig) -> Stretches:
     links = _links(told, seen, window)
     if not len(links.one):
         return _NOTHING
-    pairs, joined = _NOTHING, _Joined()
+    degree = np.bincount(np.concatenate([links.one, links.other]), minlength=len(told))
+    alone, joined = (degree == 1) & (told.many == 1), _Joined()
     if _is_crowded(seen, 2 * window + told.longest, config.novelty_documents):
         _join(joined, links)
         _join_neighbours(joined, told, seen, window, config.novelty_documents)
-    else:
-        degree = np.bincount(np.concatenate([links.one, links.other]), minlength=len(told))
-        single = (degree == 1) & (told.many == 1)
-        alone = single[links.one] & single[links.other]
-        pairs = _pairs(links.where(alone), told, seen, config)
-        _join(joined, links.where(~alone))
+        alone[[each for members in joined.groups() if len(members) > PAIR for each in members]] = False
+    paired = alone[links.one] & alone[links.other]
+    _join(joined, links.where(~paired))
     small: list[list[int]] = []
     large: list[list[int]] = []
     for members in joined.groups():
+        if alone[members].all():
+            continue
         plain = len(members) <= config.novelty_documents and (told.many[members] == 1).all()
         (small if plain else large).append(sorted(at for each in members for at in told.own(each)))
     judged = _stretches([*_judged_small(small, seen, config), *_judged_exactly(large, seen, config)])
-    return _joined_stretches(pairs, judged)
+    return _joined_stretches(_pairs(links.where(paired), told, seen, config), judged)
 
 
 class _Documents:

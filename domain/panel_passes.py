@@ -50,6 +50,7 @@ class ClockFace:
         opens, closes = config.session_opens_minute, config.session_closes_minute
         self._clock = TradingClock(session_dates, opens_minute=opens, closes_minute=closes)
         self._opens, self._length = opens * 60, (closes - opens) * 60
+        self._sessions = np.array([day.toordinal() - _UNIX for day in session_dates], dtype=np.int64)
         self._start, self._before, self._has = 0, np.zeros(0), np.zeros(0, dtype=np.bool_)
 
     def read(self, micros: Ints) -> TradingTime:
@@ -68,10 +69,13 @@ class ClockFace:
             return
         if len(self._has):
             first, last = min(first, self._start), max(last, self._start + len(self._has) - 1)
-        found = [self._of(number) for number in range(first, last + 1)]
-        self._start = first
-        self._before = np.array([before for before, _ in found], dtype=np.float64)
-        self._has = np.array([has for _, has in found], dtype=np.bool_)
+        days = np.arange(first, last + 1)
+        before = np.searchsorted(self._sessions, days).astype(np.float64)
+        has = np.isin(days, self._sessions)
+        first_known, last_known = (self._sessions[0], self._sessions[-1]) if len(self._sessions) else (last + 1, last)
+        for at in np.flatnonzero((days < first_known) | (days > last_known)).tolist():
+            before[at], has[at] = self._of(int(days[at]))  # beyond the calendar
+        self._start, self._before, self._has = first, before, has
 
     def _of(self, day: int) -> tuple[int, bool]:
         before, over = self._clock.position(datetime.combine(date.fromordinal(_UNIX + day), time.max, tzinfo=UTC))

@@ -8,7 +8,6 @@ which a bound bites.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -81,52 +80,43 @@ class Workspace:
 
     def floats(self, name: str, *shape: int) -> Floats:
         size = prod(shape)
-        if self._floats.get(name, _NO_FLOATS).size < size:
+        if name not in self._floats or self._floats[name].size < size:
             self._floats[name] = np.empty(size, dtype=np.float64)
         return self._floats[name][:size].reshape(shape)
 
     def ints(self, name: str, *shape: int) -> Ints:
         size = prod(shape)
-        if self._ints.get(name, _NO_INTS).size < size:
+        if name not in self._ints or self._ints[name].size < size:
             self._ints[name] = np.empty(size, dtype=np.int64)
         return self._ints[name][:size].reshape(shape)
 
 
-_NO_FLOATS, _NO_INTS = np.zeros(0), np.zeros(0, dtype=np.int64)
-
-
-def _sums(pieces: Pieces, slots: int, passes: int, space: Workspace) -> tuple[Floats, Floats]:
-    """Sums of weights and of weights x sentiments in each window, both (3, S, K).
-
-    Of every weight its place says which window it first counts in, so that one sum is enough for all of them.
-    """
-    inner, middle, outer = pieces.within[:, :, None]
-    steps = np.arange(int(outer.max()))
+def _sums(pieces: Pieces, slots: int, passes: int, space: Workspace) -> tuple[list[Floats], list[Floats]]:
+    """Sums of weights and of weights x sentiments in each window, (S, K) each."""
+    within = pieces.within[:, :, None]
+    steps = np.arange(int(within[2].max()))
     shape = len(pieces.first), len(steps)
-    lives, which = np.unique(pieces.half_life, return_inverse=True)
-    decay = np.exp2(-steps / lives[:, None])
-    weights = np.take(decay, which, axis=0, out=space.floats("weights", *shape), mode="clip")
+    decay = np.exp2(-steps / pieces.lives[:, None])
+    weights = np.take(decay, pieces.life, axis=0, out=space.floats("weights", *shape), mode="clip")
     weights *= pieces.weight[:, None]
-    weights *= steps < outer
-    tones = np.multiply(weights, pieces.sentiment[:, None], out=space.floats("tones", *shape))
-    width = passes + len(steps)  # what lies beyond the last window is 0, and may lie beyond the last pass
-    places = np.add(pieces.first[:, None], steps, out=space.ints("places", *shape))
-    for ends in (inner, middle):
-        some, every = int(ends.min()), int(ends.max())
-        places[:, every:] += width
-        places[:, some:every] += (steps[some:every] >= ends) * width
-    begins = np.searchsorted(pieces.slot, np.arange(slots + 1)).tolist()
+    np.copyto(weights, 0.0, where=steps >= within[2])
+    width = passes + len(steps)  # what lies beyond the last pass is 0
+    begins = pieces.slot * width + pieces.first
+    places = np.add(begins[:, None], steps, out=space.ints("places", *shape))
+    signed = np.flatnonzero(pieces.sentiment)
+    tones = np.take(weights, signed, axis=0, out=space.floats("tones", len(signed), len(steps)), mode="clip")
+    tones *= pieces.sentiment[signed, None]
 
-    def summed(name: str, values: Floats) -> Floats:
-        sums = space.floats(name, 3, slots, width)
-        for slot, (begin, end) in enumerate(pairwise(begins)):
-            found = np.bincount(places[begin:end].ravel(), values[begin:end].ravel(), 3 * width)
-            sums[:, slot] = found.reshape(3, width)
-        sums[1] += sums[0]
-        sums[2] += sums[1]
-        return sums[:, :, :passes]
+    def summed(values: Floats, at: Ints, within: Ints) -> list[Floats]:
+        found = []
+        for inner in within[:2]:
+            most = int(inner.max(initial=0))
+            inside = np.where(steps[:most] < inner, values[:, :most], 0.0)
+            found.append(np.bincount(at[:, :most].ravel(), inside.ravel(), slots * width))
+        found.append(np.bincount(at.ravel(), values.ravel(), slots * width))
+        return [sums.astype(np.float64, copy=False).reshape(slots, width)[:, :passes] for sums in found]
 
-    return summed("weight", weights), summed("tone", tones)
+    return summed(weights, places, within), summed(tones, places[signed], within[:, signed])
 
 
 class _Cells:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 
 from domain.config import TradingConfig
 from domain.decisions import (
@@ -50,23 +51,23 @@ class RiskCase:
     def opening(self) -> bool:
         return self.intent.side is Side.BUY
 
-    @property
+    @cached_property
     def price(self) -> Fraction:
         return Fraction(self.intent.reference_price)
 
-    @property
+    @cached_property
     def equity(self) -> Fraction:
         return Fraction(self.portfolio.equity)
 
-    @property
+    @cached_property
     def held_quantity(self) -> Decimal:
         return sum((one.quantity for one in self.portfolio.holdings if one.symbol == self.intent.symbol), Decimal(0))
 
-    @property
+    @cached_property
     def held_value(self) -> Fraction:
         return sum((_worth(one) for one in self.portfolio.holdings if one.symbol == self.intent.symbol), Fraction(0))
 
-    @property
+    @cached_property
     def gross_value(self) -> Fraction:
         return sum((abs(_worth(one)) for one in self.portfolio.holdings), Fraction(0))
 
@@ -78,11 +79,11 @@ class RiskCase:
         bought = (Fraction(amount) for symbol, amount in self.portfolio.open_buys.items() if symbol in alike)
         return held + sum(bought, Fraction(0))
 
-    @property
+    @cached_property
     def being_bought(self) -> Fraction:
         return Fraction(self.portfolio.open_buys.get(self.intent.symbol, Decimal(0)))
 
-    @property
+    @cached_property
     def reserved(self) -> Fraction:
         return sum((Fraction(amount) for amount in self.portfolio.open_buys.values()), Fraction(0))
 

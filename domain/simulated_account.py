@@ -140,9 +140,7 @@ class SimulatedAccount:
             price = price_of(holding.symbol)
             if price is not None and price.compare_total(holding.last_price):
                 position = self.positions[holding.symbol]
-                self.positions[holding.symbol] = position.model_copy(
-                    update={"holding": holding.model_copy(update={"last_price": price})}
-                )
+                self.positions[holding.symbol] = _at_price(position, price)
 
     def write_off(self, traded: Callable[[str], bool], session: Session) -> list[str]:
         """Take positions whose symbol has had no bar for long as delisted; returns their symbols.
@@ -191,3 +189,9 @@ class SimulatedAccount:
 
     def _note(self, trade: int, **changes: object) -> None:
         self.trades[trade] = self.trades[trade].model_copy(update=changes)
+
+
+def _at_price(position: BookPosition, price: Decimal) -> BookPosition:
+    """As `model_copy`, for every position at every session's close."""
+    holding = Holding.model_construct(**{**position.holding.__dict__, "last_price": price})
+    return BookPosition.model_construct(**{**position.__dict__, "holding": holding})

@@ -18,6 +18,7 @@ from domain.backtest_data import BacktestData
 from domain.config import TradingConfig
 from domain.decision_pass import PassInputs, decide_all
 from domain.decisions import Action, Assessment, DecisionRecord, Recommendation
+from domain.documents import NEW_YORK
 from domain.errors import InvalidInput
 from domain.panel import Codes, Panel, lay_out_all
 from domain.panel_passes import Flags
@@ -26,8 +27,13 @@ from domain.simulated_account import SimulatedAccount
 MARKET_SESSIONS = 61
 """Bars that a decision may see: sixty daily returns."""
 
+Weights = Mapping[tuple[int, int], float]
+"""Shares of equity by pass and company."""
 Observer = Callable[[Recommendation, DecisionRecord], None]
 """Is shown everything that is decided, also what changed nothing."""
+
+ENOUGH = 1e-6
+"""By so much, relatively, a position must be too large for more, so that none is wanted for sure."""
 
 _ACTIONS = (Action.NONE, Action.WATCH, Action.BUY, Action.HOLD, Action.SELL)
 """By code, those of `domain.panel` first."""
@@ -121,7 +127,11 @@ class Decider:
     def _decide_what_moves(self, ahead: _Ahead, number: int, as_of: datetime, config: TradingConfig) -> Decided:
         row = ahead.row(number, config)
         for holding in self._account.held:
-            row.hold(holding.symbol, lambda symbol: self._is_settled(symbol, as_of, config))
+            row.hold(
+                holding.symbol,
+                lambda symbol: self._is_settled(symbol, as_of, config),
+                lambda symbol, weight: self._is_filled(symbol, weight, as_of, config),
+            )
         if self._noted is Noted.TRADES:
             row.take_what_is_sure()
         found = self._decide(row.symbols(), as_of, config)
@@ -131,6 +141,20 @@ class Decider:
             return self._decide([symbol], as_of, config)[0].assessment if row.is_assessed(symbol) else None
 
         return Decided(found, row.action, Assessments(found, assess), row.assessed)
+
+    def _is_filled(self, symbol: str, weight: float, as_of: datetime, config: TradingConfig) -> bool:
+        """Whether a position is surely so large that sizing adds nothing to it (`sizing.size`).
+
+        On days of corporate actions nobody is sure.
+
+        Args:
+            weight: share of equity that it may have at the most.
+        """
+        if self._data.actions.get(as_of.astimezone(NEW_YORK).date()):
+            return False
+        self._account.mark(lambda held: self._data.last_close(held, as_of))
+        least = weight * float(self._account.equity) * (1.0 - float(config.sizing.rebalance_band))
+        return float(self._account.positions[symbol].holding.market_value) > least * (1.0 + ENOUGH)
 
     def _is_settled(self, symbol: str, as_of: datetime, config: TradingConfig) -> bool:
         view = self._account.view(symbol, as_of, self._data.session_dates_at(as_of))
@@ -174,7 +198,7 @@ class _Ahead:
         self.places = {symbol: place for place, symbol in enumerate(found.names)}
         self.acts = np.zeros(len(found.names), dtype=np.int8)
         self.known = np.zeros(len(found.names), dtype=np.bool_)
-        self._codes: dict[str, Codes] = {}
+        self._codes: dict[str, tuple[Codes, Weights]] = {}
         for symbol, action in actions.items():
             self.acts[self.places[symbol]], self.known[self.places[symbol]] = _CODES[action], True
 
@@ -193,23 +217,24 @@ class _Ahead:
         return {self.panel.names[place]: _ACTIONS[self.acts[place]] for place in np.flatnonzero(self.known).tolist()}
 
     def row(self, number: int, config: TradingConfig) -> _Row:
-        codes = self._codes.get(config.tier)
-        if codes is None:
-            codes = self._codes[config.tier] = self.panel.codes(config)
-        return _Row(self, codes[number - self._first], number - self._first)
+        known = self._codes.get(config.tier)
+        if known is None:
+            known = self._codes[config.tier] = self.panel.codes(config), self.panel.weights(config)
+        codes, weights = known
+        return _Row(self, codes[number - self._first], weights, number - self._first)
 
 
 class _Row:
     """One pass of what is foreseen, and who must be decided in full."""
 
-    def __init__(self, ahead: _Ahead, codes: Codes, at: int) -> None:
-        self._ahead, self._codes, self._at = ahead, codes, at
+    def __init__(self, ahead: _Ahead, codes: Codes, weights: Weights, at: int) -> None:
+        self._ahead, self._codes, self._weights, self._at = ahead, codes, weights, at
         self._assessed: Flags = ahead.panel.universe[at]
         self._moves: Flags = ((codes >= panel.BUY) | (codes != ahead.acts)) & self._assessed
         self._held: list[int] = []
         self._kept: list[int] = []
 
-    def hold(self, symbol: str, settled: Callable[[str], bool]) -> None:
+    def hold(self, symbol: str, settled: Callable[[str], bool], filled: Callable[[str, float], bool]) -> None:
         """A company that is held: it is assessed, and judged by the exit score first."""
         place = self._ahead.places[symbol]
         if not self._assessed[place]:
@@ -218,6 +243,8 @@ class _Row:
         stays, code = self._ahead.panel.stays[self._at, place], self._codes[place]
         kept = (stays == 1 and code < panel.BUY) or (stays == 0 and not settled(symbol))
         self._moves[place] = not kept or self._ahead.acts[place] != _CODES[Action.HOLD]
+        if stays == 1 and code == panel.BUY and self._ahead.acts[place] == panel.BUY:
+            self._moves[place] = not filled(symbol, self._weights[self._at, place])
         self._held.append(place)
         if kept:
             self._kept.append(place)

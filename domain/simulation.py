@@ -186,7 +186,8 @@ class Simulation:
             as_of=as_of,
             around=around,
         )
-        groups = around.groups(everything(account, intents)) if intents else {}
+        opening = any(intent.side is Side.BUY for intent in intents)  # reductions are exempt from what groups share
+        groups = around.groups(everything(account, intents)) if opening else {}
         placed = []
         for intent in intents:
             others = [other for other in intents if other is not intent]

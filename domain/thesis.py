@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from domain.config import RecommendationConfig
@@ -94,6 +95,7 @@ def _day(item: EvidenceItem) -> str:
     return (item.published_at - timedelta(seconds=1)).astimezone(_NEW_YORK).date().isoformat()
 
 
+@lru_cache(maxsize=4096)
 def _clean(text: str, limit: int) -> str:
     """Make one printable line of at most `limit` characters; inner quotation marks become single."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split()).replace('"', "'")

@@ -114,8 +114,7 @@ def _recorded(symbol: str, rows: Sequence[Any]) -> RecordedEvidence:
         **passages(of.shingles),
         plain=True,
     )
-    written = map(
-        Written,
+    written = Written(
         of.extraction_id,
         of.published_at,
         of.extractor,
@@ -125,7 +124,7 @@ def _recorded(symbol: str, rows: Sequence[Any]) -> RecordedEvidence:
         of.title,
         of.quote,
     )
-    return RecordedEvidence(symbol, columns, list(written))
+    return RecordedEvidence(symbol, columns, written)
 
 
 _site = cache(site_of)

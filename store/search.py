@@ -12,14 +12,14 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.search import IndexedText
-from store.database import Database, values_as_json
+from store.database import Database, fetch, values_as_json
 from store.keysets import Position, newest_first
 from store.tables.ingestion import Document, DocumentSearch
 
 Place = tuple[float, datetime, str]
 """Where a document stands among what is found: its rank, its instant and its id. In the order of time the rank is 0."""
 
-RANKED = 5_000
+RANKED = 2_000
 """Of what is found the newest so many are ranked: a common word costs no more than that."""
 BY_LENGTH = 1
 """A rank is divided by 1 + the logarithm of the text's length: a long report is not found first for its length."""
@@ -107,21 +107,43 @@ async def find(
         found = found.where(DocumentSearch.available_at >= first)
     if last is not None:
         found = found.where(DocumentSearch.available_at <= last)
+    await _prefer_words(session, True)
+    if await _count(session, found) > RANKED:
+        await _prefer_words(session, False)
     page = _newest(found, limit, before) if by_time else _best(found, query, limit, before)
-    order = (page.c.rank.desc().nulls_last(), page.c.available_at.desc(), page.c.doc_id.desc())
+    connection = await session.connection()
+    ranks = {doc_id: rank for doc_id, _, rank in await connection.execute(page)}
+    await _prefer_words(session, False)
     rows = await session.exec(
-        select(Document, DocumentSearch.symbols, page.c.rank)
-        .join(page, page.c.doc_id == col(Document.doc_id))
+        select(Document, DocumentSearch.symbols)
         .join(DocumentSearch, col(DocumentSearch.doc_id) == col(Document.doc_id))
-        .order_by(*order)
+        .where(col(Document.doc_id).in_(ranks))
     )
-    return [Found(document, list(symbols), rank) for document, symbols, rank in rows]
+    known = {document.doc_id: (document, list(symbols)) for document, symbols in rows}
+    return [Found(*known[doc_id], rank) for doc_id, rank in ranks.items()]
+
+
+async def _count(session: AsyncSession, found: Any) -> int:
+    """How many documents are found; of many one more than are ranked."""
+    some = found.with_only_columns(literal(1).label("one")).limit(RANKED + 1).subquery()
+    return int((await session.exec(select(func.count()).select_from(some))).one())
+
+
+async def _prefer_words(session: AsyncSession, wanted: bool) -> None:
+    """Have what the transaction asks next read from the index of words alone, or however the planner likes.
+
+    It knows how common common words are, and of a rare one may think that a walk through all documents meets it soon.
+    """
+    ways = "off" if wanted else "on"
+    await fetch(
+        session, "SELECT set_config('enable_indexscan', $1, true), set_config('enable_seqscan', $1, true)", ways
+    )
 
 
 def _newest(found: Any, limit: int, before: Place | None) -> Any:
     at: Position | None = None if before is None else (before[1], before[2])
     page = newest_first(found, DocumentSearch.available_at, DocumentSearch.doc_id, limit=limit, before=at)
-    return page.add_columns(null().label("rank")).subquery()
+    return page.add_columns(null().label("rank"))
 
 
 def _best(found: Any, query: Any, limit: int, before: Place | None) -> Any:
@@ -133,8 +155,4 @@ def _best(found: Any, query: Any, limit: int, before: Place | None) -> Any:
     if before is not None:
         place = tuple_(cast(literal(before[0], Float), REAL), literal(before[1]), literal(before[2]))
         page = page.where(tuple_(newest.c.rank, newest.c.available_at, newest.c.doc_id) < place)
-    return (
-        page.order_by(newest.c.rank.desc(), newest.c.available_at.desc(), newest.c.doc_id.desc())
-        .limit(limit)
-        .subquery()
-    )
+    return page.order_by(newest.c.rank.desc(), newest.c.available_at.desc(), newest.c.doc_id.desc()).limit(limit)

@@ -78,6 +78,8 @@ class Settings(BaseModel):
     api_key: SecretStr = SecretStr("")
     """A first key with every scope; further keys are made with it."""
 
+    api_trusted_proxies: str = "127.0.0.1"
+    """Addresses of proxies, separated by commas, that may say for whom they ask and whether over TLS."""
     api_requests_per_minute: Annotated[float, Field(ge=0)] = 1_200
     """Of one key or session; 0: no limit. Pausing and halting are never limited."""
     api_heavy_per_minute: Annotated[float, Field(ge=0)] = 30

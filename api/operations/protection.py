@@ -170,7 +170,7 @@ async def versions(database: Database, *, limit: int, before: int | None = None)
     """Versions of the configuration with what each changed, the newest first."""
     async with database.transaction() as session:
         rows = await config.versions(session, limit=limit + 1, before=before)
-    earlier = [*rows[1:], None]
+    earlier = [*rows[1:], None][: len(rows)]
     return [_version(row, older) for row, older in zip(rows, earlier, strict=True)][:limit]
 
 

@@ -18,7 +18,7 @@ from store.search import Found, Place
 
 class SearchOrder(StrEnum):
     RANK = "rank"
-    """The best first, of the newest 5,000 that are found."""
+    """The best first, of the newest 2,000 that are found."""
     TIME = "time"
     """The newest first."""
 

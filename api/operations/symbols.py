@@ -17,8 +17,9 @@ from api import queries
 from api.numbers import Money, Shares, from_nano
 from api.operations.signals import SignalView, signal_view
 from domain.adjustment import adjusted, split_factor
-from domain.decisions import Assessment, Layer
+from domain.decisions import Attribution, Layer
 from domain.documents import NEW_YORK
+from domain.errors import InvalidInput
 from domain.macro_items import state_key
 from domain.portfolio import OrderStatus, plain, product
 from domain.registry import LinkStatus, factor_of
@@ -168,6 +169,12 @@ async def bars(
         NotFound: the registry has no such company, and the book no bar of it.
     """
     instant = as_of or datetime.now(UTC)
+    try:
+        today = instant.astimezone(NEW_YORK).date()
+    except OverflowError:
+        raise InvalidInput(
+            "VALUE_OUT_OF_RANGE", "Give an instant of the years 1 to 9999, in UTC as well", field="as_of"
+        ) from None
     async with database.transaction() as session:
         rows = await market.page_of_bars(
             session, symbol=symbol, as_of=instant, limit=limit, first=first, last=last, before=before
@@ -175,7 +182,6 @@ async def bars(
         if not rows and not await market.has_bars(session, symbol=symbol):
             await registry.require(session, symbol)
         splits = await _splits(session, symbol, rows) if adjustment is Adjustment.SPLIT else []
-    today = instant.astimezone(NEW_YORK).date()
     return [_bar(row, split_factor(row.session, splits, today)) for row in rows]
 
 
@@ -197,7 +203,8 @@ async def exposure(database: Database, symbol: str) -> SymbolExposure:
         named_by = list(naming.all())
         signal = await _newest_signal(session, symbol)
         holding = await _holding(session, symbol)
-    terms = Assessment.model_validate(signal.assessment).attributions if signal is not None else ()
+    stored = signal.assessment["attributions"] if signal is not None else []
+    terms = [Attribution.model_validate(term) for term in stored]
 
     def share(layer: Layer, via: str) -> str | None:
         if signal is None:

@@ -80,7 +80,11 @@ async def list_ledger(dependencies: Provided, query: Annotated[LedgerQuery, Quer
     return page(LEDGER, rows, query.limit, at=lambda row: (row.entry.occurred_at, row.key), view=account.view_of)
 
 
-@router.post("/ledger", status_code=HTTPStatus.CREATED, responses=problems(409, 422, 503))
+@router.post(
+    "/ledger",
+    status_code=HTTPStatus.CREATED,
+    responses={**problems(409, 422, 503), 200: {"model": Entered, "description": "It is there already"}},
+)
 async def enter(dependencies: Provided, principal: Controller, wanted: NewCashEntry, response: Response) -> Entered:
     """Enter a movement at the broker that nothing else explains. The same one again answers 200 and changes nothing."""
     done = await account.enter(dependencies.database, wanted, actor=principal.actor)

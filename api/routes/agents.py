@@ -134,7 +134,11 @@ async def list_variants(
     return page(VARIANTS, rows, query.limit, at=lambda row: (row.created_at, row.variant_id), view=lambda row: row)
 
 
-@router.post("/{agent_id}/variants", status_code=HTTPStatus.CREATED, responses=problems(404, 409, 422, 503))
+@router.post(
+    "/{agent_id}/variants",
+    status_code=HTTPStatus.CREATED,
+    responses={**problems(404, 409, 422, 503), 200: {"model": VariantView, "description": "It is there already"}},
+)
 async def create_variant(
     dependencies: Provided, principal: Keeper, agent_id: AgentPath, wanted: NewVariant, response: Response
 ) -> VariantView:

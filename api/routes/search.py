@@ -45,7 +45,7 @@ class SearchQueryParameters(PageQuery):
 async def search_documents(dependencies: Provided, query: Annotated[SearchQueryParameters, Query()]) -> Page[HitView]:
     """Documents by their titles and texts. Words are whole and of any language; the snippet is text with offsets.
 
-    By rank the best of the newest 5,000 that are found come, by time all of them.
+    By rank the best of the newest 2,000 that are found come, by time all of them.
     """
     kind = f"search-{query.order.value}"
     rows = await searching.find(

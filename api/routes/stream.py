@@ -89,7 +89,7 @@ class EventStream(StreamingResponse):
     responses={
         200: {
             "description": "Events until either side ends it; `problem` is the last one where the server does",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"schema": {"type": "object"}}},
         },
         **problems(422, 503),
     },

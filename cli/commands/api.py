@@ -29,8 +29,8 @@ def register(app: typer.Typer) -> None:
 
 
 def request(
-    method: Annotated[str, typer.Argument(metavar="METHOD", help=", ".join(METHODS))],
-    path: Annotated[str, typer.Argument(metavar="PATH", help="For example /v1/orders?status=accepted")],
+    method: Annotated[str | None, typer.Argument(metavar="METHOD", help=", ".join(METHODS))] = None,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="For example /v1/orders?status=accepted")] = "",
     body: Annotated[str, typer.Option("--body", help="JSON; @FILE reads a file, @- standard input")] = "",
     key: Annotated[
         str, typer.Option("--idempotency-key", help="The same again is the same act; without one each is a new one")
@@ -39,20 +39,33 @@ def request(
 ) -> None:
     """Send a request to the API with the installation's own key, and print the JSON that it answers.
 
-    Ends with 1 where the API refuses; the problem is then what is printed.
+    Without METHOD and PATH this process serves the API itself, as the containers and `stonks up` have it do.
 
-    Example: stonks api GET /v1/jobs?status=running
-    Example: stonks api POST /v1/trading/pause --body '{"reason": "lunch"}'
+    Ends with 1 where the API refuses; the problem is then what is printed. Where the key's person has to prove that it
+    is there, the password is asked for.
+
+        Example: stonks api GET /v1/jobs?status=running
+        Example: stonks api POST /v1/trading/pause --body '{"reason": "lunch"}'
     """
+    from cli.commands.processes import serve_api
     from cli.http import api_of
 
+    if method is None:
+        serve_api()
+        return
     wanted = method.upper()
     if wanted not in METHODS:
         raise InvalidInput("CHOICE_INVALID", field="METHOD", found=method, allowed=", ".join(METHODS))
     if not path.startswith("/"):
         raise InvalidInput("PATH_INVALID", field="PATH", found=path, allowed="a path such as /v1/overview")
+    content = _json(body)
     with api_of(state) as api:
-        answer = api.request(wanted, path, _json(body), key=key)
+        answer = api.request(wanted, path, content, key=key)
+        if answer.needs_proof and sys.stdin.isatty():
+            api.prove(typer.prompt("Password of the key's person", hide_input=True, err=True))
+            answer = api.request(wanted, path, content, key=key)
+        elif answer.needs_proof:
+            err.print("STEP_UP_REQUIRED: run it at a terminal, which asks for the password, or use an unattended key")
     if isinstance(answer.body, str):
         sys.stdout.write(answer.body + ("" if answer.body.endswith("\n") else "\n"))
     elif answer.body is not None:

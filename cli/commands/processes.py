@@ -13,7 +13,6 @@ from domain.errors import InvalidInput
 
 def register(app: typer.Typer) -> None:
     app.command()(worker)
-    app.command()(api)
     app.command()(dashboard)
     app.command(name="paper-broker")(paper_broker)
 
@@ -39,8 +38,8 @@ def worker(
     asyncio.run(run_worker(settings, [Queue(name) for name in queue] if queue else list(Queue)))
 
 
-def api() -> None:
-    """Serve the HTTP API."""
+def serve_api() -> None:
+    """Serve the HTTP API until told to stop."""
     from api.dependencies import Dependencies
     from api.server import serve
     from workers import telemetry
@@ -69,7 +68,12 @@ def api() -> None:
                 oidc=oidc,
                 oidc_people=oidc_people(settings),
             )
-            await serve(dependencies, settings.api_host, settings.api_port)
+            await serve(
+                dependencies,
+                settings.api_host,
+                settings.api_port,
+                trusted_proxies=settings.api_trusted_proxies,
+            )
         finally:
             await parts.close()
             if oidc is not None:

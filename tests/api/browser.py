@@ -31,6 +31,8 @@ class Browser:
 
     async def __call__(self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any) -> Any:
         sent = {"X-CSRF-Token": self.csrf} if self.csrf and method not in ("GET", "HEAD") else {}
+        if method in ("POST", "PUT", "PATCH"):
+            sent["Idempotency-Key"] = secrets.token_hex(16)
         if self.cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=self.app), base_url=self.base) as client:

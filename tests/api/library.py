@@ -22,11 +22,11 @@ from cli.demo_data import actions_path, bars_path, documents_path
 from domain.documents import Credibility, DatePrecision, Section, SourceDocument
 from domain.ingestion import DocumentRequest, IngestRequest
 from domain.market import Bar, CorporateAction
-from domain.research import AssessRequest
+from domain.research import AssessRequest, EconomyNotice, EvidenceNotice
 from domain.sources import FileSourceConfig
 from store import facts, registry, sources
 from tests.api.harness import Platform
-from tests.documents.test_processing import Rules, Told
+from tests.documents.test_processing import Rules
 
 SOURCE = "library"
 SYMBOLS = frozenset({"GS", "BA", "IBM"})
@@ -34,12 +34,22 @@ SYMBOLS = frozenset({"GS", "BA", "IBM"})
 AS_OF = datetime(2014, 7, 16, 13, 0, tzinfo=UTC)
 
 
+class Nobody:
+    """Is told, and does nothing."""
+
+    async def tell_symbol(self, _: EvidenceNotice) -> None:
+        return
+
+    async def tell_universe(self, _: EconomyNotice) -> None:
+        return
+
+
 class Library:
     """The activities that read documents, with nobody to be told."""
 
     def __init__(self, platform: Platform) -> None:
         self._parts = parts = platform.parts
-        flows: Any = Told()
+        flows: Any = Nobody()
         self._documents = DocumentActivities(parts.database, parts.objects, flows, parts.resolver)
         self._extraction = ExtractionActivities(
             parts.database,

@@ -25,6 +25,11 @@ from workflows.names import Queue
 pytestmark = pytest.mark.stack
 
 
+@pytest.fixture(autouse=True)
+def _failures_of_other_tests_are_forgotten(platform: Platform) -> None:
+    platform.app.state.gate = Gate()
+
+
 async def actions(platform: Platform, name: str) -> list[str]:
     async with platform.parts.database.transaction() as session:
         subject = (await people.require(session, name)).person_id

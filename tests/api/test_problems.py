@@ -204,3 +204,20 @@ async def test_database_when_its_tables_are_missing_then_the_problem_says_how_to
         assert "stonks db upgrade" in body["hint"]
     finally:
         await database.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/session", "DELETE, GET, POST"),
+        ("/v1/people/anna", "GET, PATCH"),
+        ("/v1/api-keys", "GET, POST"),
+        ("/v1/trading/pause", "POST"),
+    ],
+)
+async def test_method_when_the_address_does_not_take_it_then_allow_names_every_one_that_it_takes(
+    platform: Platform, path: str, allowed: str
+) -> None:
+    answer = await caller(platform)("OPTIONS", path)
+    assert_problem(answer, 405, "METHOD_NOT_ALLOWED")
+    assert answer.headers["allow"] == allowed

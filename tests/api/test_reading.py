@@ -243,6 +243,19 @@ async def test_lists_when_a_cursor_or_a_filter_is_none_of_theirs_then_422(api: C
         assert body["errors"][0]["field"] == f"query.{name}"
 
 
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+async def test_lists_when_an_instant_is_at_the_end_of_time_then_nothing_breaks(api: Caller, instant: str) -> None:
+    for path in ("/v1/documents", "/v1/events", "/v1/signals", "/v1/symbols/GS/timeline", "/v1/search"):
+        for bound in ("from", "to"):
+            more = {"q": "the"} if path == "/v1/search" else {}
+            answer = await api("GET", path, params={bound: instant, **more})
+            if answer.status_code != 200:
+                assert_problem(answer, 422, "VALUE_OUT_OF_RANGE")
+    answer = await api("GET", "/v1/symbols/GS/bars", params={"as_of": instant})
+    if answer.status_code != 200:
+        assert_problem(answer, 422, "VALUE_OUT_OF_RANGE")
+
+
 @pytest.fixture(scope="module")
 async def bought(platform: Platform, library: Library, shelf: list[str]) -> str:
     """A recommendation on real documents from which an order followed that the broker filled."""

@@ -138,7 +138,7 @@ async def test_search_when_paged_then_every_document_comes_once(
         everything = [row["doc_id"] for row in await walk(api, "/v1/search", 50, q="the", order=order)]
         assert len(everything) > 10
         assert len(set(everything)) == len(everything)
-        for limit in (1, 3, len(everything)):
+        for limit in (1, 3, min(len(everything), 50)):
             rows = await walk(api, "/v1/search", limit, q="the", order=order)
             assert [row["doc_id"] for row in rows] == everything
 

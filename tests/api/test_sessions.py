@@ -27,6 +27,11 @@ from tests.api.harness import BOOTSTRAP_KEY, Platform, assert_problem, caller
 pytestmark = pytest.mark.stack
 
 
+@pytest.fixture(autouse=True)
+def _failures_of_other_tests_are_forgotten(platform: Platform) -> None:
+    platform.app.state.gate = Gate()
+
+
 async def link(platform: Platform, name: str) -> str:
     return (await operations.make_link(platform.parts.database, name=name, actor="test")).token
 

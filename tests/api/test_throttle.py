@@ -80,6 +80,7 @@ def test_address_when_one_of_its_people_signs_in_then_the_failures_of_others_sti
     with pytest.raises(TooManyRequests, match="SIGN_IN_THROTTLED"):
         gate.begin_sign_in(name="one-more", address="here", limits=limits)
     gate.begin_sign_in(name="one-more", address="there", limits=limits)
+    gate.begin_sign_in(name="", address="here", limits=limits)  # a link, or a key
 
 
 def test_sign_in_when_a_bucket_is_empty_then_it_waits_although_nothing_failed() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from api.keys import Scope
+from api.operations import protection as operations
 from domain.breaker_state import Breaker, BreakerPhase
 from domain.config import Tier
 from domain.live_protection import LiveProtection, begun
@@ -23,6 +24,11 @@ from workflows import names
 from workflows.names import Queue
 
 pytestmark = pytest.mark.stack
+
+
+async def test_versions_when_nobody_has_changed_anything_then_the_list_is_empty(platform: Platform) -> None:
+    assert await operations.versions(platform.parts.database, limit=5, before=1) == []
+
 
 CONFIG = "/v1/trading/config"
 

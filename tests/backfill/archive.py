@@ -41,6 +41,7 @@ OF_DOCUMENTS = (
     "agent_performance_log",
     "document_bands",
     "document_symbols",
+    "document_search",
 )
 """Tables that hang on documents, those first on which nothing else hangs."""
 

@@ -70,7 +70,11 @@ def deciding() -> Iterable[Figure]:
 
 
 def portfolio() -> Iterable[Figure]:
-    """Ten years of five hundred companies with a million documents."""
+    """Ten years of five hundred companies with a million documents.
+
+    It begins where a run does once the book is read: with evidence as the columns that `store.evidence` makes of its
+    query, and bars as `series_of` gathers them.
+    """
     data = market_of(COMPANIES, SESSIONS + WARM_UP, round(DENSITY * COMPANIES * (SESSIONS + WARM_UP)))
     documents = sum(len(items) for items in data.evidence.values())
     request = request_for(data)
@@ -83,7 +87,7 @@ def portfolio() -> Iterable[Figure]:
     how = f"{COMPANIES} companies, {SESSIONS} sessions, {documents} documents, numpy alone"
     noted = f"{how}; {len(trades.state.orders)} orders"
     yield Figure(
-        "portfolio.prepared", prepared, "s", f"{how}; from objects to arrays, for one configuration of signals"
+        "portfolio.prepared", prepared, "s", f"{how}; from the columns of the book's query to passes and pieces"
     )
     yield Figure("portfolio.scored", scored, "s", f"{how}; scores and actions of {trades.state.assessed} assessments")
     yield Figure("portfolio.played", trades.seconds - prepared, "s", f"{noted}; scored and played, trades noted")

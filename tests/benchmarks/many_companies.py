@@ -162,19 +162,16 @@ def _evidence(name: str, days: list[date], count: int, seed: int) -> RecordedEvi
         ends=np.arange(1, count + 1) * words.shape[1],
         plain=True,
     )
-    written = [
-        Written(
-            extraction_id=f"extraction/{label}",
-            published_at=begin + timedelta(seconds=second),
-            extractor=ExtractorKind.RULES.value,
-            content_hash=label,
-            publisher=publishers[site],
-            site="",
-            title=f"{name} news {n}",
-            quote="It said so.",
-        )
-        for n, (label, second, site) in enumerate(zip(labels, seconds.tolist(), sites.tolist(), strict=True))
-    ]
+    written = Written(
+        extraction_id=[f"extraction/{label}" for label in labels],
+        published_at=[begin + timedelta(seconds=second) for second in seconds.tolist()],
+        extractor=[ExtractorKind.RULES.value] * count,
+        content_hash=labels,
+        publisher=[publishers[site] for site in sites.tolist()],
+        site=[""] * count,
+        title=[f"{name} news {n}" for n in range(count)],
+        quote=["It said so."] * count,
+    )
     return RecordedEvidence(name, columns, written)
 
 

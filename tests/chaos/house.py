@@ -266,6 +266,20 @@ class House:
         }
         await self.tell_broker("/control/faults", body)
 
+    async def runs_into(self, kind: FaultKind, *, seconds: float) -> bool:
+        """Wait, some seconds at the most, until a request has run into a fault that was ordered."""
+
+        async def waiting() -> bool:
+            found = (await self._control.get("/control/faults")).raise_for_status().json()
+            return any(fault["kind"] == kind for fault in found)
+
+        deadline = time.monotonic() + seconds
+        while await self.insist(waiting, "the faults are listed"):
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(0.02)
+        return True
+
     async def order_partial_fills(self, count: int) -> None:
         await self.order_fault(Fault(FaultKind.PARTIAL_FILL, count=count))
 

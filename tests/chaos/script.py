@@ -134,6 +134,7 @@ def script_of(seed: int, number: int) -> Script:
         lies_about = round(chance.uniform(2.0, LONGEST_LIE), 3)
         beside = Fault(FaultKind.HANG_BEFORE_COMMIT, seconds=lies_about)
         disturbance = replace(disturbance, seconds=lies_about)
+        lines = [replace(line, side=Side.BUY) for line in lines]  # a pause forbids nothing else
     return Script(
         seed=seed,
         number=number,

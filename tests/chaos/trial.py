@@ -87,10 +87,11 @@ class Player:
             case Fault():
                 await self._house.order_fault(disturbance)
             case Stop():
+                self._trial.struck = True
                 if disturbance.late:
+                    self._trial.struck = await self._house.runs_into(FaultKind.HANG_BEFORE_COMMIT, seconds=5.0)
                     await self._house.cut_connections()
                 self._trial.opened_while_stopped += await stop_trading(self._house, disturbance)
-                self._trial.struck = True
 
     @property
     def _races(self) -> bool:

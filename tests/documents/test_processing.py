@@ -24,7 +24,7 @@ from domain.errors import NotFound
 from domain.extraction import Extraction, ExtractionInput
 from domain.ids import digest
 from domain.ingestion import DocumentRequest, ExtractionReference
-from domain.research import EvidenceNotice
+from domain.research import EconomyNotice, EvidenceNotice
 from domain.sources import FileSourceConfig
 from store import documents, sources
 from store.documents import Reading
@@ -53,9 +53,13 @@ class Told:
 
     def __init__(self) -> None:
         self.notices: list[EvidenceNotice] = []
+        self.economy: list[EconomyNotice] = []
 
     async def tell_symbol(self, notice: EvidenceNotice) -> None:
         self.notices.append(notice)
+
+    async def tell_universe(self, notice: EconomyNotice) -> None:
+        self.economy.append(notice)
 
 
 class Process:

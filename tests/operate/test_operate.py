@@ -35,6 +35,7 @@ async def test_commands_when_given_then_they_say_what_is_in_force(platform: Plat
             "acknowledged_by": "engine",
             "canceled_orders": 0,
             "epoch": report["epoch"],
+            "may_arrive": [],
             "not_canceled": [],
             "state": "halted",
         }
@@ -44,7 +45,9 @@ async def test_commands_when_given_then_they_say_what_is_in_force(platform: Plat
         assert seen["trading"]["state"] == "active"
         assert seen["engine"]["state"] == "active"
         assert seen["mode"] == "paper"
-        assert {key: value for key, value in seen.items() if key != "engine"} == await api.get("/v1/overview")
+        assert (seen["reconciliation"], seen["unpriced_orders"]) == (status["reconciliation"], [])
+        of_trading = ("engine", "reconciliation", "unpriced_orders")
+        assert {key: value for key, value in seen.items() if key not in of_trading} == await api.get("/v1/overview")
 
 
 async def test_status_when_no_worker_answers_then_it_still_shows_the_book(cli: Stonks) -> None:

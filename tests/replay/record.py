@@ -49,11 +49,11 @@ from domain.ingestion import IngestRequest, SourceTestRequest
 from domain.replay import ReplayApprovals
 from domain.research import AssessRequest, ThesisRequest
 from domain.sources import FeedConfig, FileSourceConfig
-from domain.trading import Command
+from domain.trading import CancelReport, Command, OrderState
 from domain.trading_commands import Configure, OverrideOrder, ResetBreaker, ResetEngine, ReviewConfig
 from domain.trials import AgentTrialRequest
 from store import registry, sources
-from tests.api.harness import Platform
+from tests.api.harness import Platform, eventually
 from tests.approvals.house import House
 from tests.asking.desk import SETTINGS
 from tests.asking.platform import add_variant, environment, later, process, register, shadow_of, shadows_done, working
@@ -66,6 +66,7 @@ from workers.settings import load
 from workflows import names
 from workflows.backfill_documents import BackfillDocuments
 from workflows.client import begin_broker_reconciliation
+from workflows.execute_order import ExecuteOrder
 from workflows.infer_competitors import InferCompetitors
 from workflows.ingest_source import IngestSource
 from workflows.measure_comovement import MeasureComovement
@@ -318,8 +319,25 @@ async def _run_approvals(stack: Stack, label: str) -> None:
             for name, intent in found.items():
                 await house.handle(intent).result()
                 await _save(parts.client, f"execute_order.{name}.{label}", names.order_id(intent))
+            await _take_back(platform, label)
     finally:
         await parts.close()
+
+
+async def _take_back(platform: Platform, label: str) -> None:
+    """An order that waited at the broker and was taken back."""
+    platform.broker.fill = False
+    intent = (await platform.order("AAPL", quantity=10)).intent_id
+    handle = platform.parts.client.get_workflow_handle_for(ExecuteOrder.run, names.order_id(intent))
+
+    async def working() -> bool:
+        return (await handle.query(ExecuteOrder.status)).state is OrderState.WORKING
+
+    await eventually(working)
+    command = Command(reason="to be recorded", actor="cli:anna")
+    await handle.execute_update(ExecuteOrder.cancel, command, result_type=CancelReport)
+    await handle.result()
+    await _save(platform.parts.client, f"execute_order.canceled.{label}", names.order_id(intent))
 
 
 class _Feed(BaseHTTPRequestHandler):

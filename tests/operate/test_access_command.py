@@ -1,0 +1,118 @@
+"""People, sign-in links and the audit log at the terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.keys import Scope
+from tests.api.browser import PASSWORD, Browser, signed_in
+from tests.api.harness import Caller, Platform, assert_problem, caller, eventually
+from tests.operate.conftest import Stonks
+from workflows.names import Queue
+
+pytestmark = pytest.mark.stack
+
+
+async def test_person_when_added_limited_and_shut_out_then_the_terminal_and_the_api_say_the_same(
+    cli: Stonks, api: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"anna-{secrets.token_hex(3)}"
+    assert (await cli.json("people", "add", name, "read", "approve"))["scopes"] == ["approve", "read"]
+    assert f"{name}: read" in await cli.text("people", "scopes", name, "read")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{PASSWORD}\n"))
+    assert (await cli.json("people", "set-password", name))["has_password"]
+    assert (await api.get(f"/v1/people/{name}"))["has_password"]
+    assert "disabled" in await cli.text("people", "disable", name)
+    assert name in await cli.text("people", "list")
+    refused = await cli("sign-in-link", name)
+    assert (refused.code, refused.err.partition(":")[0]) == (1, "PERSON_DISABLED")
+    assert (await cli.json("people", "enable", name))["disabled_at"] is None
+    assert not (await cli.json("people", "set-password", name, "--remove"))["has_password"]
+    entries = await cli.json("audit", "list", "--action", "person_disabled", "--limit", "1")
+    assert entries[0]["actor"].startswith("cli:owner/")
+    assert entries[0]["body"]["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("people", "add", "Anna", "read"), "PERSON_NAME_INVALID"),
+        (("people", "add", "system", "read"), "PERSON_NAME_INVALID"),
+        (("people", "add", "ben", "fly"), "SCOPE_UNKNOWN"),
+        (("people", "disable", "nobody-here"), "PERSON_NOT_FOUND"),
+        (("sign-in-link", "nobody-here"), "PERSON_NOT_FOUND"),
+        (("audit", "list", "--from", "yesterday"), "TIME_INVALID"),
+        (("audit", "verify", "/no/such/file"), "AUDIT_FILE_UNREADABLE"),
+    ],
+)
+async def test_command_when_used_wrongly_then_one_line_says_so(cli: Stonks, words: tuple[str, ...], code: str) -> None:
+    done = await cli(*words)
+    assert (done.code, done.err.partition(":")[0]) == (1, code)
+
+
+async def test_password_when_too_weak_then_it_is_refused_and_not_shown(
+    cli: Stonks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("hunter2-7c\n"))
+    done = await cli("people", "set-password", "owner")
+    assert (done.code, done.err.partition(":")[0]) == (1, "PASSWORD_INVALID")
+    assert "hunter2" not in done.err + done.out
+
+
+async def test_link_when_made_at_the_terminal_then_it_signs_its_person_in_once(platform: Platform, cli: Stonks) -> None:
+    made = await cli.json("sign-in-link")
+    token = re.fullmatch(r"http://\S+/sign-in\?link=([\w-]+)", made["url"])
+    assert token is not None
+    browser = Browser(platform.app)
+    assert (await browser.sign_in(link=token[1])).json()["person"]["name"] == "owner"
+    assert_problem(await Browser(platform.app).sign_in(link=token[1]), 401, "SIGN_IN_FAILED")
+    environment = {"STONKS_PUBLIC_URL": "https://desk.example.com/"}
+    done = await cli("sign-in-link", "owner", environment=environment)
+    assert done.out.startswith("https://desk.example.com/sign-in?link=")
+
+
+async def test_audit_log_when_exported_then_it_is_checked_without_a_database(cli: Stonks, tmp_path: Path) -> None:
+    await cli.json("people", "add", f"ben-{secrets.token_hex(3)}", "read")
+    kept = tmp_path / "audit.jsonl"
+    assert (await cli("audit", "export", str(kept))).code == 0
+    whole = await cli.json("audit", "verify", str(kept))
+    assert whole["whole"]
+    assert whole["entries"] == len(kept.read_text().splitlines())
+    book = await cli.json("audit", "verify")
+    assert (book["entries"], book["head"]) == (whole["entries"], whole["head"])
+    assert f"{whole['entries']} entries hold" in await cli.text("audit", "verify", str(kept))
+    lines = kept.read_text().splitlines()
+    entry = json.loads(lines[0])
+    kept.write_text("\n".join([json.dumps({**entry, "actor": "nobody"}), *lines[1:]]) + "\n")
+    broken = await cli("audit", "verify", str(kept))
+    assert broken.code == 1
+    assert broken.err.startswith("AUDIT_CHAIN_BROKEN: sequence=1")
+
+
+async def test_order_when_changed_at_the_terminal_then_no_key_and_no_session_of_the_owner_approves_it(
+    platform: Platform, cli: Stonks, api: Caller
+) -> None:
+    async with platform.working(Queue.TRADING):
+        waiting = await platform.waiting("GE")
+        await cli.text("amend", waiting["approval_id"], "--quantity", "600", "--reason", "smaller is better")
+
+        async def asked_anew() -> Any:
+            listed = (await cli.json("inbox"))["data"]
+            return next((each for each in listed if each["intent_id"] == waiting["intent_id"]), None)
+
+        new = await eventually(asked_anew)
+        assert new["proposers"][-1].startswith("cli:owner/")
+        review = {"approve": True, "reason": "mine", "order_hash": new["order_hash"]}
+        path = f"/v1/approvals/{new['approval_id']}/review"
+        owners_key = await platform.key(Scope.APPROVE, person="owner")
+        for ask in (api, caller(platform, owners_key), await signed_in(platform, "owner")):
+            assert_problem(await ask("POST", path, json=review), 403, "FOUR_EYES")
+        await cli.text("decline", new["approval_id"], "--reason", "done")
