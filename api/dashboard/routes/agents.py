@@ -63,7 +63,7 @@ async def new_variant(visit: Visiting, agent_id: str) -> Response:
 async def activate(visit: Visiting, agent_id: str, variant_id: str) -> Response:
     form = visit.form
     body: dict[str, Any] = {"shadow": form["shadow"] == "yes"}
-    if form["share"]:
+    if form["share"] and not body["shadow"]:  # a shadow reads what others read, so it has no share
         body["traffic_share"] = _fraction(form["share"])
     path = at("/v1/agents/{}/variants/{}/activate", agent_id, variant_id)
     result = await send(visit, "POST", path, body)
