@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from lxml import html
 
 from api.dashboard import formats, highlights, nested, notices
 from api.dashboard.client import ApiProblem, at
 from api.dashboard.pages import safe_path
+from api.dashboard.routes.backtests import equity
 from api.dashboard.routes.dead_letters import grouped
 from api.dashboard.routes.inbox import barred
 from api.dashboard.routes.welcome import source_config
@@ -22,8 +24,6 @@ MINUS = "\N{MINUS SIGN}"
 
 def text(value: object) -> str:
     """Without markup."""
-    from lxml import html
-
     return str(html.fragment_fromstring(str(value), create_parent=True).text_content())
 
 
@@ -264,6 +264,13 @@ def test_waterfall_when_more_is_read_than_is_shown_then_the_rest_is_one_row_and_
     rows = waterfall_rows(explanation(layers=[layer], score={"nano": 210_000_000, "conviction": 0.2}))
     assert rows[12].label == "8 further statements"
     assert sum(row.nano for row in rows if row.kind != "score") == rows[-1].nano
+
+
+def test_backtest_when_drawn_then_its_line_ends_at_its_return() -> None:
+    track = {"name": "strategy", "equity": ["100", "90", "110"]}
+    report = {"sessions": ["2026-03-02", "2026-03-03"], "strategy": track, "benchmarks": []}
+    told = html.fragment_fromstring(str(equity(report))).xpath("//g[@class='hover']//title/text()")
+    assert [each.rpartition(" strategy ")[2] for each in told] == [f"{MINUS}10.0 %", "+10.0 %"]
 
 
 def test_ago_when_nothing_is_known_then_it_is_a_dash() -> None:

@@ -136,8 +136,6 @@ def _thinned(days: Sequence[date]) -> tuple[list[date], list[int]]:
 
 
 def _growth(track: Mapping[str, Any], picked: Sequence[int]) -> list[float | None]:
-    values = [float(value) for value in track["equity"]]
-    first = next((value for value in values if value), None)
-    if first is None:
-        return [None for _ in picked]
-    return [(values[index] / first - 1) * 100 if index < len(values) else None for index in picked]
+    """Percent since the beginning. A track has its opening value first, then one a session's close."""
+    opening, *closes = (float(value) for value in track["equity"])
+    return [(closes[index] / opening - 1) * 100 if opening and index < len(closes) else None for index in picked]
