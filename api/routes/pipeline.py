@@ -17,4 +17,4 @@ router = APIRouter(prefix="/v1/pipeline", tags=["pipeline"])
 @router.get("/health", dependencies=[require(Scope.READ)], responses=problems(503))
 async def read_health(dependencies: Provided) -> PipelineHealth:
     """Each part of the pipeline: when it last succeeded, what waits, and for how long."""
-    return await pipeline.health(dependencies.database)
+    return await pipeline.health(dependencies.database, mode=dependencies.mode)

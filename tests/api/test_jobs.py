@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from api.keys import Scope
 from api.operations.jobs import _INSTEAD, KINDS, STAGES
 from domain.errors import VendorUnavailable
 from domain.redaction import redacted
+from store import portfolio
 from store.tables.ingestion import Document
 from store.tables.platform import AuditEntry
 from tests.api.harness import NOW, Caller, Platform, assert_problem, caller, eventually
@@ -290,6 +292,19 @@ async def test_pipeline_when_documents_wait_then_their_part_is_late_and_says_sin
     await platform.parts.database.run("UPDATE documents SET status = 'processed' WHERE doc_id = $1", waiting.doc_id)
     after = {each["stage"]: each for each in (await api.get("/v1/pipeline/health"))["stages"]}
     assert after["read"]["waiting"] == read["waiting"] - 1
+
+
+async def test_pipeline_when_it_is_a_replay_then_nothing_waits_longer_than_the_time_that_was_played(
+    platform: Platform,
+) -> None:
+    async with platform.parts.database.transaction() as session:
+        await portfolio.snapshot(session, as_of=NOW - timedelta(days=3_000), phase="close", cash=Decimal(1))
+    health = await caller(platform, mode="replay").get("/v1/pipeline/health")
+    mark = next(each for each in health["stages"] if each["stage"] == "mark")
+    assert mark["last_success_at"] == health["as_of"]
+    assert all(
+        each["lag_seconds"] == 0 for each in health["stages"] if (each["oldest_waiting_at"] or "") >= health["as_of"]
+    )
 
 
 @pytest.mark.parametrize(
