@@ -194,7 +194,9 @@ class House:
             for statement in WATCHED_TRANSITIONS:
                 await (await session.connection()).execute(text(statement))
         await self.parts.flows.ensure_engine()
-        created = await self.post("/v1/api-keys", {"name": "reviewer", "scopes": ["read", "approve"]})
+        created = await self.post(
+            "/v1/api-keys", {"name": "reviewer", "scopes": ["read", "approve"], "unattended": True}
+        )
         self._reviewer = created.json()["key"]
         await self.set_prices(dict.fromkeys(SYMBOLS, PRICE))
         for intent_id in [await self.plan(f"seed-{each}", each, Side.BUY, SEED_SHARES) for each in SYMBOLS]:
