@@ -33,6 +33,6 @@ def library(platform: Platform) -> Library:
 
 
 @pytest.fixture(scope="session")
-async def shelf(library: Library) -> list[str]:
-    """Real documents that were read."""
-    return await library.open()
+async def shelf(platform: Platform) -> list[str]:
+    """Real documents that were read, by one who has not kept a registry without their companies."""
+    return await Library(platform).open()

@@ -22,6 +22,7 @@ from cli.demo_data import actions_path, bars_path, documents_path
 from domain.documents import Credibility, DatePrecision, Section, SourceDocument
 from domain.ingestion import DocumentRequest, IngestRequest
 from domain.market import Bar, CorporateAction
+from domain.registry import NameKind, NewAlias, NewCompany
 from domain.research import AssessRequest, EconomyNotice, EvidenceNotice
 from domain.sources import FileSourceConfig
 from store import facts, registry, sources
@@ -29,8 +30,14 @@ from tests.api.harness import Platform
 from tests.documents.test_processing import Rules
 
 SOURCE = "library"
-SYMBOLS = frozenset({"GS", "BA", "IBM"})
-"""Companies of the packaged fortnight of which no other test of the API speaks."""
+COMPANIES = {
+    "GS": NewCompany(symbol="ZGS", name="The Zoldman Sachs Group, Inc.", sector="Financials"),
+    "BA": NewCompany(symbol="ZBA", name="The Zoeing Company", sector="Industrials"),
+    "IBM": NewCompany(symbol="ZBM", name="International Zbusiness Machines", sector="Information Technology"),
+}
+"""Companies of the packaged fortnight, under symbols and names of which no other test speaks."""
+NAMES = {"Goldman Sachs": "Zoldman Sachs", "Goldman": "Zoldman", "Boeing": "Zoeing", "IBM": "ZBM"}
+ALIASES = {"ZGS": ("Zoldman", "Zoldman Sachs"), "ZBA": ("Zoeing",), "ZBM": ("ZBM",)}
 AS_OF = datetime(2014, 7, 16, 13, 0, tzinfo=UTC)
 
 
@@ -73,15 +80,30 @@ class Library:
     async def open(self) -> list[str]:
         """Bring the packaged documents on some companies in, with their bars. Returns the documents' ids."""
         found = [
-            each.model_copy(update={"tickers": tuple(sorted(SYMBOLS & set(each.tickers)))})
+            _renamed(each)
             for each in read_documents(FileSourceConfig(path=str(documents_path())), not_after=datetime.now(UTC))
-            if isinstance(each, SourceDocument) and SYMBOLS & set(each.tickers)
+            if isinstance(each, SourceDocument) and not COMPANIES.keys().isdisjoint(each.tickers)
         ]
-        bars = [each for each in read_bars(bars_path(), symbols=SYMBOLS) if isinstance(each, Bar)]
+        bars = [each for each in read_bars(bars_path(), symbols=frozenset(COMPANIES)) if isinstance(each, Bar)]
         actions = [each for each in read_actions(actions_path()) if isinstance(each, CorporateAction)]
         async with self._parts.database.transaction() as session:
-            await facts.save_bars(session, bars)
-            await facts.save_actions(session, [each for each in actions if each.symbol in SYMBOLS])
+            for wanted in COMPANIES.values():
+                row = await registry.create(session, wanted=wanted, actor="test", now=AS_OF)
+                for alias in ALIASES[wanted.symbol]:
+                    await registry.add_alias(
+                        session, row, wanted=NewAlias(alias=alias, kind=NameKind.NAME), actor="test", now=AS_OF
+                    )
+            await facts.save_bars(
+                session, [each.model_copy(update={"symbol": COMPANIES[each.symbol].symbol}) for each in bars]
+            )
+            await facts.save_actions(
+                session,
+                [
+                    each.model_copy(update={"symbol": COMPANIES[each.symbol].symbol})
+                    for each in actions
+                    if each.symbol in COMPANIES
+                ],
+            )
         return [await self.read(each) for each in found]
 
     async def read(self, document: SourceDocument, *, source: str = SOURCE, answer_key: str = "") -> str:
@@ -121,6 +143,23 @@ class Library:
         """Assess a symbol. Returns the recommendation's id."""
         request = AssessRequest(symbol=symbol, as_of=as_of)
         return (await ActivityEnvironment().run(self._research.assess, request)).recommendation_id
+
+
+async def company(platform: Platform, symbol: str) -> str:
+    """Add a company that only the caller speaks of, so that what other tests leave is not about it."""
+    async with platform.parts.database.transaction() as session:
+        wanted = NewCompany(symbol=symbol, name=f"{symbol.capitalize()} Works")
+        await registry.create(session, wanted=wanted, actor="test", now=AS_OF)
+    return symbol
+
+
+def _renamed(document: SourceDocument) -> SourceDocument:
+    """Tell the same of a company of the library's own. Its name is as long, so that offsets stay right."""
+    title, text = document.title, document.text
+    for name, own in NAMES.items():
+        title, text = title.replace(name, own), text.replace(name, own)
+    tickers = sorted(COMPANIES[each].symbol for each in document.tickers if each in COMPANIES)
+    return document.model_copy(update={"title": title, "text": text, "tickers": tuple(tickers)})
 
 
 def story(

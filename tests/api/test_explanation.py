@@ -17,6 +17,7 @@ from store import recommendations
 from store.objects import key_for
 from store.tables.decisions import DecisionRecordRow
 from tests.api.harness import Caller, Platform, assert_problem, eventually
+from tests.api.library import company
 from workflows.names import Queue
 
 pytestmark = pytest.mark.stack
@@ -27,7 +28,7 @@ async def explained(api: Caller, wanted: str) -> Any:
 
 
 async def test_explanation_when_read_then_its_shares_sum_to_the_score_exactly(platform: Platform, api: Caller) -> None:
-    recommendation = await platform.recommendation("INTC", publish=True)
+    recommendation = await platform.recommendation(await company(platform, "ZEXA"), publish=True)
     body = await explained(api, recommendation.recommendation_id)
     layers = {layer["layer"]: layer for layer in body["layers"]}
     assert list(layers) == ["company", "macro", "competitive"]
@@ -35,12 +36,12 @@ async def test_explanation_when_read_then_its_shares_sum_to_the_score_exactly(pl
     shares = [Decimal(layer["share"]) for layer in body["layers"]] + [Decimal(body["market"]["share"])]
     assert sum(shares) == Decimal(body["score"]["value"])
     assert body["score"]["nano"] == recommendation.assessment.score_nano
-    company = layers["company"]
-    assert sum(share["nano"] for share in company["evidence"]) == company["nano"]
-    assert company["weight"] == 0.6
+    own = layers["company"]
+    assert sum(share["nano"] for share in own["evidence"]) == own["nano"]
+    assert own["weight"] == 0.6
 
-    strongest = company["evidence"][0]
-    assert abs(strongest["nano"]) == max(abs(share["nano"]) for share in company["evidence"])
+    strongest = own["evidence"][0]
+    assert abs(strongest["nano"]) == max(abs(share["nano"]) for share in own["evidence"])
     assert strongest["title"].startswith("Acme raises guidance")
     assert strongest["quote"] == "Acme raised its full-year guidance"
     assert strongest["publisher"] == "wire"
@@ -57,19 +58,19 @@ async def test_explanation_when_read_then_its_shares_sum_to_the_score_exactly(pl
     }
     assert body["record_hash"] == recommendation.record_hash
     assert body["reproduced"] is True
-    assert body["temporal_url"] == "http://ui.test/namespaces/stonks/workflows/symbol%2FINTC"
+    assert body["temporal_url"] == "http://ui.test/namespaces/stonks/workflows/symbol%2FZEXA"
     assert body["intents"] == []
 
 
 async def test_explanation_when_an_order_followed_then_it_is_told_to_its_fills(platform: Platform, api: Caller) -> None:
     async with platform.working(Queue.TRADING):
-        waiting = await platform.waiting("JPM", quantity=800)
+        waiting = await platform.waiting(await company(platform, "ZEXB"), quantity=800)
         path = f"/v1/approvals/{waiting['approval_id']}/review"
         body = {"approve": True, "reason": "the thesis holds", "order_hash": waiting["order_hash"]}
         assert (await api("POST", path, json=body)).status_code == 200
 
         async def filled() -> Any:
-            (intent,) = (await explained(api, "jpm"))["intents"]
+            (intent,) = (await explained(api, "zexb"))["intents"]
             return intent if intent["state"] == "filled" else None
 
         intent = await eventually(filled)
@@ -85,7 +86,7 @@ async def test_explanation_when_an_order_followed_then_it_is_told_to_its_fills(p
 
 
 async def test_explanation_when_the_record_was_changed_then_it_says_so(platform: Platform, api: Caller) -> None:
-    recommendation = await platform.recommendation("CAT")
+    recommendation = await platform.recommendation(await company(platform, "ZEXC"))
     before = await explained(api, recommendation.recommendation_id)
     stored = (await platform.parts.objects.get(before["record_key"])).decode()
     forged = stored.replace('"sentiment":0.9', '"sentiment":0.1').encode()
@@ -105,7 +106,7 @@ async def test_explanation_when_an_earlier_version_decided_then_it_is_still_repr
     platform: Platform, api: Caller
 ) -> None:
     """A record that lacks settings which came later is what it was, by the hash of its own bytes."""
-    recommendation = await platform.recommendation("GE")
+    recommendation = await platform.recommendation(await company(platform, "ZEXD"))
     before = await explained(api, recommendation.recommendation_id)
     older = json.loads(await platform.parts.objects.get(before["record_key"]))
     del older["terms"], older["config"]["signals"]["macro"], older["config"]["signals"]["competitive"]

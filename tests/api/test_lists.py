@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlmodel import col, select
 
 from api.numbers import from_nano, money, shares
 from api.paging import decode, encode, position
 from domain.errors import InvalidInput
 from store import portfolio
+from store.tables.trading import CorporateActionEntry, FillRow
 from tests.api.harness import Caller, Platform, assert_problem, eventually
+from tests.api.library import company
 from workflows.names import Queue
 
 START = datetime(2014, 7, 1, 12, tzinfo=UTC)
@@ -102,33 +105,35 @@ async def test_cursor_when_of_another_list_or_made_up_then_422(api: Caller, stor
 
 @pytest.mark.stack
 async def test_recommendations_when_paged_and_filtered_then_they_fit(platform: Platform, api: Caller) -> None:
-    made = [await platform.recommendation("PFE", later=timedelta(seconds=number)) for number in range(5)]
-    rows = await walk(api, "/v1/recommendations", 2, symbol="PFE")
+    symbol = await company(platform, "ZLSA")
+    made = [await platform.recommendation(symbol, later=timedelta(seconds=number)) for number in range(5)]
+    rows = await walk(api, "/v1/recommendations", 2, symbol=symbol)
     assert [row["recommendation_id"] for row in rows] == [each.recommendation_id for each in reversed(made)]
     row = rows[0]
     assert row["score"] == from_nano(made[-1].assessment.score_nano)
     assert row["action"] == "buy"
     assert row["thesis"] == made[-1].thesis
     assert row["reasons"] == list(made[-1].reasons)
-    assert await walk(api, "/v1/recommendations", 50, symbol="PFE", action="sell") == []
-    assert len(await walk(api, "/v1/recommendations", 50, symbol="PFE", action="buy")) == 5
+    assert await walk(api, "/v1/recommendations", 50, symbol=symbol, action="sell") == []
+    assert len(await walk(api, "/v1/recommendations", 50, symbol=symbol, action="buy")) == 5
 
 
 @pytest.mark.stack
 async def test_orders_when_listed_then_their_numbers_are_plain_text(platform: Platform, api: Caller) -> None:
+    symbol = await company(platform, "ZLSB")
     async with platform.working(Queue.TRADING):
-        requests = [await platform.order("KO", quantity=10 + number) for number in range(3)]
+        requests = [await platform.order(symbol, quantity=10 + number) for number in range(3)]
 
         async def filled() -> bool:
-            return len(await walk(api, "/v1/orders", 2, symbol="KO", status="filled")) == 3
+            return len(await walk(api, "/v1/orders", 2, symbol=symbol, status="filled")) == 3
 
         await eventually(filled)
-    rows = await walk(api, "/v1/orders", 1, symbol="KO")
+    rows = await walk(api, "/v1/orders", 1, symbol=symbol)
     assert {row["intent_id"] for row in rows} == {request.intent_id for request in requests}
     assert {row["quantity"] for row in rows} == {"10", "11", "12"}
     assert rows[0]["filled_average_price"] == "50.00"
     assert rows[0]["limit_price"] is None
-    assert await walk(api, "/v1/orders", 50, symbol="KO", status="rejected") == []
+    assert await walk(api, "/v1/orders", 50, symbol=symbol, status="rejected") == []
 
 
 @pytest.mark.stack
@@ -137,15 +142,16 @@ async def test_overview_when_the_account_was_marked_then_the_return_is_on_the_ca
 ) -> None:
     at = datetime(2030, 7, 15, 20, tzinfo=UTC)
     before = await api.get("/v1/overview")
+    symbol = await company(platform, "ZLSC")
     async with platform.working(Queue.TRADING):
-        request = await platform.order("WMT", quantity=100)
+        request = await platform.order(symbol, quantity=100)
 
         async def filled() -> bool:
-            return bool(await walk(api, "/v1/orders", 50, symbol="WMT", status="filled"))
+            return bool(await walk(api, "/v1/orders", 50, symbol=symbol, status="filled"))
 
         await eventually(filled)
     async with platform.parts.database.transaction() as session:
-        await portfolio.mark(session, prices={"WMT": Decimal(55)}, at=at)
+        await portfolio.mark(session, prices={symbol: Decimal(55)}, at=at)
         row = await portfolio.snapshot(session, as_of=at, phase="close", cash=Decimal(95_000))
     body = await api.get("/v1/overview")
     assert body["mode"] == "paper"
@@ -153,9 +159,9 @@ async def test_overview_when_the_account_was_marked_then_the_return_is_on_the_ca
     account = body["account"]
     assert account["cash"] == "95000.00"
     assert account["equity"] == money(row.equity.quantize(Decimal("0.01")))
-    bought = sum(each["quantity"] * each["price"] for each in await fills(api))
-    assert Decimal(account["return_pct"]) == round((row.equity / (95_000 + bought) - 1) * 100, 4)
-    position_ = next(each for each in body["positions"] if each["symbol"] == "WMT")
+    paid_in = 95_000 + await spent(platform, before=at)
+    assert Decimal(account["return_pct"]) == round((row.equity / paid_in - 1) * 100, 4)
+    position_ = next(each for each in body["positions"] if each["symbol"] == symbol)
     assert (position_["quantity"], position_["market_value"], position_["unrealized_pnl"]) == (
         "100",
         "5500.00",
@@ -170,12 +176,17 @@ async def test_overview_when_the_account_was_marked_then_the_return_is_on_the_ca
     assert request.intent_id
 
 
-async def fills(api: Caller) -> list[dict[str, Decimal]]:
-    orders = await walk(api, "/v1/orders", 200, status="filled")
-    return [
-        {"quantity": Decimal(each["filled_quantity"]), "price": Decimal(each["filled_average_price"])}
-        for each in orders
-    ]
+async def spent(platform: Platform, *, before: datetime) -> Decimal:
+    """The cash that went into shares so far, those of other tests too: bought and fees, less sold and dividends."""
+    async with platform.parts.database.transaction() as session:
+        fills = (await session.exec(select(FillRow).where(col(FillRow.filled_at) <= before))).all()
+        actions = (
+            await session.exec(select(CorporateActionEntry).where(col(CorporateActionEntry.applied_at) <= before))
+        ).all()
+    traded = sum(
+        (each.quantity * each.price * (1 if each.side == "buy" else -1) + each.fee for each in fills), Decimal(0)
+    )
+    return traded - sum((each.cash for each in actions), Decimal(0))
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.text(max_size=40))

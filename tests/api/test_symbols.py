@@ -12,7 +12,7 @@ from domain.market import Bar, CorporateAction
 from domain.registry import LinkStatus, NewCompany, NewCompetitor
 from store import competitors, exposures, facts, registry
 from tests.api.harness import Caller, Platform, assert_problem
-from tests.api.library import AS_OF, Library
+from tests.api.library import AS_OF, Library, company, story
 from tests.api.test_lists import walk
 
 pytestmark = pytest.mark.stack
@@ -115,9 +115,9 @@ async def test_exposure_when_links_and_a_profile_are_given_then_both_are_told(
     async with platform.parts.database.transaction() as session:
         for symbol, name in (("ZRIV", "Zrival Works"), ("ZNAM", "Znaming Works")):
             await registry.create(session, wanted=NewCompany(symbol=symbol, name=name), actor="test", now=now)
-        company = await registry.require(session, split, for_change=True)
+        row = await registry.require(session, split, for_change=True)
         await exposures.replace(
-            session, company, exposures={"rates": -0.4, "region:Europe": 0.3}, provenance="", actor="test", now=now
+            session, row, exposures={"rates": -0.4, "region:Europe": 0.3}, provenance="", actor="test", now=now
         )
         for symbol, competitor in ((split, "ZRIV"), ("ZNAM", split)):
             wanted = NewCompetitor(competitor=competitor, strength=0.8, status=LinkStatus.CONFIRMED)
@@ -132,10 +132,16 @@ async def test_exposure_when_links_and_a_profile_are_given_then_both_are_told(
 
 
 async def test_exposure_when_it_was_assessed_then_the_parts_are_those_of_its_newest_signal(
-    api: Caller, library: Library, shelf: list[str]
+    platform: Platform, api: Caller
 ) -> None:
-    recommendation_id = await library.assess("BA", AS_OF + timedelta(days=8))
-    body = await api.get("/v1/symbols/BA/exposure")
+    symbol = await company(platform, "ZPRT")
+    library = Library(platform)  # one that keeps no registry without the company
+    told = story("Zprt Works profit rises", "Zprt Works said profit rose and beat estimates.", tickers=(symbol,))
+    await library.read(told)
+    earlier = await library.assess(symbol, AS_OF + timedelta(hours=1))
+    recommendation_id = await library.assess(symbol, AS_OF + timedelta(hours=4))
+    assert recommendation_id != earlier
+    body = await api.get(f"/v1/symbols/{symbol}/exposure")
     signal = await api.get(f"/v1/signals/{body['signal_id']}")
     own = [Decimal(each["share"]) for each in signal["contributions"] if each["layer"] == "company"]
     assert own

@@ -14,6 +14,7 @@ from store.database import Database
 from tests.asking import platform
 from tests.asking.platform import remove_variants, working
 from tests.model_server.server import ModelServerDouble
+from tests.namespaces import new_namespace
 from workers.parts import Parts
 from workers.settings import load
 
@@ -39,10 +40,17 @@ async def database(servers: Stack) -> AsyncIterator[Database]:
     await database.close()
 
 
+@pytest.fixture(scope="session")
+async def namespace(servers: Stack) -> str:
+    """Where these tests' workflows run: what others left waiting on the servers would ask the double too."""
+    return (await new_namespace(servers, "asking")).namespace
+
+
 @pytest.fixture
-async def parts(servers: Stack, model: ModelServerDouble) -> AsyncIterator[Parts]:
+async def parts(servers: Stack, model: ModelServerDouble, namespace: str) -> AsyncIterator[Parts]:
     """A worker's parts with its queues served, where no variant is active and every agent asks the double."""
-    async with working(platform.environment(servers, model.url)) as parts:
+    settings = platform.environment(servers, model.url, STONKS_TEMPORAL_NAMESPACE=namespace)
+    async with working(settings) as parts:
         async with parts.database.transaction() as session:
             await registry.seed(session)
         await remove_variants(parts)

@@ -47,9 +47,9 @@ def extract_worker(environment: Mapping[str, str]) -> Iterator[subprocess.Popen[
 
 
 async def test_worker_when_killed_in_the_middle_of_calls_then_nothing_is_lost_or_doubled(
-    servers: Stack, model: ModelServerDouble
+    servers: Stack, model: ModelServerDouble, namespace: str
 ) -> None:
-    environment = platform.environment(servers, model.url)
+    environment = platform.environment(servers, model.url, STONKS_TEMPORAL_NAMESPACE=namespace)
     model.switches.latency = 60.0  # no answer comes before the kill
     async with working(environment, Queue.INGEST, Queue.RESEARCH) as parts:
         await remove_variants(parts)

@@ -15,6 +15,8 @@ import httpx
 import pytest
 
 from activities.adapters.files.bars import read_bars
+from api import keys
+from api.keys import Scope
 from cli.migrate import migrate
 from cli.stack import supervisor
 from cli.stack.names import PartName
@@ -23,7 +25,7 @@ from domain.ids import client_order_id
 from domain.market import Bar
 from domain.reconciliation import ReconcileReport
 from domain.trading import OrderRequest
-from store import reconciliations
+from store import people, reconciliations
 from store.database import insert_new
 from store.tables.market import BarRow
 from tests.broker.short_sessions import ShortSessions, short_sessions
@@ -118,6 +120,18 @@ async def _publish(desk: Real, closes_at: datetime, folder: Path) -> date:
 async def _runs(desk: Real) -> list[Any]:
     async with desk.parts.database.transaction() as session:
         return await reconciliations.list_recent(session, limit=200)
+
+
+async def _key_of(desk: Real, name: str) -> str:
+    """Add a person who approves, and return a key of that person."""
+    scopes, now = (Scope.READ, Scope.APPROVE), datetime.now(UTC)
+    async with desk.parts.database.transaction() as session:
+        await people.add(session, name=name, scopes=scopes, actor="test", now=now)
+        person = await people.require(session, name)
+        _, secret = await keys.issue(
+            session, name=name, scopes=scopes, expires_at=None, actor="test", now=now, person=person, unattended=True
+        )
+    return secret.get_secret_value()
 
 
 async def _until(condition: Any, *, seconds: float = 30.0) -> None:
@@ -261,8 +275,11 @@ async def test_difference_when_two_people_accept_it_by_command_and_by_api_then_t
     headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
     path = f"/v1/trading/reconciliations/{found['reconciliation_id']}/differences/{open_one['difference_id']}/accept"
     async with httpx.AsyncClient(base_url=address, headers=headers, trust_env=False, timeout=30) as api:
+        again = await api.post(path, json={"reason": "so it was"})
+        assert (again.status_code, again.json()["status"]) == (200, "pending"), "the owner's key is the owner too"
         assert (await api.get("/v1/trading/status")).json()["reconciliation"]["open_differences"] == 1
-        done = await api.post(path, json={"reason": "so it was"})
+        theirs = {"Authorization": f"Bearer {await _key_of(desk, 'anna')}"}
+        done = await api.post(path, json={"reason": "so it was"}, headers=theirs)
         assert (done.status_code, done.json()["status"]) == (200, "accepted"), done.text
         standing = (await api.get("/v1/trading/status")).json()["reconciliation"]
     assert (standing["clean"], standing["open_differences"]) == (True, 0)

@@ -15,6 +15,9 @@ from workflows.names import Queue
 
 pytestmark = pytest.mark.stack
 
+UNPRICED = "UNPRICED"
+"""A symbol of which no test puts bars into the book: its orders cost what they were planned at, $50 a share."""
+
 
 async def status_of(api: Caller, approval_id: str) -> str:
     return str((await api.get(f"/v1/approvals/{approval_id}"))["status"])
@@ -25,7 +28,7 @@ async def test_inbox_when_answered_then_the_order_is_decided_as_the_api_would(
     platform: Platform, visitor: Visitor, unlike: dict[str, Any], answer: str, status: str
 ) -> None:
     async with platform.working(Queue.TRADING):
-        waiting = await platform.waiting("AAPL", **unlike)
+        waiting = await platform.waiting(UNPRICED, **unlike)
         page = await visitor.get("/inbox")
         card = page.tree.get_element_by_id(f"approval-{waiting['approval_id']}")
         assert "700" in card.text_content()

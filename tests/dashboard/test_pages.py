@@ -13,9 +13,11 @@ import pytest
 from api.app import create_app
 from cli.migrate import migrate
 from cli.stack.supervisor import Stack
+from domain.errors import ModelOutputInvalid
 from store.database import Database
-from tests.api.harness import BOOTSTRAP_KEY, NOW, Platform
+from tests.api.harness import BOOTSTRAP_KEY, NOW, Platform, eventually
 from tests.dashboard.visitor import Page, Visitor, sign_in
+from tests.namespaces import new_namespace
 from workers.settings import load
 from workflows.names import Queue
 
@@ -157,12 +159,35 @@ async def test_pages_when_followed_then_every_link_of_them_leads_somewhere(
 async def test_document_when_its_words_are_hostile_then_they_are_text_on_every_page(
     platform: Platform, visitor: Visitor
 ) -> None:
-    await platform.document(HOSTILE, at=NOW, symbols=("AAPL",), publisher=HOSTILE)
-    page = await visitor.get("/documents?symbol=AAPL")
+    await platform.document(HOSTILE, at=NOW, symbols=("HOSTILE",), publisher=HOSTILE)
+    page = await visitor.get("/documents?symbol=HOSTILE")
     assert_sound(page)
     assert "<script>alert(1)</script>" in page.tree.text_content()
     assert "<script>alert(1)" not in page.answer.text
     assert "49" not in re.findall(r"`(\d+)<", page.answer.text)
+
+
+async def test_dead_letters_when_several_failed_at_once_then_each_has_fields_of_its_own(
+    platform: Platform, visitor: Visitor
+) -> None:
+    letters = []
+    async with platform.working(Queue.INGEST, Queue.EXTRACT):
+        for title in ("Acme loses a page", "Acme loses another page"):
+            letter = await platform.document(title, at=NOW)
+            platform.extractor.errors[letter.doc_id] = [ModelOutputInvalid("MODEL_ANSWER_INVALID", field="events")]
+            await platform.process(letter)
+            letters.append(f"document/{letter.doc_id}")
+
+    async def listed() -> Page | None:
+        page = await visitor.get("/dead-letters?error_type=MODEL_ANSWER_INVALID")
+        return page if set(letters) <= set(page.tree.xpath("//input[@name='workflow_id']/@value")) else None
+
+    page = await eventually(listed)
+    assert_sound(page)
+    for letter in letters:
+        (form,) = page.tree.xpath(f"//form[input[@name='workflow_id' and @value='{letter}']]")
+        (reason,) = form.xpath(".//input[@name='reason']/@id")
+        assert form.xpath(f".//label[@for='{reason}']")
 
 
 async def test_address_when_it_is_hostile_then_the_page_says_so_as_text(visitor: Visitor) -> None:
@@ -225,14 +250,15 @@ async def test_static_files_when_asked_for_then_they_are_kept_and_typed(visitor:
 
 @pytest.fixture(scope="session")
 async def nothing(servers: Stack, platform: Platform) -> AsyncIterator[Visitor]:
-    """A browser on an installation in which nothing has happened: a database of its own, just migrated."""
+    """A browser on an installation in which nothing has happened: a database and a namespace of its own, both new."""
     async with platform.parts.database.engine.connect() as connection:
         plain = await connection.execution_options(isolation_level="AUTOCOMMIT")
         await plain.exec_driver_sql("CREATE DATABASE nothing")
     changed = {**servers.environment(), "STONKS_DB_NAME": "nothing"}
     await asyncio.to_thread(migrate, changed)
     database = Database(load(changed).database())
-    async with Visitor(create_app(platform.dependencies(database=database))) as browser:
+    client = await new_namespace(servers, "nothing")
+    async with Visitor(create_app(platform.dependencies(database=database, client=client))) as browser:
         await sign_in(browser)
         yield browser
     await database.close()

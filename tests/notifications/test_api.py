@@ -26,7 +26,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 async def put(api: Caller, config: dict[str, Any], headers: dict[str, str] | None = None, **body: Any) -> Any:
-    return await api("PUT", CONFIG, json={"config": config, **body}, headers=headers)
+    return await api("PUT", CONFIG, json={"config": config, **body}, headers=headers or {})
 
 
 def row(number: int, **changes: Any) -> Notification:

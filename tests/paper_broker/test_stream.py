@@ -20,6 +20,8 @@ from tests.paper_broker.test_wall_clock import NOON, Watch
 
 LISTEN = {"action": "listen", "data": {"streams": ["trade_updates"]}}
 AUTHENTICATE = {"action": "authenticate", "data": {"key_id": KEY, "secret_key": SECRET}}
+PATIENCE_SECONDS = 60
+"""For what will come: a loaded machine may be slow, and only a broker that never speaks ends it."""
 
 
 @contextmanager
@@ -32,8 +34,8 @@ def _say(socket: ClientConnection, message: Any) -> None:
     socket.send(json.dumps(message))
 
 
-def _hear(socket: ClientConnection, timeout: float = 5) -> Any:
-    frame = socket.recv(timeout=timeout)
+def _hear(socket: ClientConnection) -> Any:
+    frame = socket.recv(timeout=PATIENCE_SECONDS)
     assert isinstance(frame, bytes), "the paper host sends binary frames"
     return json.loads(frame)
 
