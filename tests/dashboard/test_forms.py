@@ -15,7 +15,7 @@ from workflows.names import Queue
 
 pytestmark = pytest.mark.stack
 
-UNPRICED = "UNPRICED"
+UNPRICED = "LMT"
 """A symbol of which no test puts bars into the book: its orders cost what they were planned at, $50 a share."""
 
 

@@ -159,8 +159,8 @@ async def test_pages_when_followed_then_every_link_of_them_leads_somewhere(
 async def test_document_when_its_words_are_hostile_then_they_are_text_on_every_page(
     platform: Platform, visitor: Visitor
 ) -> None:
-    await platform.document(HOSTILE, at=NOW, symbols=("HOSTILE",), publisher=HOSTILE)
-    page = await visitor.get("/documents?symbol=HOSTILE")
+    await platform.document(HOSTILE, at=NOW, symbols=("AAPL",), publisher=HOSTILE, source_id="hostile-wire")
+    page = await visitor.get("/documents?symbol=AAPL&source=hostile-wire")
     assert_sound(page)
     assert "<script>alert(1)</script>" in page.tree.text_content()
     assert "<script>alert(1)" not in page.answer.text
@@ -171,7 +171,7 @@ async def test_dead_letters_when_several_failed_at_once_then_each_has_fields_of_
     platform: Platform, visitor: Visitor
 ) -> None:
     letters = []
-    async with platform.working(Queue.INGEST, Queue.EXTRACT):
+    async with platform.working(Queue.INGEST, Queue.EXTRACT, Queue.RESEARCH):
         for title in ("Acme loses a page", "Acme loses another page"):
             letter = await platform.document(title, at=NOW)
             platform.extractor.errors[letter.doc_id] = [ModelOutputInvalid("MODEL_ANSWER_INVALID", field="events")]
