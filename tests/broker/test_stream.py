@@ -59,7 +59,7 @@ class Desk:
         await asyncio.sleep(0.01)
 
     async def until(self, condition: Any, what: str) -> None:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while not condition():
                 await asyncio.sleep(0.01)
         assert condition(), what

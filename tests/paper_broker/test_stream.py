@@ -155,7 +155,7 @@ def test_updates_when_time_alone_ends_an_order_then_are_sent_without_being_asked
     broker = start(clock="wall", now=watch, rate_limit=0)
     broker.limit("buy", 50, client_order_id="so-1")
     with _listening(broker) as socket:
-        watch.at = datetime(2024, 3, 4, 21, 0, 1, tzinfo=UTC)
+        watch.at = datetime(2024, 3, 5, 9, 0, 1, tzinfo=UTC)  # twelve hours after the close: no bar will come
         update = _hear(socket)["data"]
     assert (update["event"], update["order"]["client_order_id"]) == ("expired", "so-1")
 
