@@ -6,8 +6,8 @@ import asyncio
 import io
 import json
 import os
-import socket
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
