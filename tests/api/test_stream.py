@@ -363,7 +363,7 @@ async def test_stream_when_the_database_goes_away_then_it_goes_on_afterwards(pla
         await heard.until(first)
         await database.run(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
-            "AND query LIKE '%LISTEN%'"
+            "AND query LIKE 'LISTEN %'"
         )
         second = await tell(database)
         assert [each.data["subject_id"] for each in await heard.until(second)] == [second]

@@ -71,11 +71,15 @@ async def register(
     title: str = "Apple profit rose 12 percent, beating expectations",
     body: str = "Apple said quarterly profit rose and raised its forecast.",
     symbols: tuple[str, ...] = ("AAPL",),
+    note: str = "",
 ) -> DocumentRequest:
-    """Put a document into the book as ingestion does; its text is like no other's."""
+    """Put a document into the book as ingestion does; its text is like no other's.
+
+    How near it is to others hangs on the note, which is drawn anew where none is given.
+    """
     document = SourceDocument(
         title=title,
-        text=f"{body} Note {uuid.uuid4().hex}.",
+        text=f"{body} Note {note or uuid.uuid4().hex}.",
         published_at=NOW,
         precision=DatePrecision.INSTANT,
         location="test",

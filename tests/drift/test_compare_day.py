@@ -132,7 +132,9 @@ async def test_decision_when_a_bar_was_corrected_later_then_it_is_data_and_names
 
 async def test_decision_when_a_document_is_read_later_then_it_is_data_and_names_the_document(parts: Parts) -> None:
     before = await _events(parts)
-    late = await register(parts, "Intel profit falls, cuts its outlook", "Intel cut its forecast.", ("INTC",))
+    late = await register(
+        parts, "Intel profit falls, cuts its outlook", "Intel cut its forecast.", ("INTC",), note="from Santa Clara"
+    )
     (outcome,) = await process(parts, late)
     assert outcome.status == DocumentStatus.PROCESSED
     try:
