@@ -43,8 +43,8 @@ browser: $(STAMP) ## Walk through the dashboard with a real browser; pictures in
 	$(BIN)/python -m tests.browser.environment build/browser
 	BROWSER_DIRECTORY=build/browser $(BIN)/python -m pytest tests/browser -rs $(ARGS)
 
-chaos: $(STAMP) ## Kill processes and break the broker in the middle of orders [TRIALS=1000 SEED=n MINUTES=m ONLY=trial IN_FLIGHT=s]
-	$(BIN)/python -m tests.chaos --trials $(or $(TRIALS),100) $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY)) $(if $(IN_FLIGHT),--in-flight $(IN_FLIGHT))
+chaos: $(STAMP) ## Kill processes and break the broker in the middle of orders [TRIALS=1000 SEED=n MINUTES=m ONLY=trial IN_FLIGHT=s HOUSES=k]
+	$(BIN)/python -m tests.chaos --trials $(or $(TRIALS),100) $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY)) $(if $(IN_FLIGHT),--in-flight $(IN_FLIGHT)) $(if $(HOUSES),--houses $(HOUSES))
 
 schema: $(STAMP) ## Generated requests against every route of the running API [EXAMPLES=100 SECONDS=s]
 	$(BIN)/python -m tests.api.schema_run --examples $(or $(EXAMPLES),100) $(if $(SECONDS),--seconds $(SECONDS))

@@ -127,6 +127,7 @@ class Stack:
         self._lock = RunLock(self.directory)
         self._environment: dict[str, str] = {}
         self._ports: dict[str, int] = {}
+        self._claims = ports.Claims()
         self._runners: dict[PartName, Runner] = {}
         self._pool: ThreadPoolExecutor | None = None
         self._progress: Progress | None = None
@@ -199,7 +200,7 @@ class Stack:
         )
         remembered = previous.ports if previous else {}
         needed = [name for part in PartName if part in embedded for name in _PORT_NAMES[part]]
-        self._ports = ports.choose(needed, remembered=remembered, fixed=fixed)
+        self._ports = ports.choose(needed, remembered=remembered, fixed=fixed, claims=self._claims)
         self._environment = self._build_environment(embedded, kept, api_host)
         context = Context(
             directory=self.directory,
@@ -329,6 +330,7 @@ class Stack:
         self._runners = {}
         self._ready = False
         self._stop_asked.clear()
+        self._claims.release()
         self._lock.release()
 
     def _runner(self, part: PartName) -> Runner:

@@ -91,17 +91,21 @@ def run_campaign(
     minutes: float | None = None,
     in_flight: float | None = None,
     tell: Progress = print,
+    go_on: Callable[[], bool] = lambda: True,
     afterwards: Callable[[House, Evidence], Awaitable[None]] | None = None,
 ) -> Result:
     """Play trials by number on a stack of their own, in the main thread; ends at the first that fails.
 
     Args:
         minutes: no trial begins later than that.
+        go_on: asked before each trial.
         in_flight: seconds after which a post counts as over; the product's own two minutes where it is None.
         afterwards: gets the house, still standing, and the last evidence where no trial failed.
     """
     with running_stack(directory, in_flight=in_flight) as stack:
-        return asyncio.run(_run(stack, numbers, seed=seed, minutes=minutes, tell=tell, afterwards=afterwards))
+        return asyncio.run(
+            _run(stack, numbers, seed=seed, minutes=minutes, tell=tell, go_on=go_on, afterwards=afterwards)
+        )
 
 
 async def _run(
@@ -111,6 +115,7 @@ async def _run(
     seed: int,
     minutes: float | None,
     tell: Progress,
+    go_on: Callable[[], bool],
     afterwards: Callable[[House, Evidence], Awaitable[None]] | None,
 ) -> Result:
     result = Result(seed)
@@ -121,7 +126,7 @@ async def _run(
         tell(f"the stack stands after {time.monotonic() - began:.1f} s; seed {seed}")
         began = time.monotonic()
         for number in numbers:
-            if minutes is not None and time.monotonic() - began > 60 * minutes:
+            if not go_on() or (minutes is not None and time.monotonic() - began > 60 * minutes):
                 break
             script = script_of(seed, number)
             try:

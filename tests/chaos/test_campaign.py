@@ -19,6 +19,7 @@ from tests.chaos.evidence import Evidence
 from tests.chaos.house import House
 from tests.chaos.invariants import Invariant, Violation, violations
 from tests.chaos.script import DECK, SYMBOLS, Stop, label_of, script_of
+from tests.chaos.street import shares_of, together
 from tests.chaos.tampering import OF_OUR_BOOK, OF_THE_BROKERS_BOOK, tamper_with_ours, tamper_with_the_brokers
 from tests.chaos.trial import Trial, gather_evidence, stop_trading
 
@@ -154,3 +155,17 @@ def test_deck_when_any_turn_is_dealt_then_each_disturbance_comes_once() -> None:
     for turn in range(5):
         dealt = [label_of(script_of(4, turn * len(DECK) + place).disturbance) for place in range(len(DECK))]
         assert sorted(dealt) == sorted(label_of(each) for each in DECK)
+
+
+def test_street_when_it_has_several_houses_then_each_trial_is_played_once_and_figures_add_up() -> None:
+    shares = shares_of(range(10), 3)
+    assert [list(share) for share in shares] == [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]]
+    first, second = Result(5, trials=4, seconds=3.0), Result(5, trials=3, seconds=7.0)
+    for result, cash in ((first, "-1.5"), (second, "1.5")):
+        result.played["hang"] = 2
+        result.final = {"fills": 4, "cash_difference": cash, "turnover": "10"}
+    second.failure = Failure(script_of(5, 6), stuck="it waits")
+    total = together(5, [first, second])
+    assert (total.trials, total.seconds, total.played["hang"]) == (7, 7.0, 4)
+    assert total.final == {"fills": 8, "cash_difference": "3.0", "turnover": "20"}
+    assert total.failure == second.failure

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -56,7 +57,7 @@ class Player:
         tasks = [asyncio.create_task(each) for each in acting]
         helpers = [asyncio.create_task(self._people()), asyncio.create_task(self._market())]
         try:
-            await asyncio.gather(*tasks)
+            await self._all_of(tasks, helpers)
             await self._house.stands()
             left = await self._house.clear_faults()
             if isinstance(self._script.disturbance, Fault):
@@ -71,6 +72,14 @@ class Player:
                 raise problem
         self._trial.seconds = time.monotonic() - began
         return self._trial
+
+    @staticmethod
+    async def _all_of(tasks: Sequence[asyncio.Task[None]], helpers: Sequence[asyncio.Task[None]]) -> None:
+        """Wait for the orders, or for the failure of a helper without whom some of them would never end."""
+        orders = asyncio.gather(*tasks)
+        done, _ = await asyncio.wait({orders, *helpers}, return_when=asyncio.FIRST_COMPLETED)
+        for each in done:
+            await each
 
     # -- the disturbance ----------------------------------------------------------------------------------------------
 

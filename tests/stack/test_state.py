@@ -147,6 +147,17 @@ def test_ports_when_remembered_and_free_then_they_are_kept() -> None:
     assert ports.is_free(first[ports.OBJECTS_ADMIN] + 10_000)
 
 
+def test_choose_when_another_stack_has_claimed_a_port_then_it_is_left_alone_until_that_stack_ends() -> None:
+    first, second = ports.Claims(), ports.Claims()
+    port = ports.choose(["api"], remembered={}, fixed={}, claims=first)["api"]
+    assert ports.is_free(port)
+    assert ports.choose(["api"], remembered={"api": port}, fixed={}, claims=second)["api"] != port
+    assert ports.choose(["api"], remembered={"api": port}, fixed={}, claims=first)["api"] == port
+    first.release()
+    assert ports.choose(["api"], remembered={"api": port}, fixed={}, claims=second)["api"] == port
+    second.release()
+
+
 def test_ports_when_a_remembered_one_is_taken_then_another_is_chosen(listener: int) -> None:
     chosen = ports.choose(["api"], remembered={"api": listener}, fixed={})
 
