@@ -111,6 +111,17 @@ class PaperFeed(Protocol):
         """Hand over bars of a session that is over; returns how many executions came of it."""
         ...
 
+    async def applied(self, since: date) -> set[tuple[str, date]]:
+        """Symbol and ex-date of the splits and dividends that took effect, from a day on."""
+        ...
+
+    async def act(self, ex_date: date, actions: Sequence[CorporateAction]) -> list[str]:
+        """Let splits and dividends of an ex-date that has begun take effect; returns for which symbols it is too late.
+
+        Idempotent per symbol and ex-date.
+        """
+        ...
+
 
 class Calendar(Protocol):
     """The exchange's sessions."""

@@ -108,6 +108,16 @@ async def actions_on(session: AsyncSession, *, on: date) -> list[CorporateAction
     return [_action_of(row) for row in rows]
 
 
+async def actions_between(session: AsyncSession, *, first: date, last: date) -> list[CorporateAction]:
+    """Dividends and splits of a period, both ends included, by ex-date."""
+    rows = await session.exec(
+        select(CorporateActionRow)
+        .where(CorporateActionRow.ex_date >= first, CorporateActionRow.ex_date <= last)
+        .order_by(col(CorporateActionRow.ex_date), col(CorporateActionRow.symbol))
+    )
+    return [_action_of(row) for row in rows]
+
+
 async def windows(
     session: AsyncSession, *, symbols: Sequence[str], as_of: datetime, sessions: int
 ) -> dict[str, MarketWindow]:

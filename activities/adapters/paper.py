@@ -35,14 +35,7 @@ class PaperControl:
             "opens_at": session.opens_at.isoformat(),
             "closes_at": session.closes_at.isoformat(),
             "bars": [_bar(bar) for bar in bars],
-            "actions": [
-                {
-                    "symbol": action.symbol,
-                    "cash_dividend": str(action.cash_dividend),
-                    "split_ratio": str(action.split_ratio),
-                }
-                for action in actions
-            ],
+            "actions": [_action(action) for action in actions],
         }
         await self._post("/control/sessions", body)
 
@@ -55,6 +48,19 @@ class PaperControl:
         """Hand over bars of a session that is over; returns how many executions came of it. Idempotent per symbol."""
         body = {"session": session.isoformat(), "bars": [_bar(bar) for bar in bars]}
         return int((await self._ask("POST", "/control/finished-sessions", body)).json()["executions"])
+
+    async def applied(self, since: date) -> set[tuple[str, date]]:
+        """Symbol and ex-date of the splits and dividends that took effect, from a day on."""
+        answer = await self._ask("GET", f"/control/corporate-actions?since={since.isoformat()}")
+        return {(each["symbol"], date.fromisoformat(each["ex_date"])) for each in answer.json()}
+
+    async def act(self, ex_date: date, actions: Sequence[CorporateAction]) -> list[str]:
+        """Let splits and dividends of an ex-date that has begun take effect; returns for which symbols it is too late.
+
+        Idempotent per symbol and ex-date.
+        """
+        body = {"ex_date": ex_date.isoformat(), "actions": [_action(action) for action in actions]}
+        return list((await self._ask("POST", "/control/corporate-actions", body)).json()["late"])
 
     async def _post(self, path: str, body: dict[str, Any]) -> None:
         await self._ask("POST", path, body)
@@ -86,4 +92,12 @@ def _bar(bar: Bar) -> dict[str, Any]:
         "low": str(bar.low),
         "close": str(bar.close),
         "volume": bar.volume,
+    }
+
+
+def _action(action: CorporateAction) -> dict[str, str]:
+    return {
+        "symbol": action.symbol,
+        "cash_dividend": str(action.cash_dividend),
+        "split_ratio": str(action.split_ratio),
     }

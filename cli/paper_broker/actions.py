@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cli.paper_broker.amounts import SHARE, divide, micros, scale, tick_down, value_of
 from cli.paper_broker.assets import Symbol
 from cli.paper_broker.book import derived_id
+from cli.paper_broker.exchange import NEW_YORK
 from cli.paper_broker.execution import Desk
 from cli.paper_broker.records import Activity, Order, OrderType, Position, Side, TimeInForce
 from cli.paper_broker.tape import Tape
@@ -40,18 +41,72 @@ class ExDateAction(Model):
             tape.put_action(self.symbol, ex_date, ordinal, dividend=None, ratio=self.split_ratio)
 
 
-def apply_actions(desk: Desk, actions: Sequence[ExDateAction], *, session: date, cash_in_lieu: bool) -> None:
-    """Pay dividends on what was held at the last close, then split positions, prices and open orders."""
+class CorporateActions(Model):
+    """Splits and dividends of one ex-date, each symbol once."""
+
+    ex_date: date
+    actions: tuple[ExDateAction, ...]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        symbols = [action.symbol for action in self.actions]
+        if len(symbols) != len(set(symbols)):
+            raise ValueError("actions must name every symbol once")
+        return self
+
+
+def takes_effect(ex_date: date) -> datetime:
+    """When the actions of a day do, on the wall clock: once no order of the session before waits for its bar."""
+    return datetime.combine(ex_date, time(5), tzinfo=NEW_YORK).astimezone(UTC)
+
+
+def apply_ex_date(desk: Desk, message: CorporateActions, *, cash_in_lieu: bool) -> dict[str, list[str]]:
+    """Let the actions of a day take effect, each once. Bars of sessions before a split fill nothing from then on.
+
+    One that comes after its hour still does where nothing of its symbol was executed since. Where something was, it
+    does only if all that is held was bought since, which it then does not concern; else it is told as `late` and left
+    out, because what was sold since may have been sold in either unit.
+    """
+    ex_date, since = message.ex_date.isoformat(), takes_effect(message.ex_date)
+    known = set(desk.ledger.applied_actions(ex_date))
+    told: dict[str, list[str]] = {"applied": [], "late": []}
+    for action in message.actions:
+        if (action.symbol, ex_date) in known:
+            continue
+        filled = desk.ledger.filled_since(action.symbol, since)
+        if filled is not None:
+            held = desk.ledger.position(action.symbol)
+            if filled != (held.quantity if held else 0):
+                told["late"].append(action.symbol)
+                continue
+            action.keep(Tape(desk.ledger), message.ex_date, 0)
+        else:
+            apply_actions(desk, [action], session=message.ex_date, cash_in_lieu=cash_in_lieu, since=since)
+        if action.split_ratio != 1:
+            desk.ledger.finish_sessions([action.symbol], (message.ex_date - timedelta(days=1)).isoformat())
+        desk.ledger.keep_applied_action(action.symbol, ex_date)
+        told["applied"].append(action.symbol)
+    return told
+
+
+def apply_actions(
+    desk: Desk, actions: Sequence[ExDateAction], *, session: date, cash_in_lieu: bool, since: datetime | None = None
+) -> None:
+    """Pay dividends on what was held at the last close, then split positions, prices and open orders.
+
+    Args:
+        since: orders from then on know of the actions and stay as they are.
+    """
     tape = Tape(desk.ledger)
     for ordinal, action in enumerate(actions):
         earlier = sum(other.symbol == action.symbol for other in actions[:ordinal])
         action.keep(tape, session, earlier)
     for ordinal, action in enumerate(actions):
         if action.cash_dividend:
-            _pay_dividend(desk, action, _Entry("DIV", action.symbol, session, ordinal))
+            _pay_dividend(desk, action, _Entry("DIV", action.symbol, session, ordinal, since))
     for ordinal, action in enumerate(actions):
         if action.split_ratio != 1:
-            _split(desk, action, _Entry("SPLIT", action.symbol, session, ordinal), cash_in_lieu=cash_in_lieu)
+            _split(desk, action, _Entry("SPLIT", action.symbol, session, ordinal, since), cash_in_lieu=cash_in_lieu)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +117,11 @@ class _Entry:
     symbol: str
     session: date
     ordinal: int
+    since: datetime | None = None
+    """Orders from then on are for shares as they are now; None where there are none yet."""
+
+    def concerns(self, order: Order) -> bool:
+        return self.since is None or order.submitted_at < self.since
 
     def record(self, desk: Desk, *, quantity: int, cash: int, price: int | None = None) -> None:
         desk.ledger.add_activity(
@@ -86,7 +146,7 @@ def _pay_dividend(desk: Desk, action: ExDateAction, entry: _Entry) -> None:
         desk.ledger.add_cash(amount)
         entry.record(desk, quantity=0, cash=amount, price=per_share)
     for order in desk.open_orders(action.symbol):
-        if order.time_in_force is TimeInForce.GTC:
+        if order.time_in_force is TimeInForce.GTC and entry.concerns(order):
             _lower(desk, order, per_share)
 
 
@@ -109,14 +169,18 @@ def _split(desk: Desk, action: ExDateAction, entry: _Entry, *, cash_in_lieu: boo
     price = desk.ledger.price(action.symbol)
     last = None
     if price is not None:
-        last = max(scale(price.last, 1 / ratio), 1)
-        previous = None if price.previous_close is None else max(scale(price.previous_close, 1 / ratio), 1)
+        ex_date = entry.session.isoformat()
+        last = max(scale(price.last, 1 / ratio), 1) if price.session < ex_date else price.last
+        previous = price.previous_close
+        if previous is not None and price.session <= ex_date:
+            previous = max(scale(previous, 1 / ratio), 1)
         desk.ledger.rebase_price(action.symbol, last=last, previous_close=previous)
     position = desk.ledger.position(action.symbol)
     if position is not None:
         _split_position(desk, position, ratio, entry, last if cash_in_lieu else None)
     for order in desk.open_orders(action.symbol):
-        _split_order(desk, order, ratio)
+        if entry.concerns(order):
+            _split_order(desk, order, ratio)
 
 
 def _split_position(desk: Desk, position: Position, ratio: Fraction, entry: _Entry, lieu_price: int | None) -> None:

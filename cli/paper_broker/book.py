@@ -16,7 +16,7 @@ from cli.paper_broker.amounts import micros
 from cli.paper_broker.ledger import Ledger, stamp
 
 NAMESPACE = uuid5(NAMESPACE_URL, "stonks-oracle/paper-broker")
-_VERSIONS = ((1, "schema.sql"), (2, "schema_2.sql"), (3, "schema_3.sql"))
+_VERSIONS = ((1, "schema.sql"), (2, "schema_2.sql"), (3, "schema_3.sql"), (4, "schema_4.sql"))
 """What brings a book of the version before up to date. The first leaves the tables of an unnumbered book alone."""
 
 

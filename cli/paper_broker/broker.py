@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from cli.paper_broker import answers, exchange
+from cli.paper_broker.actions import CorporateActions, apply_ex_date, takes_effect
 from cli.paper_broker.amounts import micros
 from cli.paper_broker.announcements import AnnouncementQuery, announcement, announcements
 from cli.paper_broker.assets import AssetMessage, asset_of
@@ -273,6 +274,26 @@ class PaperBroker:
     def finished_sessions(self) -> dict[str, str]:
         with self.book.reading() as ledger:
             return ledger.finished_sessions()
+
+    def apply_corporate_actions(self, message: CorporateActions) -> dict[str, Any]:
+        """Let splits and dividends take effect whose hour has come."""
+        self._clock.require_wall()
+        day = self._clock.session_on(message.ex_date)
+        with self._at_work() as (ledger, market):
+            if day is None or takes_effect(message.ex_date) > market.now:
+                raise Conflict(
+                    "EX_DATE_AHEAD",
+                    "Send actions of a session of the exchange, from five in the morning in New York on",
+                    ex_date=message.ex_date,
+                    now=stamp(market.now),
+                )
+            desk = Desk(ledger, market, Costs.of(self._settings))
+            return apply_ex_date(desk, message, cash_in_lieu=self._settings.cash_in_lieu)
+
+    def applied_actions(self, since: date) -> list[dict[str, str]]:
+        with self.book.reading() as ledger:
+            found = ledger.applied_actions(since.isoformat())
+        return [{"symbol": symbol, "ex_date": ex_date} for symbol, ex_date in found]
 
     def set_account(self, *, cash: Decimal | None, suspended: bool | None) -> dict[str, Any]:
         """Set the opening cash of an untouched book, or suspend new orders. Repeating the same values is fine."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
+from cli.paper_broker.actions import CorporateActions
 from cli.paper_broker.assets import AssetMessage
 from cli.paper_broker.broker import PaperBroker
 from cli.paper_broker.faults import FaultBoard, FaultMessage
@@ -57,6 +59,14 @@ def control_routes(broker: PaperBroker, faults: FaultBoard) -> APIRouter:
     @routes.post("/finished-sessions")
     def finish_session(message: FinishedSession) -> Response:
         return JSONResponse(broker.finish_session(message))
+
+    @routes.get("/corporate-actions")
+    def applied_actions(since: date) -> Response:
+        return JSONResponse(broker.applied_actions(since))
+
+    @routes.post("/corporate-actions")
+    def apply_corporate_actions(message: CorporateActions) -> Response:
+        return JSONResponse(broker.apply_corporate_actions(message))
 
     @routes.post("/account")
     def set_account(message: AccountMessage) -> Response:

@@ -182,9 +182,34 @@ class Ledger:
 
     def finish_sessions(self, symbols: Iterable[str], session: str) -> None:
         self.write_many(
-            "INSERT INTO finished_sessions VALUES (?, ?) ON CONFLICT (symbol) DO UPDATE SET session = excluded.session",
+            "INSERT INTO finished_sessions VALUES (?, ?) ON CONFLICT (symbol) DO UPDATE"
+            " SET session = max(session, excluded.session)",
             [(symbol, session) for symbol in symbols],
         )
+
+    def applied_actions(self, since: str) -> list[tuple[str, str]]:
+        """Symbol and ex-date of the splits and dividends that took effect, from a day on."""
+        rows = self.execute("SELECT * FROM applied_actions WHERE ex_date >= ? ORDER BY ex_date, symbol", (since,))
+        return [(row["symbol"], row["ex_date"]) for row in rows]
+
+    def keep_applied_action(self, symbol: str, ex_date: str) -> None:
+        self.execute("INSERT INTO applied_actions VALUES (?, ?)", (symbol, ex_date))
+
+    def filled_since(self, symbol: str, at: datetime) -> int | None:
+        """Signed quantity of a symbol's executions from an instant on; None where there are none."""
+        row = self._one(
+            "SELECT sum(quantity) AS filled FROM activities WHERE kind = 'FILL' AND symbol = ? AND at >= ?",
+            symbol,
+            stamp(at),
+        )
+        return None if row["filled"] is None else int(row["filled"])
+
+    def dividends_of(self, session: str) -> int:
+        """What dividends of an ex-date came to."""
+        row = self._one(
+            "SELECT coalesce(sum(cash), 0) AS paid FROM activities WHERE kind = 'DIV' AND session = ?", session
+        )
+        return int(row["paid"])
 
     # orders
 

@@ -159,7 +159,7 @@ def _pre_open(ledger: Ledger, message: SessionMessage, settings: BrokerSettings,
 
 
 def _begin_day(desk: Desk, message: SessionMessage, settings: BrokerSettings, previous_session: str) -> None:
-    roll_day(desk.ledger, previous_session, Costs.of(settings).fee_per_share)
+    roll_day(desk.ledger, previous_session, message.session.isoformat(), Costs.of(settings).fee_per_share)
     apply_actions(desk, message.actions, session=message.session, cash_in_lieu=settings.cash_in_lieu)
 
 
@@ -247,10 +247,14 @@ def _end_orders(desk: Desk, tally: _Tally) -> None:
             tally.expired += 1
 
 
-def roll_day(ledger: Ledger, previous_session: str, fee_per_share: int) -> None:
-    """Begin a trading day: the latest prices and what the account is worth at them become those of the day before."""
+def roll_day(ledger: Ledger, previous_session: str, session: str, fee_per_share: int) -> None:
+    """Begin a trading day: the latest prices and what the account is worth at them become those of the day before.
+
+    Dividends that came with the day itself are part of its gain.
+    """
     worth = standing(ledger, fee_per_share=fee_per_share)
-    ledger.update_account(last_equity=worth.equity, balance_as_of=previous_session)
+    equity = worth.equity - ledger.dividends_of(session)
+    ledger.update_account(last_equity=equity, balance_as_of=previous_session)
     ledger.roll_prices()
     for position in ledger.list_positions():
         price = ledger.price(position.symbol)
@@ -263,7 +267,7 @@ def advance(ledger: Ledger, market: MarketState, settings: BrokerSettings) -> No
     costs = Costs.of(settings)
     stored = ledger.market()
     if market.is_open and stored.session != market.session:
-        roll_day(ledger, stored.session, costs.fee_per_share)
+        roll_day(ledger, stored.session, market.session, costs.fee_per_share)
         Tape(ledger).forget_old_prices(market.now)
         ledger.set_market(market)
     desk = Desk(ledger, market, costs)

@@ -13,9 +13,9 @@ from activities.feeding import LOOK_ANYWAY, MarketFeed
 from api.operations.broker_standing import last_comparison, unpriced_orders
 from domain.broker import OrderType
 from domain.errors import Conflict
-from domain.market import Bar
+from domain.market import Bar, CorporateAction
 from store.database import insert_new
-from store.tables.market import BarRow
+from store.tables.market import BarRow, CorporateActionRow
 from tests.broker.office import Office
 
 pytestmark = pytest.mark.stack
@@ -27,10 +27,10 @@ A_DAY = timedelta(days=1)
 
 @pytest.fixture
 async def market(books: Office) -> AsyncIterator[Office]:
-    """A book without any bar."""
-    await books.run("TRUNCATE bars")
+    """A book without any bar or action."""
+    await books.run("TRUNCATE bars, corporate_actions")
     yield books
-    await books.run("TRUNCATE bars")
+    await books.run("TRUNCATE bars, corporate_actions")
 
 
 async def _bar(books: Office, symbol: str = "AAPL", *, session: date = MONDAY) -> None:
@@ -88,6 +88,8 @@ class Listener:
 
     def __init__(self) -> None:
         self.told: list[tuple[date, list[str]]] = []
+        self.acted: list[tuple[date, list[str]]] = []
+        self.too_late: set[str] = set()
         self.asked = 0
         self.closed: set[date] = set()
 
@@ -102,6 +104,16 @@ class Listener:
             raise Conflict("SESSION_NOT_OVER")
         self.told.append((session, [bar.symbol for bar in bars]))
         return 0
+
+    async def applied(self, since: date) -> set[tuple[str, date]]:
+        return {(symbol, day) for day, symbols in self.acted for symbol in symbols if day >= since}
+
+    async def act(self, ex_date: date, actions: Sequence[CorporateAction]) -> list[str]:
+        if ex_date in self.closed:
+            raise Conflict("EX_DATE_AHEAD")
+        self.acted.append((ex_date, [each.symbol for each in actions if each.symbol not in self.too_late]))
+        self.told.append((ex_date, [f"action of {each.symbol}" for each in actions]))
+        return sorted(self.too_late & {each.symbol for each in actions})
 
 
 async def test_feed_when_bars_come_into_the_book_then_each_is_told_once_the_oldest_first(market: Office) -> None:
@@ -136,3 +148,37 @@ async def test_feed_when_a_bar_is_of_no_session_then_the_others_are_told(market:
     await _bar(market, session=MONDAY + A_DAY)
     assert await MarketFeed(market.database, heard).feed(at=CLOSE + A_DAY) == 1
     assert heard.told == [(MONDAY + A_DAY, ["AAPL"])]
+
+
+async def _split(books: Office, symbol: str, *, ex_date: date) -> None:
+    async with books.database.transaction() as transaction:
+        row = CorporateActionRow(symbol=symbol, ex_date=ex_date, cash_dividend=Decimal(0), split_ratio=Decimal(2))
+        await insert_new(transaction, [row])
+
+
+async def test_feed_when_a_split_takes_effect_then_it_is_told_once_from_five_on_and_before_the_days_bars(
+    market: Office,
+) -> None:
+    heard, at_five = Listener(), datetime(2024, 3, 5, 10, tzinfo=UTC)
+    feed = MarketFeed(market.database, heard)
+    await _bar(market)
+    await _split(market, "AAPL", ex_date=MONDAY + A_DAY)
+    await feed.feed(at=at_five - timedelta(seconds=1))
+    assert heard.told == [(MONDAY, ["AAPL"])]
+    await feed.feed(at=at_five)
+    await feed.feed(at=at_five + LOOK_ANYWAY + timedelta(seconds=1))
+    await _bar(market, session=MONDAY + A_DAY)
+    await MarketFeed(market.database, heard).feed(at=CLOSE + A_DAY)
+    assert heard.told[1:] == [(MONDAY + A_DAY, ["action of AAPL"]), (MONDAY + A_DAY, ["AAPL"])]
+
+
+async def test_feed_when_an_action_is_refused_or_late_then_everything_else_is_told(market: Office) -> None:
+    heard = Listener()
+    heard.closed.add(MONDAY - A_DAY)  # a Sunday
+    heard.too_late.add("LATE")
+    await _split(market, "AAPL", ex_date=MONDAY - A_DAY)
+    await _split(market, "LATE", ex_date=MONDAY)
+    await _split(market, "MSFT", ex_date=MONDAY)
+    await _bar(market)
+    assert await MarketFeed(market.database, heard).feed(at=CLOSE) == 1
+    assert heard.acted == [(MONDAY, ["MSFT"])]

@@ -120,7 +120,7 @@ def test_book_when_new_then_has_the_same_tables_as_a_migrated_one(old_book: Path
         PaperBroker(settings_for(path.parent)).close()
         with sqlite3.connect(path) as connection:
             rows = connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
-            assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+            assert connection.execute("PRAGMA user_version").fetchone() == (4,)
         connection.close()
         shapes.append(rows)
     assert shapes[0] == shapes[1]
