@@ -60,6 +60,9 @@ REQUIRED = frozenset(
 )
 """What may not be done twice by accident: without a key it is refused."""
 
+STOPS = frozenset({("POST", "/v1/trading/pause"), ("POST", "/v1/trading/halt")})
+"""What is carried out again rather than refused while an attempt holds the key, which may be one that died."""
+
 SECRETS: Mapping[tuple[str, str], str] = {("POST", "/v1/api-keys"): "key"}
 """Answers with a secret, and the field that it stands in: there the kept answer has null."""
 
@@ -145,6 +148,8 @@ async def admit(request: Request, actor: str, database: Database) -> None:
             header=HEADER,
         )
     if known.status == requests.UNDER_WAY:
+        if route in STOPS:
+            return
         raise Conflict(
             "REQUEST_IN_FLIGHT",
             "The same request is being carried out: ask again in a moment, with the same key",

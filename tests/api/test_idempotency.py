@@ -246,3 +246,25 @@ def test_openapi_when_read_then_every_act_has_the_header_and_only_those_that_nee
                 required.add((method.upper(), path))
                 assert "428" in operation["responses"]
     assert required == idempotency.REQUIRED
+
+
+@pytest.mark.parametrize("command", ["pause", "halt"])
+async def test_stop_when_an_attempt_with_its_key_died_then_it_is_carried_out_again_at_once(
+    platform: Platform, api: Caller, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    path, said, headers = f"/v1/trading/{command}", {"reason": "a crash"}, {"Idempotency-Key": new_key()}
+
+    async def die(*_: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(idempotency, "_keep", die)
+        patch.setattr(idempotency, "_let_go", die)
+        with pytest.raises(SystemExit):
+            await api("POST", path, json=said, headers=headers)
+    await api("POST", "/v1/trading/resume", json=said, headers={"Idempotency-Key": new_key()})
+    again = await api("POST", path, json=said, headers=headers)
+    assert again.status_code == 200, again.text
+    status = (await api("GET", "/v1/trading/status")).json()
+    assert status["state"] == {"pause": "reducing", "halt": "halted"}[command]
+    await api("POST", "/v1/trading/resume", json=said, headers={"Idempotency-Key": new_key()})

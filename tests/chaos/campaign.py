@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -135,6 +136,9 @@ async def _run(
                 evidence = await gather_evidence(house, trial, intents=tuple(sent))
             except Impatient as impatient:
                 result.failure = Failure(script, stuck=str(impatient))
+                break
+            except Exception as error:  # an answer that nobody expects is a failure, too, and names its trial
+                result.failure = Failure(script, stuck="".join(traceback.format_exception(error)))
                 break
             _count(result, trial)
             result.final = _figures(evidence)

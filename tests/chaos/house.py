@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest.mock import patch
@@ -429,8 +430,9 @@ class House:
 
 
 def _answered(response: httpx.Response) -> httpx.Response:
-    """Pass on what is an answer; a refusal (4xx) is one."""
-    if response.status_code >= 500:
+    """Pass on what is an answer; a refusal (4xx) is one, unless an attempt that died still has the request's key."""
+    under_way = response.status_code == HTTPStatus.CONFLICT and "REQUEST_IN_FLIGHT" in response.text
+    if under_way or response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise Unanswered(response.text[:300])
     return response
 
