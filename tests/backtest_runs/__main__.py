@@ -1,7 +1,4 @@
-"""Replay a period of real headlines and prices, backtest it, and tell whether decisions and orders are the same.
-
-Hours of work for a long period: not part of `make test`, which compares a week of the packaged demo.
-"""
+"""Replay a period, backtest it on the book that the replay leaves, and tell whether both decide and trade the same."""
 
 from __future__ import annotations
 
