@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from cli.commands.backtest import nested
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.output import err, print_json
 from domain.errors import InvalidInput
@@ -27,6 +28,10 @@ def replay(
     actions: Annotated[Path | None, typer.Option(help="CSV of splits and dividends")] = None,
     cash: Annotated[str, typer.Option(help="Opening cash in dollars")] = "100000",
     tier: Annotated[str, typer.Option(help="Risk tier: conservative, moderate or aggressive")] = "moderate",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting unlike the tier's, repeated"),
+    ] = None,
     approvals: Annotated[
         str, typer.Option(help="Orders that need approval: grant, decline, or hold_last (ask on the last session)")
     ] = "grant",
@@ -46,7 +51,7 @@ def replay(
     """
     from cli.replaying import Finished, make_request, run_replay
     from cli.summary import print_summary
-    from domain.config import Tier, TradingConfig
+    from domain.config import Tier, TradingConfig, changed
     from domain.documents import Credibility
     from domain.replay import ReplayApprovals
 
@@ -57,7 +62,7 @@ def replay(
         first=_day("--from", first),
         last=_day("--to", last),
         opening_cash=_cash(cash),
-        config=TradingConfig.for_tier(_choice("--tier", tier, Tier)),
+        config=changed(TradingConfig.for_tier(_choice("--tier", tier, Tier)), nested("--set", changes or [])),
         approvals=ReplayApprovals(_choice("--approvals", approvals, ReplayApprovals)),
         credibility=Credibility(_choice("--credibility", credibility, Credibility)),
         publisher=publisher,

@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--actions", type=Path, required=True, help="CSV of splits and dividends")
     parser.add_argument("--from", dest="first", type=date.fromisoformat, required=True, help="first session")
     parser.add_argument("--to", dest="last", type=date.fromisoformat, required=True, help="last session")
+    parser.add_argument("--set", dest="changes", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--state", type=Path, help="where the replay's stack lives; a directory of its own otherwise")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="stonks-compared-") as own:
@@ -29,6 +30,7 @@ def main() -> int:
         began = time.monotonic()
         replay = replayed(
             *(state, chosen.documents, chosen.bars, chosen.actions, chosen.first, chosen.last),
+            *(each for change in chosen.changes for each in ("--set", change)),
             timeout=LONGEST_SECONDS,
         )
         print(f"replayed in {time.monotonic() - began:.0f} s: {replay['signals']} assessments", flush=True)

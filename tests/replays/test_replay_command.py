@@ -152,6 +152,19 @@ def test_replay_when_real_headlines_are_given_then_one_story_on_several_tickers_
             ("--documents", str(bars_path()), "--from", "2014-06-05", "--to", "2014-06-10", "--tier", "bold"),
             "CHOICE_INVALID",
         ),
+        (
+            (
+                "--documents",
+                str(bars_path()),
+                "--from",
+                "2014-06-05",
+                "--to",
+                "2014-06-10",
+                "--set",
+                "limits.name_cap=9",
+            ),
+            "CONFIG_INVALID",
+        ),
     ],
 )
 def test_replay_when_an_option_is_wrong_then_one_clear_line_says_so(
