@@ -236,7 +236,11 @@ async def test_evaluation_when_it_holds_what_cannot_be_kept_or_too_much_then_422
 
 async def test_evaluation_when_as_many_sentences_as_are_allowed_then_they_fit(api: Caller) -> None:
     text = "Operating profit rose to EUR 13.1 mn from EUR 8.7 mn in the corresponding period in 2007, Exampl said."
-    body = {"dataset": "own", "variant_id": "nobody", "sentences": [{"text": text, "label": "positive"}] * MAXIMUM_SENTENCES}
+    body = {
+        "dataset": "own",
+        "variant_id": "nobody",
+        "sentences": [{"text": text, "label": "positive"}] * MAXIMUM_SENTENCES,
+    }
     answer = await api("POST", EXTRACTOR, json=body)
     assert_problem(answer, 404, "VARIANT_NOT_FOUND")
     assert BODY_BYTES < len(answer.request.content) < LONG_BODY_BYTES
