@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.policy import BODY_BYTES
 from api.keys import Scope
+from api.policy import BODY_BYTES
 from domain.errors import (
     ConfigurationError,
     Conflict,

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from api.policy import BODY_BYTES, LONG_BODY_BYTES
 from api.keys import Scope
+from api.policy import BODY_BYTES, LONG_BODY_BYTES
 from api.routes.evaluations import Sentence
-from domain.agent_evaluation import SUBJECT, extractor_input
+from domain.agent_evaluation import MAXIMUM_SENTENCES, SUBJECT, extractor_input
 from domain.agents import AgentSettings
 from domain.decisions import Action, Assessment, Recommendation
 from domain.evaluation import POSITIVE, SENTIMENT_LABELS, Half, LabelledSentence, Verdict, evaluate
