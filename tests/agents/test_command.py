@@ -176,7 +176,9 @@ async def test_change_when_somebody_else_changes_the_agent_meanwhile_then_theirs
     async def read_and_change(database: Database, defaults: Defaults, agent_id: str) -> AgentView:
         found = await read(database, defaults, agent_id)
         wanted = AgentChange(settings={"seed": 2}, budget=AgentBudget(calls_per_day=20))
-        await agents.change(platform.parts.database, defaults, agent_id, wanted, actor="somebody else")
+        elsewhere = Database(platform.parts.settings.database())
+        await agents.change(elsewhere, defaults, agent_id, wanted, actor="somebody else")
+        await elsewhere.close()
         return found
 
     monkeypatch.setattr(agents, "get", read_and_change)

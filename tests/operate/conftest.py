@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import io
 import json
 import os
@@ -15,6 +16,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from typer.main import get_command
 
 from api.app import create_app
 from cli import main
@@ -73,6 +75,7 @@ class Stonks:
         code = 0
         with (
             mock.patch.object(sys, "argv", words),
+            mock.patch.object(main, "app", _command_line()),
             mock.patch.dict(
                 os.environ, {**clean_environment(), "COLUMNS": "80", **self._api, **environment}, clear=True
             ),
@@ -84,6 +87,12 @@ class Stonks:
             except SystemExit as stop:
                 code = int(stop.code or 0)
         return Done(code, out.getvalue(), err.getvalue())
+
+
+@functools.cache
+def _command_line() -> Any:
+    """The commands, made once: making them takes longer than most of them do."""
+    return get_command(main.app)
 
 
 def api_environment(address: str, key: str = BOOTSTRAP_KEY) -> dict[str, str]:
