@@ -306,7 +306,7 @@ def _filter(type: str | None, stage: str | None, error: str | None) -> Any:
 
 
 def actor() -> str:
-    """How the audit log names who sits at this terminal.
+    """How the audit log names who sits at this terminal, where it acts past the API: pausing, halting, backfilling.
 
     Whoever can read a state directory can do everything with what is in it: that is the installation's owner.
     """
