@@ -18,7 +18,7 @@ from domain.errors import ConfigurationError, StonksError, VendorUnavailable
 if TYPE_CHECKING:
     import httpx
 
-TIMEOUT_SECONDS = 130.0
+TIMEOUT_SECONDS = 160.0
 """Longer than anything that the API does while somebody waits."""
 CONNECT_SECONDS = 5.0
 STREAM_SILENCE_SECONDS = 60.0
@@ -195,9 +195,10 @@ def _body(answer: httpx.Response) -> Any:
     return answer.text
 
 
-def _away(error: Exception) -> VendorUnavailable:
-    return VendorUnavailable(
-        "API_UNAVAILABLE",
-        "Commands act through the API. Is it running? `stonks doctor` tells, `stonks up` starts it",
-        error=type(error).__name__,
-    )
+def _away(error: httpx.HTTPError) -> VendorUnavailable:
+    import httpx
+
+    hint = "Commands act through the API. Is it running? `stonks doctor` tells, `stonks up` starts it"
+    if isinstance(error, httpx.ReadError | httpx.ReadTimeout | httpx.RemoteProtocolError):
+        hint = "It was asked and did not answer: look whether it took effect before you ask again"
+    return VendorUnavailable("API_UNAVAILABLE", hint, error=type(error).__name__)
