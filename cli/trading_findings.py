@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from api.failures import as_stonks_error
 from cli.connection import settings_of
-from cli.stack.doctor import Finding
-from domain.errors import NotFound
+from cli.stack.doctor import Finding, failed
+from domain.errors import ConfigurationError, NotFound
 
 if TYPE_CHECKING:
     from activities.ports import Calendar
@@ -21,15 +21,13 @@ if TYPE_CHECKING:
 
 
 def trading_findings(state_dir: Path) -> list[Finding]:
-    """Look into the book of a running platform; nothing where none runs, or where the book cannot be read.
-
-    Raises:
-        ConfigurationError: the environment names the servers wrongly.
-    """
+    """Look into the book of a running platform; nothing where none runs, or where the book cannot be read."""
     try:
         settings = settings_of(state_dir)
     except NotFound:
         return []
+    except ConfigurationError as error:
+        return [failed("settings", error)]
     try:
         differences, unpriced = asyncio.run(_read(settings))
     except Exception as error:

@@ -105,6 +105,13 @@ async def test_doctor_when_a_difference_and_an_order_wait_then_it_names_both_and
     assert "stonks reconcile" in differences.fix
     assert orders.what == f"buy AAPL waits for the bar of {MONDAY}, the newest is none"
     assert "stonks sources list" in orders.fix
+    monkeypatch.setenv("STONKS_API_PORT", "many")
+    (settings,) = trading_findings(tmp_path)
+    assert (settings.part, settings.ok, settings.what) == (
+        "settings",
+        False,
+        "SETTING_INVALID: variable=STONKS_API_PORT",
+    )
 
 
 class Listener:
