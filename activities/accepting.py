@@ -1,4 +1,4 @@
-"""A person accepts a difference with the broker: what is booked for it, its audit entry and its event at once."""
+"""People accept or decline a difference with the broker: what is booked, its audit entry and its event at once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from domain.acceptance import (
     AcceptanceReport,
     AcceptanceStatus,
     AcceptDifferenceStep,
+    DeclineDifferenceStep,
+    DifferenceStep,
     require_acceptable,
     same_difference,
     share_adjustment,
@@ -44,8 +46,7 @@ class AcceptanceActivities:
             Conflict: it is settled, has changed, cannot be accepted, or nobody signed.
         """
         command = step.command
-        if not is_named(command.actor):
-            raise Conflict("ACTOR_UNKNOWN", "Accept with `stonks reconcile accept` or the API", actor=command.actor)
+        _require_signed(step)
         async with reconciliations.one_at_a_time(self._database), self._database.transaction() as session:
             difference = await acceptances.require_difference(session, command.difference_id)
             known = await acceptances.of_difference(session, difference.fingerprint)
@@ -69,6 +70,39 @@ class AcceptanceActivities:
             await _note(session, step, row, difference, "accepted", {"solo": known is None})
             return _report(row)
 
+    @activity.defn
+    async def decline_difference(self, step: DeclineDifferenceStep) -> AcceptanceReport:
+        """End an acceptance that waits for a second person. Nothing is booked, and the alarm stays.
+
+        Whoever accepted it first may take that back.
+
+        Raises:
+            NotFound: no such comparison or difference.
+            Conflict: nothing waits, the difference has changed, or nobody signed.
+        """
+        command = step.command
+        _require_signed(step)
+        async with reconciliations.one_at_a_time(self._database), self._database.transaction() as session:
+            difference = await acceptances.require_difference(session, command.difference_id)
+            done = await acceptances.declined(
+                session, difference.fingerprint, decided_by=command.actor, decided_at=step.as_of
+            )
+            if done is not None:
+                return _report(done)
+            await _require_standing(session, step, difference)
+            row = await acceptances.of_difference(session, difference.fingerprint)
+            if row is None:
+                raise Conflict(
+                    "ACCEPTANCE_NOT_PENDING",
+                    "Nobody has accepted it: `stonks reconcile` shows what waits",
+                    difference_id=difference.difference_id,
+                )
+            row.status, row.decided_by = AcceptanceStatus.DECLINED.value, command.actor
+            row.decided_at, row.decision_reason = step.as_of, command.reason
+            session.add(row)
+            await _note(session, step, row, difference, "acceptance_declined", {})
+            return _report(row)
+
     async def _propose(
         self, session: AsyncSession, step: AcceptDifferenceStep, difference: ReconciliationDifference
     ) -> DifferenceAcceptance:
@@ -87,9 +121,13 @@ class AcceptanceActivities:
         return row
 
 
-async def _require_standing(
-    session: AsyncSession, step: AcceptDifferenceStep, difference: ReconciliationDifference
-) -> None:
+def _require_signed(step: DifferenceStep) -> None:
+    actor = step.command.actor
+    if not is_named(actor):
+        raise Conflict("ACTOR_UNKNOWN", "Decide with `stonks reconcile` or the API", actor=actor)
+
+
+async def _require_standing(session: AsyncSession, step: DifferenceStep, difference: ReconciliationDifference) -> None:
     """Refuse what is no alarm, is over, or is not what the person looked at."""
     seen = await reconciliations.require(session, step.command.reconciliation_id)
     found = [Difference.model_validate(each) for each in seen.found]
@@ -191,7 +229,7 @@ async def _book_shares(
 
 async def _note(
     session: AsyncSession,
-    step: AcceptDifferenceStep,
+    step: DifferenceStep,
     row: DifferenceAcceptance,
     difference: ReconciliationDifference,
     what: str,

@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.failures import as_stonks_error
+from api.policy import most_bytes
 from domain.errors import (
     ConfigurationError,
     Conflict,
@@ -36,8 +37,6 @@ from domain.errors import (
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-MAXIMUM_BODY_BYTES = 256 * 1024
-"""No request of this API needs more; a longer body is refused before it is read."""
 
 _NOTHING_SENT = frozenset({"KEY_MISSING", "SESSION_MISSING", "SIGN_IN_FAILED"})
 """401 without a word on a key: none was sent."""
@@ -245,14 +244,14 @@ class RequestEnvelope:
         request_id = _request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id
         answered = False
-        left = MAXIMUM_BODY_BYTES
+        most = left = most_bytes(scope["method"], scope["path"])
 
         async def receive_capped() -> Message:
             nonlocal left
             message = await receive()
             left -= len(message.get("body", b""))
             if left < 0:
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large())
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(most))
             return message
 
         async def send_marked(message: Message) -> None:
@@ -301,5 +300,5 @@ def _request_id(headers: Headers) -> str:
     return given if _SANE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
-def _too_large() -> str:
-    return f"A request body may have {MAXIMUM_BODY_BYTES} bytes at most"
+def _too_large(most: int) -> str:
+    return f"The body of this request may have {most} bytes at most"

@@ -19,6 +19,8 @@ _REFUSES = ("28", "3D000")
 """SQLSTATE classes and codes: wrong user or password, no such database."""
 _AWAY_STATES = ("08", "53300", "57P")
 """SQLSTATE: connection lost, too many connections, starting up or shutting down."""
+_READ_ONLY = "25006"
+"""SQLSTATE of a change in a transaction that only reads, as those of commands are."""
 _NO_TEXT = frozenset({"22021", "22P05"})
 """SQLSTATE of text that the database cannot hold, in a column or in JSON: the null character above all."""
 _NO_VALUE = frozenset({"22000", "22008"})
@@ -77,6 +79,8 @@ def _database(error: exc.DBAPIError) -> StonksError | None:
         return ConfigurationError("DATABASE_REFUSES", "Check STONKS_DB_USER, STONKS_DB_PASSWORD and STONKS_DB_NAME")
     if state == _SCHEMA:
         return ConfigurationError("SCHEMA_MISSING", "Run `stonks db upgrade`")
+    if state == _READ_ONLY:
+        return StonksError("DATABASE_READ_ONLY", "Commands only read: acting goes through the API")
     if state in _NO_TEXT:
         return InvalidInput("TEXT_INVALID", "Leave null characters out: the database keeps text without them")
     if state in _NO_VALUE:

@@ -5,6 +5,8 @@ A test holds that every route named here exists. Paths are those of the OpenAPI 
 
 from __future__ import annotations
 
+import re
+
 Route = tuple[str, str]
 """Method and path."""
 
@@ -50,3 +52,23 @@ HEAVY: frozenset[Route] = frozenset(
 
 NEVER_LIMITED: frozenset[Route] = frozenset({("POST", "/v1/trading/pause"), ("POST", "/v1/trading/halt")})
 """What stops trading is answered however often one asks."""
+
+BODY_BYTES = 256 * 1024
+"""What a request may have at most; a longer body is refused before it is read."""
+LONG_BODY_BYTES = 4 * 1024 * 1024
+LONG_BODIES: frozenset[Route] = frozenset(
+    {
+        ("POST", "/v1/backtests"),
+        ("POST", "/v1/documents"),
+        ("POST", "/v1/agents/{agent_id}/evaluations"),
+    }
+)
+"""Whole texts, samples of sentences, and an index as it was: longer than anything else that is sent."""
+
+_LONG = tuple((method, re.compile(re.sub(r"\{[a-z_]+\}", "[^/]+", path))) for method, path in sorted(LONG_BODIES))
+
+
+def most_bytes(method: str, path: str) -> int:
+    """How long the body of a request may be."""
+    long = any(each == method and pattern.fullmatch(path) for each, pattern in _LONG)
+    return LONG_BODY_BYTES if long else BODY_BYTES

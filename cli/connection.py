@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def connected(state_dir: Path) -> AsyncIterator[Parts]:
-    """Give the parts of a running platform and close them afterwards.
+    """Give the parts of a running platform, for reading, and close them afterwards.
 
+    Neither the database nor the object store lets anything be changed: who acts asks the API (`cli/acting.py`).
     Errors of Temporal, of the database and of the network come out as errors of ours.
 
     Raises:
@@ -30,7 +31,7 @@ async def connected(state_dir: Path) -> AsyncIterator[Parts]:
 
     settings = settings_of(state_dir)
     try:
-        parts = await Parts.connect(settings)
+        parts = await Parts.connect(settings, read_only=True)
     except RuntimeError as error:  # what the Temporal client raises where nobody listens
         raise temporal_away() from error
     try:

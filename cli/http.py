@@ -1,8 +1,10 @@
-"""How a command speaks to the API over HTTP: with the installation's own key, and an idempotency key for each act."""
+"""How a command speaks to the API over HTTP: with a person's key or the installation's own, and an idempotency key
+for each act."""
 
 from __future__ import annotations
 
 import json
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +18,9 @@ from domain.errors import ConfigurationError, StonksError, VendorUnavailable
 if TYPE_CHECKING:
     import httpx
 
-TIMEOUT_SECONDS = 130.0
+TIMEOUT_SECONDS = 160.0
 """Longer than anything that the API does while somebody waits."""
+CONNECT_SECONDS = 5.0
 STREAM_SILENCE_SECONDS = 60.0
 """The stream says something four times as often."""
 _ACTS = ("POST", "PUT", "PATCH")
@@ -64,8 +67,21 @@ class Api:
             raise refusal(answer)
         self._step_up = str(answer.body["token"])
 
-    def request(self, method: str, path: str, body: str | None = None, *, key: str = "") -> Answer:
-        """Send a request. An act has an idempotency key: the one given, or a new one.
+    def request_proven(
+        self, method: str, path: str, body: str | None = None, *, key: str = "", version: str = ""
+    ) -> Answer:
+        """Send a request; where the key's person has to prove that it is there, a terminal asks for the password."""
+        import typer
+
+        key = key or uuid.uuid4().hex
+        answer = self.request(method, path, body, key=key, version=version)
+        if answer.needs_proof and sys.stdin.isatty():
+            self.prove(typer.prompt("Password of the key's person", hide_input=True, err=True))
+            answer = self.request(method, path, body, key=key, version=version)
+        return answer
+
+    def request(self, method: str, path: str, body: str | None = None, *, key: str = "", version: str = "") -> Answer:
+        """Send a request. An act has an idempotency key: the one given, or a new one. `version` goes as `If-Match`.
 
         Raises:
             VendorUnavailable: the API does not answer.
@@ -75,6 +91,8 @@ class Api:
         headers = {} if body is None else {"Content-Type": "application/json"}
         if method in _ACTS:
             headers["Idempotency-Key"] = key or uuid.uuid4().hex
+        if version:
+            headers["If-Match"] = f'"{version}"'
         if self._step_up:
             headers["Step-Up"] = self._step_up
         try:
@@ -100,10 +118,7 @@ class Api:
             with self._client.stream("GET", "/v1/stream", params=params, timeout=timeout) as answer:
                 if not answer.is_success:
                     answer.read()
-                    problem = refusal(Answer(answer.status_code, _body(answer)))
-                    if answer.is_server_error:
-                        raise VendorUnavailable(problem.code, problem.hint, **problem.fields)
-                    raise problem
+                    raise refusal(Answer(answer.status_code, _body(answer)))
                 yield from _events(answer.iter_lines())
         except httpx.HTTPError as error:
             raise _away(error) from error
@@ -113,6 +128,7 @@ class Api:
 def api_of(state_dir: Path) -> Iterator[Api]:
     """The API of the stack of a directory, or the one that the environment names.
 
+    Commands act as the person whose key `STONKS_PERSON_KEY` is, and without one with the installation's own key.
     Raises:
         NotFound: no stack runs in the directory.
         ConfigurationError: no key is known.
@@ -122,17 +138,17 @@ def api_of(state_dir: Path) -> Iterator[Api]:
     from cli.connection import settings_of
 
     settings = settings_of(state_dir)
-    key = settings.api_key.get_secret_value()
+    key = (settings.person_key or settings.api_key).get_secret_value()
     if not key:
         raise ConfigurationError(
-            "SETTING_MISSING", "Give an API key with the scopes of what you do", variable="STONKS_API_KEY"
+            "SETTING_MISSING", "Give an API key with the scopes of what you do", variable="STONKS_PERSON_KEY"
         )
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.api_host, settings.api_host)  # noqa: S104
     address = f"http://[{host}]" if ":" in host else f"http://{host}"
     with httpx.Client(
         base_url=f"{address}:{settings.api_port}",
         headers={"Authorization": f"Bearer {key}"},
-        timeout=TIMEOUT_SECONDS,
+        timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
         trust_env=False,  # a proxy would be given the key
     ) as client:
         yield Api(client)
@@ -141,13 +157,17 @@ def api_of(state_dir: Path) -> Iterator[Api]:
 def refusal(answer: Answer) -> StonksError:
     """The problem that an answer is, as an error of ours."""
     body = answer.body if isinstance(answer.body, dict) else {}
-    fields = body.get("fields")
-    found = StonksError(
-        str(body.get("code", "API_REFUSED")),
-        str(body.get("hint") or ("" if fields else body.get("detail", ""))),
-        **(fields if isinstance(fields, dict) else {"status": answer.status}),
-    )
-    return found
+    code = str(body.get("code", "API_REFUSED"))
+    given = body.get("fields")
+    fields = given if isinstance(given, dict) else {"status": answer.status}
+    hint = str(body.get("hint") or ("" if given else body.get("detail", "")))
+    if answer.needs_proof:
+        hint = "Run it at a terminal, which asks for the password, or use an unattended key"
+    if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return StonksError(code, hint, **fields)
+    if answer.status == HTTPStatus.INTERNAL_SERVER_ERROR and (request_id := body.get("request_id")):
+        fields = {**fields, "request_id": request_id}
+    return VendorUnavailable(code, hint, **fields)
 
 
 def _events(lines: Iterator[str]) -> Iterator[StreamEvent]:
@@ -175,5 +195,10 @@ def _body(answer: httpx.Response) -> Any:
     return answer.text
 
 
-def _away(error: Exception) -> VendorUnavailable:
-    return VendorUnavailable("API_UNAVAILABLE", "Is it running? `stonks doctor` tells", error=f"{type(error).__name__}")
+def _away(error: httpx.HTTPError) -> VendorUnavailable:
+    import httpx
+
+    hint = "Commands act through the API. Is it running? `stonks doctor` tells, `stonks up` starts it"
+    if isinstance(error, httpx.ReadError | httpx.ReadTimeout | httpx.RemoteProtocolError):
+        hint = "It was asked and did not answer: look whether it took effect before you ask again"
+    return VendorUnavailable("API_UNAVAILABLE", hint, error=type(error).__name__)

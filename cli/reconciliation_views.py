@@ -26,7 +26,7 @@ def show_reconciliation(found: ReconciliationDetail) -> None:
         if each.treatment is Treatment.ACCEPTED:
             words = f"accepted by {each.accepted_by or 'nobody'}"
         elif each.acceptance is not None:
-            words = f"accepted by {each.accepted_by}; somebody else must accept it too"
+            words = f"accepted by {each.accepted_by}; somebody else must accept or decline it"
         else:
             words = "stonks reconcile accept ID --reason ... if it is to stay"
         what = f"{each.kind.value.replace('_', ' ')} {each.symbol or each.subject}"

@@ -37,19 +37,37 @@ class AcceptanceStatus(StrEnum):
     PENDING = "pending"
     """Another person must accept it too."""
     ACCEPTED = "accepted"
+    DECLINED = "declined"
+    """A person said no, or took the own word back: the difference is an alarm as before."""
     VOIDED = "voided"
     """The difference changed or went away."""
 
 
-class AcceptDifference(Command):
-    """Accept a difference as a comparison showed it."""
+class DifferenceCommand(Command):
+    """About a difference as a comparison showed it."""
 
     reconciliation_id: Annotated[str, Field(min_length=1, max_length=200)]
     difference_id: Annotated[str, Field(pattern=r"^[0-9a-f]{1,64}$")]
 
 
-class AcceptDifferenceStep(CommandStep):
+class AcceptDifference(DifferenceCommand):
+    pass
+
+
+class DeclineDifference(DifferenceCommand):
+    """Decline what somebody has accepted and nobody else has yet."""
+
+
+class DifferenceStep(CommandStep):
+    command: DifferenceCommand
+
+
+class AcceptDifferenceStep(DifferenceStep):
     command: AcceptDifference
+
+
+class DeclineDifferenceStep(DifferenceStep):
+    command: DeclineDifference
 
 
 class AcceptanceReport(Model):

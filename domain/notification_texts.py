@@ -309,6 +309,12 @@ _TEMPLATES: Mapping[str, Template] = {
         _say("Somebody else must accept it too: `stonks reconcile` shows it."),
         "overview",
     ),
+    "difference_acceptance_declined": Template(
+        _about("A difference with the broker was not accepted"),
+        Severity.INFO,
+        _say("It stays an alarm: `stonks reconcile` shows it."),
+        "overview",
+    ),
     "difference_accepted": Template(
         _about("A difference with the broker was accepted"),
         Severity.INFO,

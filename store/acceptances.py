@@ -36,6 +36,21 @@ async def of_difference(session: AsyncSession, fingerprint: str) -> DifferenceAc
     return rows.first()
 
 
+async def declined(
+    session: AsyncSession, fingerprint: str, *, decided_by: str, decided_at: datetime
+) -> DifferenceAcceptance | None:
+    """What one person declined at an instant: a step that is repeated finds it."""
+    rows = await session.exec(
+        select(DifferenceAcceptance).where(
+            DifferenceAcceptance.fingerprint == fingerprint,
+            DifferenceAcceptance.status == AcceptanceStatus.DECLINED.value,
+            DifferenceAcceptance.decided_by == decided_by,
+            col(DifferenceAcceptance.decided_at) == decided_at,
+        )
+    )
+    return rows.first()
+
+
 async def accepted_fingerprints(session: AsyncSession) -> frozenset[str]:
     """What is no alarm as long as it stays as it is."""
     rows = await session.exec(

@@ -33,6 +33,8 @@ class DatabaseSettings(BaseModel):
     user: str = "stonks"
     password: SecretStr
     pool_size: int = 8
+    read_only: bool = False
+    """Every transaction is one that reads: the server refuses to change a row."""
 
     def url(self) -> URL:
         return URL.create(
@@ -55,7 +57,7 @@ class Database:
             pool_size=settings.pool_size,
             max_overflow=settings.pool_size,
             pool_timeout=10,
-            connect_args={"timeout": 5, "command_timeout": 60, "server_settings": {"application_name": "stonks"}},
+            connect_args={"timeout": 5, "command_timeout": 60, "server_settings": _server_settings(settings)},
         )
         _ping_after_rest(self.engine)
 
@@ -104,6 +106,11 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _server_settings(settings: DatabaseSettings) -> dict[str, str]:
+    named = {"application_name": "stonks"}
+    return named | {"default_transaction_read_only": "on"} if settings.read_only else named
 
 
 def _ping_after_rest(engine: AsyncEngine) -> None:

@@ -23,7 +23,7 @@ from minio import Minio
 from minio.error import MinioException, S3Error
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from domain.errors import NotFound, VendorUnavailable
+from domain.errors import NotFound, StonksError, VendorUnavailable
 
 T = TypeVar("T")
 
@@ -45,6 +45,8 @@ class ObjectSettings(BaseModel):
     bucket: str = "stonks"
     public_endpoint: str = ""
     """Where people reach the service, for signed links; empty: at `endpoint`."""
+    read_only: bool = False
+    """Whether writing is refused."""
 
 
 class Slice(NamedTuple):
@@ -118,10 +120,12 @@ class ObjectStore:
 
     async def ensure_bucket(self) -> None:
         """Create the bucket where it does not exist."""
+        self._require_writable()
         await self._call(self._ensure_bucket)
 
     async def put(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> str:
         """Store bytes and return their key."""
+        self._require_writable()
         await self._call(self._put, key, body, content_type)
         self._kept.add(key, body)
         return key
@@ -135,6 +139,7 @@ class ObjectStore:
 
         They do not stay in memory: what is written in bulk would drive out what the next step of a document needs.
         """
+        self._require_writable()
         if pack.keys:
             await self._call(self._put, pack.key, pack.body, "application/octet-stream")
 
@@ -189,6 +194,10 @@ class ObjectStore:
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _require_writable(self) -> None:
+        if self.settings.read_only:
+            raise StonksError("OBJECTS_READ_ONLY", "Commands only read: acting goes through the API")
 
     def _ensure_bucket(self) -> None:
         if self._client.bucket_exists(bucket_name=self.settings.bucket):

@@ -83,37 +83,39 @@ CODE_VERSION = version("stonks-oracle")
 class Parts:
     """What workers, the API and the CLI are put together from. Close it to release connections."""
 
-    def __init__(self, settings: Settings, client: Client, *, keep_objects: int = 0) -> None:
+    def __init__(self, settings: Settings, client: Client, *, keep_objects: int = 0, read_only: bool = False) -> None:
         self.settings = settings
         self.client = client
         self._keep_objects = keep_objects
+        self._read_only = read_only
         self._exit = AsyncExitStack()
 
     @classmethod
-    async def connect(cls, settings: Settings, *, keep_objects: int = 0) -> Parts:
+    async def connect(cls, settings: Settings, *, keep_objects: int = 0, read_only: bool = False) -> Parts:
         """Connect to Temporal; everything else connects when it is first used.
 
         `keep_objects` is how many bytes of objects stay in memory: for workers. Whoever audits reads the store itself.
+        With `read_only` neither the database nor the object store lets anything be changed: for commands.
         """
         if not settings.temporal_address:
             raise ConfigurationError(
                 "SETTING_MISSING", "Set it, or use `stonks up`", variable="STONKS_TEMPORAL_ADDRESS"
             )
         client = await connect(settings.temporal_address, settings.temporal_namespace)
-        return cls(settings, client, keep_objects=keep_objects)
+        return cls(settings, client, keep_objects=keep_objects, read_only=read_only)
 
     async def close(self) -> None:
         await self._exit.aclose()
 
     @cached_property
     def database(self) -> Database:
-        database = Database(self.settings.database())
+        database = Database(self.settings.database(read_only=self._read_only))
         self._exit.push_async_callback(database.close)
         return database
 
     @cached_property
     def objects(self) -> ObjectStore:
-        objects = ObjectStore(self.settings.objects(), keep_bytes=self._keep_objects)
+        objects = ObjectStore(self.settings.objects(read_only=self._read_only), keep_bytes=self._keep_objects)
         self._exit.callback(objects.close)
         return objects
 

@@ -200,6 +200,7 @@ def _trading(parts: Parts) -> QueueDuties:
     engine, orders = parts.engine_activities(), parts.order_activities()
     risk, approvals = parts.risk_activities(), parts.approval_activities()
     commands, reconciliation = parts.command_activities(), parts.reconciliation_activities()
+    acceptances = parts.acceptance_activities()
     return QueueDuties(
         Queue.TRADING,
         workflows=[TradingEngine, ExecuteOrder, DiscardOrder, ReconcileBroker],
@@ -216,7 +217,8 @@ def _trading(parts: Parts) -> QueueDuties:
             commands.release_reserve,
             commands.plan_override,
             commands.reset_engine,
-            parts.acceptance_activities().accept_difference,
+            acceptances.accept_difference,
+            acceptances.decline_difference,
             risk.decide_risk,
             risk.recheck,
             approvals.request_approval,

@@ -77,6 +77,8 @@ class Settings(BaseModel):
     api_port: int = 8000
     api_key: SecretStr = SecretStr("")
     """A first key with every scope; further keys are made with it."""
+    person_key: SecretStr = SecretStr("")
+    """A person's own key: commands act with it instead of `api_key`."""
 
     api_trusted_proxies: str = "127.0.0.1"
     """Addresses of proxies, separated by commas, that may say for whom they ask and whether over TLS."""
@@ -163,7 +165,7 @@ class Settings(BaseModel):
         """Whether time is told (a replay) and not read."""
         return self.mode is Mode.REPLAY
 
-    def database(self) -> DatabaseSettings:
+    def database(self, *, read_only: bool = False) -> DatabaseSettings:
         self._need("db_host")
         return DatabaseSettings(
             host=self.db_host,
@@ -171,9 +173,10 @@ class Settings(BaseModel):
             name=self.db_name,
             user=self.db_user,
             password=self.db_password,
+            read_only=read_only,
         )
 
-    def objects(self) -> ObjectSettings:
+    def objects(self, *, read_only: bool = False) -> ObjectSettings:
         self._need("s3_endpoint")
         return ObjectSettings(
             endpoint=self.s3_endpoint,
@@ -181,6 +184,7 @@ class Settings(BaseModel):
             secret_key=self.s3_secret_key,
             bucket=self.s3_bucket,
             public_endpoint=self.s3_public_endpoint,
+            read_only=read_only,
         )
 
     def rate(self, group: RateGroup) -> float | None:

@@ -26,7 +26,14 @@ with workflow.unsafe.imports_passed_through():
     from activities.commands import CommandActivities
     from activities.engine import EngineActivities
     from activities.reconciliation import ReconciliationActivities
-    from domain.acceptance import AcceptanceReport, AcceptanceStatus, AcceptDifference, AcceptDifferenceStep
+    from domain.acceptance import (
+        AcceptanceReport,
+        AcceptanceStatus,
+        AcceptDifference,
+        AcceptDifferenceStep,
+        DeclineDifference,
+        DeclineDifferenceStep,
+    )
     from domain.actors import SIGNAL_ACTOR, actor_problem
     from domain.decisions import TradingState
     from domain.market import Session
@@ -210,6 +217,15 @@ class TradingEngine:
         return report
 
     @workflow.update
+    async def decline_difference(self, command: DeclineDifference) -> AcceptanceReport:
+        """Decline an acceptance that waits for a second person: the difference stays an alarm."""
+        return await self._carry_out(
+            AcceptanceActivities.decline_difference,
+            DeclineDifferenceStep(command=command, key=self._key(), as_of=self._present()),
+            f"decline to accept a difference, {command.actor}",
+        )
+
+    @workflow.update
     async def reconcile(self, command: Command) -> ReconcileReport:
         """Compare book and broker now."""
         return await self._reconcile(command.actor, self._present())
@@ -224,6 +240,7 @@ class TradingEngine:
     override_order.validator(_by_a_person(OverrideOrder))
     reset.validator(_by_a_person(ResetEngine))
     accept_difference.validator(_by_a_person(AcceptDifference))
+    decline_difference.validator(_by_a_person(DeclineDifference))
     reconcile.validator(_by_a_person(Command))
 
     @workflow.signal(name="reconcile")

@@ -14,7 +14,7 @@ from temporalio.service import RPCError
 
 from api import failures
 from api.operations.trading import REPLAY, require_answer
-from domain.acceptance import AcceptanceReport, AcceptDifference
+from domain.acceptance import AcceptanceReport, AcceptDifference, DeclineDifference
 from domain.approvals import plain
 from domain.errors import VendorUnavailable
 from domain.ids import digest
@@ -74,6 +74,11 @@ async def reset(client: Client, command: ResetEngine, *, mode: str) -> DoneRepor
 async def accept_difference(client: Client, command: AcceptDifference, *, mode: str) -> AcceptanceReport:
     """Accept a difference with the broker; another person must too, unless one runs the house alone."""
     return await _give(client, TradingEngine.accept_difference, command, AcceptanceReport, mode=mode)
+
+
+async def decline_difference(client: Client, command: DeclineDifference, *, mode: str) -> AcceptanceReport:
+    """End an acceptance that waits for a second person."""
+    return await _give(client, TradingEngine.decline_difference, command, AcceptanceReport, mode=mode)
 
 
 async def debug_state(client: Client) -> EngineDebug:

@@ -16,6 +16,7 @@ from api.operations import evaluations
 from api.operations.evaluations import EvaluationView
 from api.operations.links import TemporalLinks
 from api.paging import Page, PageQuery, page, position
+from domain.agent_evaluation import MAXIMUM_SENTENCES
 from domain.evaluation import LabelledSentence
 from domain.registry import Line, Name
 from workflows import names
@@ -52,8 +53,8 @@ class NewEvaluation(BaseModel):
         list[Sentence],
         Field(
             min_length=1,
-            max_length=2_000,
-            description="a request has 256 KiB at most, which some 1,600 sentences of newspapers fill",
+            max_length=MAXIMUM_SENTENCES,
+            description="a request has 4 MiB at most",
         ),
     ]
 
@@ -81,8 +82,7 @@ async def begin_evaluation(
 ) -> EvaluationStarted:
     """Have sentences judged, after the documents; the result appears in the list. Each sentence is asked once.
 
-    A request has 256 KiB at most: some 1,600 sentences of newspapers, or 1,100 of central banks. Divide more of them
-    into several evaluations, or leave that to `stonks agents evaluate`, which takes them from a file.
+    A request has 4 MiB at most, which no known sample fills.
     """
     evaluation_id = await evaluations.begin(
         dependencies.database,

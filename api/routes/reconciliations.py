@@ -14,7 +14,7 @@ from api.keys import Scope
 from api.operations import reconciliations, trading_commands
 from api.operations.reconciliations import ReconciliationBegun, ReconciliationDetail, ReconciliationView
 from api.paging import Page, PageQuery, page, position
-from domain.acceptance import AcceptanceReport, AcceptDifference
+from domain.acceptance import AcceptanceReport, AcceptDifference, DeclineDifference
 from domain.trading import Reason
 
 KIND = "reconciliations"
@@ -22,8 +22,11 @@ KIND = "reconciliations"
 router = APIRouter(prefix="/v1/trading", tags=["trading"])
 
 
-class AcceptBody(BaseModel):
-    """Why it is accepted: it stands in the audit log and beside what is booked."""
+DifferenceId = Annotated[str, Path(pattern=r"^[0-9a-f]{1,64}$")]
+
+
+class DecisionBody(BaseModel):
+    """Why: it stands in the audit log, and beside what is booked."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -64,8 +67,8 @@ async def accept_difference(
     dependencies: Provided,
     principal: Annotated[Principal, require(Scope.APPROVE)],
     reconciliation_id: str,
-    difference_id: Annotated[str, Path(pattern=r"^[0-9a-f]{1,64}$")],
-    body: AcceptBody,
+    difference_id: DifferenceId,
+    body: DecisionBody,
 ) -> AcceptanceReport:
     """Accept a difference as this comparison showed it. Shares and cash are booked as adjustments.
 
@@ -78,3 +81,26 @@ async def accept_difference(
         difference_id=difference_id,
     )
     return await trading_commands.accept_difference(dependencies.client, command, mode=dependencies.mode)
+
+
+@router.post(
+    "/reconciliations/{reconciliation_id}/differences/{difference_id}/decline", responses=problems(404, 409, 422, 503)
+)
+async def decline_difference(
+    dependencies: Provided,
+    principal: Annotated[Principal, require(Scope.APPROVE)],
+    reconciliation_id: str,
+    difference_id: DifferenceId,
+    body: DecisionBody,
+) -> AcceptanceReport:
+    """Decline what somebody has accepted and waits for a second person; one's own word is taken back like this.
+
+    Nothing is booked, and the difference stays an alarm.
+    """
+    command = DeclineDifference(
+        reason=body.reason,
+        actor=principal.actor,
+        reconciliation_id=reconciliation_id,
+        difference_id=difference_id,
+    )
+    return await trading_commands.decline_difference(dependencies.client, command, mode=dependencies.mode)

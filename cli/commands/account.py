@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from cli.commands.operate import actor, ask
+from cli import acting
+from cli.commands.operate import ask
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.instants import read_instant
 from cli.output import err, print_json
@@ -114,10 +115,10 @@ def enter(
 ) -> None:
     """Enter a movement at the broker that no execution and no dividend explains."""
     from api.numbers import money
-    from api.operations import account
+    from api.operations.account import Entered
 
     wanted = _entry(kind, amount, source, reason, _instant(at, "--at"))
-    done = ask(state, lambda parts: account.enter(parts.database, wanted, actor=actor()))
+    done = acting.act(state, Entered, "POST", "/v1/account/ledger", wanted)
     if json:
         print_json(done.model_dump(mode="json"))
     else:

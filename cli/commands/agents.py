@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json as jsonlib
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli import acting
 from cli.commands import agents_evaluate
-from cli.commands.operate import actor, ask
+from cli.commands.operate import ask
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.output import err, print_json
-from domain.errors import Conflict, InvalidInput
+from domain.errors import InvalidInput, StonksError
 
 if TYPE_CHECKING:
-    from api.operations.agents import AgentView, BudgetView, Check, Defaults
+    from api.operations.agents import AgentChange, AgentView, Defaults
     from workers.parts import Parts
+
+_AGENTS = "/v1/agents"
 
 AgentId = Annotated[str, typer.Argument(metavar="ID", help="The agent, as the list shows it")]
 VariantId = Annotated[str, typer.Argument(metavar="VARIANT", help="The variant, as `stonks agents variants` shows it")]
@@ -105,7 +109,7 @@ def create(
         settings=_settings(settings, given),
         budget={"calls_per_day": calls_per_day, "tokens_per_day": tokens_per_day},
     )
-    view = ask(state, lambda parts: agents.create(parts.database, _defaults(parts), wanted, actor=actor()))
+    view = acting.act(state, agents.AgentView, "POST", _AGENTS, wanted)
     _say(view, json, f"Made {view.agent_id}. `stonks agents test {view.agent_id}` tries it.")
 
 
@@ -138,17 +142,11 @@ def change(
             "Say what is to be different: --set, --unset, --settings, --name, --purpose, --archive"
         )
 
-    async def act(parts: Parts) -> AgentView:
-        check = None
-        if fields or unset:
-            before = await agents.get(parts.database, _defaults(parts), agent_id)
-            kept = {field: value for field, value in before.settings.items() if field not in (unset or ())}
-            changes["settings"] = {**kept, **fields}
-            check = _as_read(before)
-        wanted = _checked(agents.AgentChange, **changes)
-        return await agents.change(parts.database, _defaults(parts), agent_id, wanted, actor=actor(), check=check)
-
-    _say(ask(state, act), json, f"Changed {agent_id}.")
+    before = ask(state, lambda parts: agents.get(parts.database, _defaults(parts), agent_id))
+    if fields or unset:
+        kept = {field: value for field, value in before.settings.items() if field not in (unset or ())}
+        changes["settings"] = {**kept, **fields}
+    _say(_change(state, before, _checked(agents.AgentChange, **changes)), json, f"Changed {agent_id}.")
 
 
 def variants(
@@ -183,9 +181,8 @@ def add_variant(
     from api.operations import agents
 
     wanted = _checked(agents.NewVariant, name=name, settings=_settings(settings, given))
-    view, new = ask(
-        state, lambda parts: agents.create_variant(parts.database, _defaults(parts), agent_id, wanted, actor=actor())
-    )
+    answer = acting.send(state, "POST", f"{_path(agent_id)}/variants", wanted)
+    view, new = agents.VariantView.model_validate(answer.body), answer.status == HTTPStatus.CREATED
     if json:
         print_json({**view.model_dump(mode="json"), "new": new})
     elif new:
@@ -211,22 +208,17 @@ def activate(
     from api.operations import agents
 
     wanted = _checked(agents.Activation, traffic_share=share, shadow=shadow)
-    view = ask(
-        state,
-        lambda parts: agents.activate(parts.database, _defaults(parts), agent_id, variant_id, wanted, actor=actor()),
-    )
+    path = f"{_path(agent_id, variant_id)}/activate"
+    view = acting.act(state, agents.VariantView, "POST", path, wanted)
     told = "reads every document as a shadow" if view.shadow else f"reads {view.traffic_share:.1%} of the documents"
     _say(view, json, f"{view.variant_id} {told}, within a minute.")
 
 
 def deactivate(agent_id: AgentId, variant_id: VariantId, state: State = DEFAULT_STATE, json: Json = False) -> None:
     """Let a variant read nothing more. Always allowed."""
-    from api.operations import agents
+    from api.operations.agents import VariantView
 
-    view = ask(
-        state,
-        lambda parts: agents.deactivate(parts.database, _defaults(parts), agent_id, variant_id, actor=actor()),
-    )
+    view = acting.act(state, VariantView, "POST", f"{_path(agent_id, variant_id)}/deactivate")
     _say(view, json, f"{view.variant_id} reads nothing more, within a minute.")
 
 
@@ -246,19 +238,17 @@ def promote(
 
     wanted = _checked(agent_comparison.PromotionRequest, traffic_share=share)
 
-    async def act(parts: Parts) -> agent_comparison.PromotionView:
-        try:
-            done = await agent_comparison.promote(
-                parts.database, _defaults(parts), agent_id, variant_id, wanted, actor=actor()
-            )
-            return done.promotion
-        except Conflict as error:
-            if error.code != "PROMOTION_GATE":
-                raise
-        (newest,) = await agent_comparison.list_promotions(parts.database, agent_id, limit=1, variant_id=variant_id)
-        return newest
+    async def newest(parts: Parts) -> agent_comparison.PromotionView:
+        (last,) = await agent_comparison.list_promotions(parts.database, agent_id, limit=1, variant_id=variant_id)
+        return last
 
-    found = ask(state, act)
+    path = f"{_path(agent_id, variant_id)}/promote"
+    try:
+        found = acting.act(state, agent_comparison.Promoted, "POST", path, wanted).promotion
+    except StonksError as error:
+        if error.code != "PROMOTION_GATE":
+            raise
+        found = ask(state, newest)
     if json:
         print_json(found.model_dump(mode="json"))
     else:
@@ -313,6 +303,7 @@ def try_agent(
     from api.operations import agent_trials
     from cli import agent_views as views
     from cli.instants import read_instant
+    from domain.trials import AgentTrialReport
 
     unsaved = _settings(settings, given)
     wanted = _checked(
@@ -325,10 +316,7 @@ def try_agent(
         variant_id=variant_id,
         settings=unsaved or None,
     )
-    report = ask(
-        state,
-        lambda parts: agent_trials.try_agent(parts.database, parts.client, _defaults(parts), agent_id, wanted),
-    )
+    report = acting.act(state, AgentTrialReport, "POST", f"{_path(agent_id)}/test", wanted)
     if json:
         print_json(report.model_dump(mode="json"))
     else:
@@ -353,17 +341,11 @@ def budget(
     given = {"calls_per_day": calls_per_day, "tokens_per_day": tokens_per_day}
     given = {name: value for name, value in given.items() if value is not None}
 
-    async def act(parts: Parts) -> BudgetView:
-        if given or unlimited:
-            before = await agents.get(parts.database, _defaults(parts), agent_id)
-            kept = {} if unlimited else before.budget.model_dump(exclude_none=True)
-            wanted = _checked(agents.AgentChange, budget={**kept, **given})
-            await agents.change(
-                parts.database, _defaults(parts), agent_id, wanted, actor=actor(), check=_as_read(before)
-            )
-        return await agents.budget(parts.database, agent_id)
-
-    found = ask(state, act)
+    if given or unlimited:
+        before = ask(state, lambda parts: agents.get(parts.database, _defaults(parts), agent_id))
+        kept = {} if unlimited else before.budget.model_dump(exclude_none=True)
+        _change(state, before, _checked(agents.AgentChange, budget={**kept, **given}))
+    found = ask(state, lambda parts: agents.budget(parts.database, agent_id))
     if json:
         print_json(found.model_dump(mode="json"))
     else:
@@ -395,20 +377,16 @@ def _defaults(parts: Parts) -> Defaults:
     return parts.settings.agent_defaults()
 
 
-def _as_read(view: AgentView) -> Check:
-    """Refuse a change where somebody else made one since the agent was read: it would be overwritten."""
+def _change(state: Path, before: AgentView, wanted: AgentChange) -> AgentView:
+    """Change an agent as it was read: what somebody else changed meanwhile is not overwritten."""
+    from api.operations.agents import AgentView
 
-    def check(version: int) -> None:
-        if version != view.version:
-            raise Conflict(
-                "VERSION_MISMATCH",
-                "Somebody changed it meanwhile: run the command again",
-                agent_id=view.agent_id,
-                read=view.version,
-                current=version,
-            )
+    return acting.act(state, AgentView, "PATCH", _path(before.agent_id), wanted, version=before.version)
 
-    return check
+
+def _path(agent_id: str, variant_id: str = "") -> str:
+    agent = f"{_AGENTS}/{acting.segment(agent_id)}"
+    return f"{agent}/variants/{acting.segment(variant_id)}" if variant_id else agent
 
 
 def _say(view: Any, json: bool, done: str) -> None:

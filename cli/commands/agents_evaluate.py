@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.commands.operate import actor, ask, links
+from cli import acting
+from cli.commands.operate import ask, links
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.output import err, print_json
 from domain.agents import AgentKind
@@ -97,21 +98,15 @@ def what_if(
     chosen = _json(settings) if settings else ({} if variant else {"engine": "rules"})
     wanted = _checked(what_ifs.NewWhatIf, variant_id=variant, settings=chosen)
 
-    async def run(parts: Parts) -> what_ifs.WhatIfView:
-        begun = await what_ifs.begin(
-            parts.database,
-            parts.client,
-            links(parts),
-            recommendation_id,
-            wanted,
-            defaults=parts.settings.agent_defaults(),
-            actor=actor(),
-        )
-        err.print(f"Reading again: {begun.workflow_id}", markup=False)
+    path = f"/v1/recommendations/{acting.segment(recommendation_id)}/what-ifs"
+    begun = acting.act(state, what_ifs.WhatIfView, "POST", path, wanted)
+    err.print(f"Reading again: {begun.workflow_id}", markup=False)
+
+    async def follow(parts: Parts) -> what_ifs.WhatIfView:
         await what_ifs.wait(parts.client, begun.what_if_id)
         return await what_ifs.get(parts.database, links(parts), begun.what_if_id)
 
-    view = ask(state, run)
+    view = ask(state, follow)
     if json:
         print_json(view.model_dump(mode="json"))
     else:
@@ -141,25 +136,23 @@ def _by_rules(sample: LabelledSet, half: str) -> Evaluation:
 
 def _by_variant(sets: list[LabelledSet], variant: str, agent: str, state: Path) -> list[Evaluation]:
     from api.operations import evaluations
+    from api.routes.evaluations import EvaluationStarted
 
-    async def run(parts: Parts) -> list[Evaluation]:
-        found = []
-        for each in sets:  # one after another: documents wait for none of it
-            evaluation_id = await evaluations.begin(
-                parts.database,
-                parts.objects,
-                parts.client,
-                agent or each.kind.value,
-                dataset=each.name,
-                sentences=each.sentences,
-                variant_id="" if variant == BASELINE else variant,
-                defaults=parts.settings.agent_defaults(),
-            )
-            err.print(f"{each.name}: {len(each.sentences)} sentences, evaluate-agent/{evaluation_id}", markup=False)
-            found.append((await evaluations.result(parts.client, evaluation_id)).evaluation)
-        return found
+    async def result(parts: Parts) -> Evaluation:
+        return (await evaluations.result(parts.client, begun.evaluation_id)).evaluation
 
-    return ask(state, run)
+    found = []
+    for each in sets:  # one after another: documents wait for none of it
+        body = {
+            "dataset": each.name,
+            "variant_id": "" if variant == BASELINE else variant,
+            "sentences": [sentence.model_dump(include={"text", "label", "company"}) for sentence in each.sentences],
+        }
+        path = f"/v1/agents/{acting.segment(agent or each.kind.value)}/evaluations"
+        begun = acting.act(state, EvaluationStarted, "POST", path, body)
+        err.print(f"{each.name}: {len(each.sentences)} sentences, {begun.workflow_id}", markup=False)
+        found.append(ask(state, result))
+    return found
 
 
 def _filings(path: Path, json: bool) -> None:

@@ -37,7 +37,7 @@ def request(
     ] = "",
     state: State = DEFAULT_STATE,
 ) -> None:
-    """Send a request to the API with the installation's own key, and print the JSON that it answers.
+    """Send a request to the API with your key or the installation's, and print the JSON that it answers.
 
     Without METHOD and PATH this process serves the API itself, as the containers and `stonks up` have it do.
 
@@ -60,12 +60,9 @@ def request(
         raise InvalidInput("PATH_INVALID", field="PATH", found=path, allowed="a path such as /v1/overview")
     content = _json(body)
     with api_of(state) as api:
-        answer = api.request(wanted, path, content, key=key)
-        if answer.needs_proof and sys.stdin.isatty():
-            api.prove(typer.prompt("Password of the key's person", hide_input=True, err=True))
-            answer = api.request(wanted, path, content, key=key)
-        elif answer.needs_proof:
-            err.print("STEP_UP_REQUIRED: run it at a terminal, which asks for the password, or use an unattended key")
+        answer = api.request_proven(wanted, path, content, key=key)
+    if answer.needs_proof:
+        err.print("STEP_UP_REQUIRED: run it at a terminal, which asks for the password, or use an unattended key")
     if isinstance(answer.body, str):
         sys.stdout.write(answer.body + ("" if answer.body.endswith("\n") else "\n"))
     elif answer.body is not None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli import acting
 from cli.commands.backtest_drift import drift
-from cli.commands.operate import actor, ask, links
+from cli.commands.operate import ask, links
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.output import err, out, print_json
 from domain.errors import InvalidInput
@@ -100,20 +101,17 @@ def run(
         model_cutoff=_day("--model-cutoff", model_cutoff) if model_cutoff else None,
     )
 
-    async def play(parts: Parts) -> tuple[BacktestView, BacktestReport, bytes]:
-        from workers.parts import CODE_VERSION
+    begun = acting.act(state, backtests.BacktestView, "POST", "/v1/backtests", wanted)
+    err.print(f"{begun.backtest_id}: {begun.temporal_url}", markup=False)
 
-        begun = await backtests.begin(
-            parts.database, parts.client, links(parts), wanted, code_version=CODE_VERSION, actor=actor()
-        )
-        err.print(f"{begun.backtest_id}: {begun.temporal_url}", markup=False)
+    async def follow(parts: Parts) -> tuple[BacktestView, BacktestReport, bytes]:
         await _watch(parts, begun)
         found = await backtests.report(parts.database, parts.objects, begun.backtest_id)
         drawn = await backtests.page(parts.database, parts.objects, begun.backtest_id)
         view = await backtests.get(parts.database, parts.client, links(parts), begun.backtest_id)
         return view, found, drawn
 
-    view, report, drawn = ask(state, play)
+    view, report, drawn = ask(state, follow)
     if page is not None:
         page.write_bytes(drawn)
         err.print(f"Written: {page}", markup=False)
@@ -156,9 +154,10 @@ def sweep(
     Example: stonks backtest sweep --from 2007-01-03 --to 2016-12-30 --grid signals.kappa=1,2 --walk-forward
     """
     from api.operations import backtests
+    from api.routes.sweeps import SweepBegun
     from cli import backtest_views as views
     from cli.commands.agents import _checked
-    from domain.sweep import SweepReport, WalkForward
+    from domain.sweep import WalkForward
 
     wanted: NewBacktest = _checked(
         backtests.NewBacktest,
@@ -174,14 +173,14 @@ def sweep(
     values = dict(_values("--grid", each) for each in grid)
     walk = WalkForward(train_months=train_months, test_months=test_months, purge_sessions=purge)
 
-    async def play(parts: Parts) -> SweepReport:
-        sweep_id = await backtests.begin_sweep(
-            parts.database, parts.client, wanted, values, walk if walk_forward else None, actor=actor()
-        )
-        err.print(f"sweep/{sweep_id}", markup=False)
-        return await backtests.wait_sweep(parts.client, sweep_id)
-
-    report = ask(state, play)
+    body = {
+        "backtest": wanted.model_dump(mode="json", exclude_unset=True),
+        "grid": values,
+        "walk_forward": walk.model_dump(mode="json") if walk_forward else None,
+    }
+    begun = acting.act(state, SweepBegun, "POST", "/v1/backtests/sweeps", body)
+    err.print(begun.workflow_id, markup=False)
+    report = ask(state, lambda parts: backtests.wait_sweep(parts.client, begun.sweep_id))
     if json:
         print_json(report.model_dump(mode="json"))
     else:
@@ -309,13 +308,13 @@ def check(
 
 def cancel(backtest_id: BacktestArgument, state: State = DEFAULT_STATE, json: Json = False) -> None:
     """Cancel a backtest that runs, or forget the result of one that ended. That it was tried is not forgotten."""
-    from api.operations import backtests
+    from api.routes.backtests import Ended
 
-    outcome = ask(state, lambda parts: backtests.cancel_or_remove(parts.database, parts.client, backtest_id))
+    ended = acting.act(state, Ended, "DELETE", f"/v1/backtests/{acting.segment(backtest_id)}")
     if json:
-        print_json({"backtest_id": backtest_id, "outcome": outcome})
+        print_json(ended.model_dump(mode="json"))
     else:
-        out.print(f"{backtest_id}: {outcome}", markup=False)
+        out.print(f"{ended.backtest_id}: {ended.outcome}", markup=False)
 
 
 async def _watch(parts: Parts, begun: BacktestView) -> None:

@@ -11,9 +11,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from cli import acting
 from cli.commands.companies_earnings import earnings
 from cli.commands.companies_exposures import exposures
-from cli.commands.operate import actor, ask, links
+from cli.commands.operate import ask, links
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.instants import read_instant
 from cli.output import err, out, print_json
@@ -98,7 +99,7 @@ def add(
 
     Example: stonks companies add WM 'Waste Management, Inc.' --sector Industrials --from 2009-05-04
     """
-    from api.operations import companies
+    from api.operations.companies import CompanyView
     from domain.registry import CompanyKind, NewCompany
 
     wanted = _checked(
@@ -113,7 +114,7 @@ def add(
         active_from=first,
         active_to=last,
     )
-    view = ask(state, lambda parts: companies.create(parts.database, wanted, actor=actor()))
+    view = acting.act(state, CompanyView, "POST", "/v1/companies", wanted)
     _say(view, json, f"Added {view.symbol}: {view.name}.")
 
 
@@ -132,11 +133,12 @@ def add_alias(
 
     Example: stonks companies alias META FB --kind ticker --from 2012-05-18 --to 2022-06-08
     """
-    from api.operations import companies
+    from api.operations.companies import AliasView
     from domain.registry import NewAlias
 
     wanted = _checked(NewAlias, alias=alias, kind=kind, valid_from=first, valid_to=last)
-    view = ask(state, lambda parts: companies.add_alias(parts.database, symbol.upper(), wanted, actor=actor()))
+    path = f"/v1/companies/{acting.segment(symbol.upper())}/aliases"
+    view = acting.act(state, AliasView, "POST", path, wanted)
     _say(view, json, f"{view.alias} is a {view.kind.replace('_', ' ')} of {view.symbol}.")
 
 
@@ -185,15 +187,10 @@ def competitors(
         _show_history(company, _changes(state, company), json)
         return
 
-    async def act(parts: Parts) -> tuple[InferenceView | None, list[LinkView]]:
-        from api.operations import competitors
-
-        found = await _search(parts, company, as_of) if search else None
-        if decided := confirm or reject:
-            await _decide(parts, company, decided.upper(), confirmed=confirm is not None)
-        return found, await competitors.list_links(parts.database, company, limit=MOST)
-
-    inference, rows = ask(state, act)
+    inference = _search(state, company, as_of) if search else None
+    if decided := confirm or reject:
+        _decide(state, company, decided.upper(), confirmed=confirm is not None)
+    rows = _links(state, company)
     if json:
         body: dict[str, Any] = {"data": [row.model_dump(mode="json") for row in rows]}
         print_json(body | ({"inference": inference.model_dump(mode="json")} if inference else {}))
@@ -207,14 +204,26 @@ def _changes(state: Path, symbol: str) -> list[LinkChangeView]:
     return ask(state, lambda parts: competitors.list_changes(parts.database, symbol, limit=MOST))
 
 
-async def _search(parts: Parts, symbol: str, as_of: str | None) -> InferenceView:
+def _links(state: Path, symbol: str) -> list[LinkView]:
     from api.operations import competitors
-    from api.operations.competitors import Search
-    from workflows import names
+
+    return ask(state, lambda parts: competitors.list_links(parts.database, symbol, limit=MOST))
+
+
+def _search(state: Path, symbol: str, as_of: str | None) -> InferenceView:
+    from api.operations.competitors import InferenceView, Search
 
     wanted = Search(as_of=read_instant(as_of, "--as-of") if as_of is not None else None)
-    found = await competitors.infer(parts.database, parts.client, links(parts), symbol, wanted, actor=actor())
-    handle = parts.client.get_workflow_handle(names.infer_competitors_id(found.inference_id))
+    path = f"/v1/companies/{acting.segment(symbol)}/competitors/infer"
+    begun = acting.act(state, InferenceView, "POST", path, wanted)
+    return ask(state, lambda parts: _found(parts, begun.inference_id))
+
+
+async def _found(parts: Parts, inference_id: str) -> InferenceView:
+    from api.operations import competitors
+    from workflows import names
+
+    handle = parts.client.get_workflow_handle(names.infer_competitors_id(inference_id))
     try:
         async with asyncio.timeout(SEARCH_SECONDS):
             await asyncio.gather(handle.result(), return_exceptions=True)  # what went wrong stands at the search
@@ -222,27 +231,26 @@ async def _search(parts: Parts, symbol: str, as_of: str | None) -> InferenceView
         raise VendorUnavailable(
             "SEARCH_NOT_FINISHED",
             "It goes on. Does a worker of the queue `ops` run? `stonks doctor` tells",
-            inference_id=found.inference_id,
+            inference_id=inference_id,
             waited_seconds=SEARCH_SECONDS,
         ) from None
-    found = await competitors.inference(parts.database, links(parts), found.inference_id)
+    found = await competitors.inference(parts.database, links(parts), inference_id)
     if found.error:
-        raise StonksError("SEARCH_FAILED", found.error, inference_id=found.inference_id)
+        raise StonksError("SEARCH_FAILED", found.error, inference_id=inference_id)
     return found
 
 
-async def _decide(parts: Parts, symbol: str, competitor: str, *, confirmed: bool) -> None:
-    from api.operations import competitors
+def _decide(state: Path, symbol: str, competitor: str, *, confirmed: bool) -> None:
+    from api.operations.competitors import LinkView
     from domain.registry import LinkChange, LinkStatus
 
-    rows = await competitors.list_links(parts.database, symbol, limit=MOST)
-    link = next((row for row in rows if row.competitor == competitor), None)
+    link = next((row for row in _links(state, symbol) if row.competitor == competitor), None)
     if link is None:
         raise NotFound(
             "COMPETITOR_LINK_NOT_FOUND", "The list shows what there is", symbol=symbol, competitor=competitor
         )
     change = LinkChange(status=LinkStatus.CONFIRMED if confirmed else LinkStatus.REJECTED)
-    await competitors.change(parts.database, link.link_id, change, actor=actor())
+    acting.act(state, LinkView, "PATCH", f"/v1/competitor-relationships/{acting.segment(link.link_id)}", change)
 
 
 def _show_companies(found: Sequence[CompanyView]) -> None:

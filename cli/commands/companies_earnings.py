@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from cli.commands.operate import actor, ask
+from cli import acting
+from cli.commands.operate import ask
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.instants import read_instant
 from cli.output import out, print_json
@@ -48,22 +49,22 @@ def earnings(
     added = _day(add, "--add") if add is not None else None
     removed = _day(remove, "--remove") if remove is not None else None
     company = symbol.upper()
-
-    async def act(parts: Parts) -> list[EarningsDateView]:
-        from api.operations import earnings as operations
-
-        if removed is not None:
-            await operations.remove_date(parts.database, company, removed, actor=actor())
-        if added is not None:
-            wanted = operations.NewEarningsDate.model_validate({"timing": timing or "unknown"})
-            await operations.set_date(parts.database, company, added, wanted, actor=actor())
-        return await operations.list_dates(parts.database, company, limit=MOST, as_of=instant)
-
-    rows = ask(state, act)
+    path = f"/v1/companies/{acting.segment(company)}/earnings-dates"
+    if removed is not None:
+        acting.send(state, "DELETE", f"{path}/{removed}")
+    if added is not None:
+        acting.send(state, "PUT", f"{path}/{added}", {"timing": timing or "unknown"})
+    rows = ask(state, lambda parts: _listed(parts, company, instant))
     if json:
         print_json({"data": [row.model_dump(mode="json") for row in rows]})
     else:
         _show(company, rows)
+
+
+async def _listed(parts: Parts, symbol: str, as_of: datetime | None) -> list[EarningsDateView]:
+    from api.operations import earnings as operations
+
+    return await operations.list_dates(parts.database, symbol, limit=MOST, as_of=as_of)
 
 
 def _day(text: str, option: str) -> date:

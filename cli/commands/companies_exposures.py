@@ -9,12 +9,15 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cli.commands.operate import actor, ask
+from cli import acting
+from cli.commands.operate import ask
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.instants import read_instant
 from cli.output import err, out, print_json
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from api.operations.companies import ProfileView
     from api.operations.exposures import EstimateView
     from domain.exposure_proposal import ExposureProposal
@@ -54,7 +57,7 @@ def exposures(
                     f"Nothing counts before it is accepted: --accept --as-of {instant:%Y-%m-%dT%H:%M:%SZ}", markup=False
                 )
         return
-    accepted = ask(state, lambda parts: _accept(parts, company, view))
+    accepted = _accept(state, company, view)
     if json:
         print_json(accepted.model_dump(mode="json"))
     else:
@@ -74,13 +77,14 @@ async def _estimate(parts: Parts, symbol: str, as_of: datetime | None) -> Estima
     return await exposures.estimate(parts.database, symbol, as_of=as_of)
 
 
-async def _accept(parts: Parts, symbol: str, view: EstimateView) -> ProfileView:
-    from api.operations import exposures
+def _accept(state: Path, symbol: str, view: EstimateView) -> ProfileView:
+    from api.operations.companies import ProfileView
+    from api.operations.exposures import Acceptance
 
     found = view.proposal.require()
-    wanted = exposures.Acceptance(as_of=found.as_of, estimate_id=found.estimate_id)
-    accepted, _ = await exposures.accept(parts.database, symbol, wanted, actor=actor())
-    return accepted
+    wanted = Acceptance(as_of=found.as_of, estimate_id=found.estimate_id)
+    path = f"/v1/companies/{acting.segment(symbol)}/exposure-profile/accept"
+    return acting.act(state, ProfileView, "POST", path, wanted, version=view.current.version)
 
 
 def _show_current(view: ProfileView, json: bool) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli import acting
 from cli.commands.backtest import nested
-from cli.commands.operate import actor, ask
+from cli.commands.operate import ask
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.output import err, out, print_json
 from domain.errors import InvalidInput
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from domain.trading_commands import ConfigReport
-    from workers.parts import Parts
+
+_TRADING = "/v1/trading"
 
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it stands in the audit log")]
 Assignments = Annotated[
@@ -76,15 +78,12 @@ def set_values(
 
     Example: stonks config set limits.daily_loss=0.015 --reason "a nervous week"
     """
-    from api.operations import trading_commands
-    from domain.trading_commands import Configure
+    from api.operations import protection
+    from domain.trading_commands import ConfigReport
 
-    command = Configure(reason=reason, actor=actor(), changes=nested("NAME=VALUE", assignments))
-
-    async def give(parts: Parts) -> ConfigReport:
-        return await trading_commands.configure(parts.client, command, mode=parts.settings.mode.value)
-
-    _show_report(ask(state, give), json)
+    body = {**_because(reason), "changes": nested("NAME=VALUE", assignments)}
+    version = ask(state, lambda parts: protection.configuration(parts.database)).version
+    _show_report(acting.act(state, ConfigReport, "PATCH", f"{_TRADING}/config", body, version=version), json)
 
 
 def versions(
@@ -134,15 +133,10 @@ def decline(proposal: ProposalId, reason: ReasonOption, state: State = DEFAULT_S
 
 
 def _review(proposal: str, approved: bool, reason: str, state: Any, json: bool) -> None:
-    from api.operations import trading_commands
-    from domain.trading_commands import ReviewConfig
+    from domain.trading_commands import ConfigReport
 
-    command = ReviewConfig(reason=reason, actor=actor(), proposal_id=proposal, approved=approved)
-
-    async def give(parts: Parts) -> ConfigReport:
-        return await trading_commands.review_config(parts.client, command, mode=parts.settings.mode.value)
-
-    _show_report(ask(state, give), json)
+    path = f"{_TRADING}/config/proposals/{acting.segment(proposal)}/review"
+    _show_report(acting.act(state, ConfigReport, "POST", path, {**_because(reason), "approved": approved}), json)
 
 
 def show_breakers(state: State = DEFAULT_STATE, json: Json = False) -> None:
@@ -164,17 +158,12 @@ def reset_breaker(
     json: Json = False,
 ) -> None:
     """Let a breaker go that waits for an operator: the drawdown, after its rest. The others reset themselves."""
-    from api.operations import trading_commands
     from domain.breaker_state import Breaker
-    from domain.trading_commands import ResetBreaker
+    from domain.trading_commands import DoneReport
 
     if name not in list(Breaker):
         raise InvalidInput("BREAKER_UNKNOWN", field="NAME", found=name, allowed=", ".join(Breaker))
-    command = ResetBreaker(reason=reason, actor=actor(), breaker=Breaker(name))
-    done = ask(
-        state,
-        lambda parts: trading_commands.reset_breaker(parts.client, command, mode=parts.settings.mode.value),
-    )
+    done = acting.act(state, DoneReport, "POST", f"{_TRADING}/breakers/{name}/reset", _because(reason))
     _say(done.message, done, json)
 
 
@@ -185,24 +174,18 @@ def release_reserve(
     json: Json = False,
 ) -> None:
     """Take money out of the reserve pool: from then on it may be invested."""
-    from api.operations import trading_commands
-    from domain.trading_commands import ReleaseReserve
+    from domain.trading_commands import DoneReport
 
-    command = ReleaseReserve(reason=reason, actor=actor(), amount=_number("DOLLARS", amount))
-    done = ask(
-        state,
-        lambda parts: trading_commands.release_reserve(parts.client, command, mode=parts.settings.mode.value),
-    )
+    body = {**_because(reason), "amount": _number("DOLLARS", amount)}
+    done = acting.act(state, DoneReport, "POST", f"{_TRADING}/reserve/release", body)
     _say(done.message, done, json)
 
 
 def forget(reason: ReasonOption, state: State = DEFAULT_STATE, json: Json = False) -> None:
     """Close all breakers of a paper account, and set tier and stops anew. Refused where real money is traded."""
-    from api.operations import trading_commands
-    from domain.trading_commands import ResetEngine
+    from domain.trading_commands import DoneReport
 
-    command = ResetEngine(reason=reason, actor=actor())
-    done = ask(state, lambda parts: trading_commands.reset(parts.client, command, mode=parts.settings.mode.value))
+    done = acting.act(state, DoneReport, "POST", f"{_TRADING}/reset", _because(reason))
     _say(done.message, done, json)
 
 
@@ -241,21 +224,19 @@ def sell(
 
 
 def _order(side: str, symbol: str, quantity: str, reason: str, key: str, state: Any, json: bool) -> None:
-    from api.operations import trading_commands
-    from domain.decisions import Side
-    from domain.trading_commands import OverrideOrder
+    from domain.trading_commands import OverrideReport
 
-    command = OverrideOrder(
-        reason=reason,
-        actor=actor(),
-        symbol=symbol.upper(),
-        side=Side(side),
-        quantity=_number("SHARES", quantity),
-        key=key or uuid.uuid4().hex,
-    )
-    report = ask(state, lambda parts: trading_commands.override(parts.client, command, mode=parts.settings.mode.value))
+    chosen = key or uuid.uuid4().hex
+    body = {
+        **_because(reason),
+        "symbol": symbol.upper(),
+        "side": side,
+        "quantity": _number("SHARES", quantity),
+        "key": chosen,
+    }
+    report = acting.act(state, OverrideReport, "POST", "/v1/orders/overrides", body)
     if not json and not key:
-        err.print(f"key {command.key}", style="dim")
+        err.print(f"key {chosen}", style="dim")
     known = " (it was asked for before)" if report.known else ""
     _say(
         f"order {report.order.intent_id} is on its way{known}: `stonks status` and `stonks inbox` show it", report, json
@@ -279,6 +260,12 @@ def _show_report(report: ConfigReport, json: bool) -> None:
         out.print(f"Declined; version {report.version} stays in force.")
     else:
         out.print(f"Version {report.version} is in force.")
+
+
+def _because(reason: str) -> dict[str, Any]:
+    from api.operations.trading import valid_reason
+
+    return {"reason": valid_reason(reason)}
 
 
 def _say(message: str, model: BaseModel, json: bool) -> None:

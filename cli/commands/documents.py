@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.commands.operate import ReasonOption, actor, ask, links
+from cli import acting
+from cli.commands.operate import ReasonOption, ask, links
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.instants import read_instant
 from cli.output import err, out, print_json
@@ -118,10 +119,8 @@ def reprocess(
     from cli.commands.agents import _checked
 
     wanted = _checked(documents.Reprocessing, read_by=by, reason=reason)
-    done = ask(
-        state,
-        lambda parts: documents.reprocess(parts.database, parts.client, links(parts), doc_id, wanted, actor=actor()),
-    )
+    path = f"/v1/documents/{acting.segment(doc_id)}/reprocess"
+    done = acting.act(state, documents.Reprocessed, "POST", path, wanted)
     if json:
         print_json(done.model_dump(mode="json"))
     else:
@@ -158,18 +157,7 @@ def submit(
         publisher=publisher,
         symbols=[each.upper() for each in symbol or ()],
     )
-    done = ask(
-        state,
-        lambda parts: submissions.submit(
-            parts.database,
-            parts.objects,
-            parts.client,
-            links(parts),
-            wanted,
-            mode=parts.settings.mode.value,
-            actor=actor(),
-        ),
-    )
+    done = acting.act(state, submissions.Submitted, "POST", "/v1/documents", wanted)
     if json:
         print_json(done.model_dump(mode="json"))
         return

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.commands.operate import ReasonOption, actor, ask, links
+from cli import acting
+from cli.commands.operate import ReasonOption, ask, links
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.instants import read_instant
 from cli.output import err, print_json
@@ -87,12 +88,11 @@ def show_job(workflow: JobId, state: State = DEFAULT_STATE, json: Json = False) 
 
 def cancel_job(workflow: JobId, reason: ReasonOption, state: State = DEFAULT_STATE, json: Json = False) -> None:
     """Ask a job to end. What must not end that way says what to do instead."""
-    from api.operations import jobs
+    from api.operations.jobs import JobCancel
+    from api.operations.trading import valid_reason
 
-    done = ask(
-        state,
-        lambda parts: jobs.cancel(parts.client, parts.database, links(parts), workflow, reason=reason, actor=actor()),
-    )
+    path = f"/v1/jobs/{acting.workflow(workflow)}/cancel"
+    done = acting.act(state, JobCancel, "POST", path, {"reason": valid_reason(reason)})
     if json:
         print_json(done.model_dump(mode="json"))
     else:
@@ -151,13 +151,12 @@ def show_order(order: OrderId, state: State = DEFAULT_STATE, json: Json = False)
 
 def cancel_order(order: OrderId, reason: ReasonOption, state: State = DEFAULT_STATE, json: Json = False) -> None:
     """Take an order back, at the broker or before it is sent; one that waits in the inbox is declined instead."""
-    from api.operations import orders
+    from api.operations.orders import OrderCancel
+    from api.operations.trading import valid_reason
     from cli import job_views as views
 
-    done = ask(
-        state,
-        lambda parts: orders.cancel(parts.database, parts.client, links(parts), order, reason=reason, actor=actor()),
-    )
+    path = f"/v1/orders/{acting.segment(order)}/cancel"
+    done = acting.act(state, OrderCancel, "POST", path, {"reason": valid_reason(reason)})
     if json:
         print_json(done.model_dump(mode="json"))
     else:
@@ -179,15 +178,11 @@ def _list_jobs(wanted: JobFilter, limit: int, state: Path, json: bool) -> None:
 
 
 def _change_schedule(schedule: str, paused: bool, note: str, state: Path, json: bool) -> None:
-    from api.operations import schedules
-    from api.operations.schedules import ScheduleChange
+    from api.operations.schedules import ScheduleChange, ScheduleView
     from api.operations.trading import valid_reason
 
     wanted = ScheduleChange(paused=paused, note=valid_reason(note))
-    done = ask(
-        state,
-        lambda parts: schedules.change(parts.client, parts.database, links(parts), schedule, wanted, actor=actor()),
-    )
+    done = acting.act(state, ScheduleView, "PATCH", f"/v1/schedules/{acting.workflow(schedule)}", wanted)
     if json:
         print_json(done.model_dump(mode="json"))
     else:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.commands.operate import actor, ask
+from cli import acting
+from cli.commands.operate import ask
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.output import err, print_json
 from domain.errors import InvalidInput
 
 if TYPE_CHECKING:
     from api.operations.notifications import NotificationView
-    from workers.parts import Parts
 
 
 def register(app: typer.Typer) -> None:
@@ -54,7 +54,7 @@ def set_config(
     from cli import notification_views as views
 
     wanted = _checked(config, reason)
-    view = ask(state, lambda parts: notifications.put_config(parts.database, wanted, actor=actor()))
+    view = acting.act(state, notifications.ConfigView, "PUT", "/v1/notifications/config", wanted)
     if json:
         print_json(view.model_dump(mode="json"))
     else:
@@ -74,12 +74,10 @@ def send_test(
     from api.operations import notifications
     from domain.notifications import NotificationStatus
 
-    async def send(parts: Parts) -> list[NotificationView]:
-        wanted = notifications.TestRequest(channels=channel or [])
-        report = await notifications.send_test(parts.database, parts.place, wanted, actor=actor())
-        return await notifications.wait(parts.database, [each.notification_id for each in report.notifications])
-
-    seen = ask(state, send)
+    wanted = notifications.TestRequest(channels=channel or [])
+    report = acting.act(state, notifications.TestReport, "POST", "/v1/notifications/test", wanted)
+    ids = [each.notification_id for each in report.notifications]
+    seen = ask(state, lambda parts: notifications.wait(parts.database, ids))
     _print(seen, json)
     if any(each.status is not NotificationStatus.SENT for each in seen):
         raise typer.Exit(1)
@@ -117,11 +115,9 @@ def retry(
     """Send a failed notification again, and wait up to a minute for what becomes of it."""
     from api.operations import notifications
 
-    async def act(parts: Parts) -> list[NotificationView]:
-        view = await notifications.retry(parts.database, notification, actor=actor())
-        return await notifications.wait(parts.database, [view.notification_id])
-
-    _print(ask(state, act), json)
+    path = f"/v1/notifications/history/{acting.segment(notification)}/retry"
+    sent = acting.act(state, notifications.NotificationView, "POST", path)
+    _print(ask(state, lambda parts: notifications.wait(parts.database, [sent.notification_id])), json)
 
 
 def _print(seen: list[NotificationView], json: bool) -> None:

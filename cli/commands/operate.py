@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel
 
+from cli import acting
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.output import err, print_json
 from domain.actors import OWNER
-from domain.errors import InvalidInput
+from domain.errors import ConfigurationError, InvalidInput, VendorUnavailable
 
 if TYPE_CHECKING:
     from api.operations.links import TemporalLinks
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from workers.parts import Parts
 
 T = TypeVar("T")
+
+_DEAD_LETTERS = "/v1/dead-letters"
 
 ReasonArgument = Annotated[str, typer.Argument(help="Why; it stands in the audit log")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it stands in the audit log")]
@@ -68,23 +71,17 @@ def status(state: State = DEFAULT_STATE, json: Json = False) -> None:
 
 def pause(reason: ReasonArgument, state: State = DEFAULT_STATE, json: Json = False) -> None:
     """Open nothing from now on; positions may still be reduced."""
-    from api.operations import trading
-
-    _command(trading.pause, reason, state, json)
+    _stop("pause", reason, state, json)
 
 
 def resume(reason: ReasonArgument, state: State = DEFAULT_STATE, json: Json = False) -> None:
     """Trade again."""
-    from api.operations import trading
-
-    _command(trading.resume, reason, state, json)
+    _show_command(_command("resume", reason, state), json)
 
 
 def halt(reason: ReasonArgument, state: State = DEFAULT_STATE, json: Json = False) -> None:
     """Send nothing from now on and cancel what is open."""
-    from api.operations import trading
-
-    _command(trading.halt, reason, state, json)
+    _stop("halt", reason, state, json)
 
 
 def inbox(state: State = DEFAULT_STATE, json: Json = False) -> None:
@@ -117,27 +114,8 @@ def amend(
     json: Json = False,
 ) -> None:
     """Change the size of an order that waits; somebody else must approve it then."""
-    from api.operations import approvals
-    from cli import operator_views as views
-
     wanted = _shares(quantity)
-
-    async def act(parts: Parts) -> approvals.ApprovalView:
-        return await approvals.amend(
-            parts.database,
-            parts.client,
-            links(parts),
-            approval_id=await approvals.resolve(parts.database, approval),
-            quantity=wanted,
-            reason=reason,
-            actor=actor(),
-        )
-
-    done = ask(state, act)
-    if json:
-        print_json(_plain(done))
-    else:
-        views.show_review(done)
+    _decide(approval, "amend", {"quantity": str(wanted)}, reason, state, json)
 
 
 def explain(
@@ -207,17 +185,13 @@ def retry_dead_letters(
         raise typer.BadParameter("Give one workflow's ID, or --all, or a filter: --type, --stage, --error")
     wanted = _filter(type, stage, error)
 
-    async def act(parts: Parts) -> dead_letters.BulkReport:
-        if workflow is None:
-            return await dead_letters.retry_all(
-                parts.client, parts.database, links(parts), wanted=wanted, actor=actor(), reason=reason
-            )
-        one = await dead_letters.retry(
-            parts.client, parts.database, links(parts), workflow_id=workflow, actor=actor(), reason=reason
-        )
-        return dead_letters.BulkReport(retried=[one], not_retried=[])
-
-    report = ask(state, act)
+    if workflow is None:
+        body = {**_plain(wanted), "reason": reason}
+        report = acting.act(state, dead_letters.BulkReport, "POST", f"{_DEAD_LETTERS}/actions/retry", body)
+    else:
+        path = f"{_DEAD_LETTERS}/{acting.workflow(workflow)}/retry"
+        one = acting.act(state, dead_letters.Retried, "POST", path, {"reason": reason})
+        report = dead_letters.BulkReport(retried=[one], not_retried=[])
     if json:
         print_json(_plain(report))
     else:
@@ -236,14 +210,11 @@ def discard_dead_letter(
 
     An order is brought to its end first: what the broker has is booked, what is open is canceled.
     """
-    from api.operations import dead_letters
+    from api.operations.dead_letters import Discarded
+    from api.operations.trading import valid_reason
 
-    done = ask(
-        state,
-        lambda parts: dead_letters.discard(
-            parts.client, parts.database, workflow_id=workflow, actor=actor(), reason=reason
-        ),
-    )
+    path = f"{_DEAD_LETTERS}/{acting.workflow(workflow)}/discard"
+    done = acting.act(state, Discarded, "POST", path, {"reason": valid_reason(reason)})
     if json:
         print_json(_plain(done))
     else:
@@ -252,13 +223,33 @@ def discard_dead_letter(
             err.print(f"Its order ended {done.order_state}, {done.filled_quantity} shares filled.")
 
 
-def _command(action: Callable[..., Awaitable[CommandReport]], reason: str, state: Path, json: bool) -> None:
+def _stop(word: str, reason: str, state: Path, json: bool) -> None:
+    """Pause or halt, which must not hang on the API: where it does not answer, the engine is told."""
+    from api.operations import trading
+
+    try:
+        report = _command(word, reason, state)
+    except (VendorUnavailable, ConfigurationError) as error:
+        err.print(f"{error.code}: the engine is told without the API.", style="yellow", markup=False)
+        action = {"pause": trading.pause_by_engine, "halt": trading.halt_by_engine}[word]
+        report = ask(
+            state,
+            lambda parts: action(
+                parts.database, parts.client, mode=parts.settings.mode.value, reason=reason, actor=actor()
+            ),
+        )
+    _show_command(report, json)
+
+
+def _command(word: str, reason: str, state: Path) -> CommandReport:
+    from api.operations.trading import CommandReport, valid_reason
+
+    return acting.act(state, CommandReport, "POST", f"/v1/trading/{word}", {"reason": valid_reason(reason)})
+
+
+def _show_command(report: CommandReport, json: bool) -> None:
     from cli import operator_views as views
 
-    def act(parts: Parts) -> Awaitable[CommandReport]:
-        return action(parts.database, parts.client, mode=parts.settings.mode.value, reason=reason, actor=actor())
-
-    report = ask(state, act)
     if json:
         print_json(_plain(report))
     else:
@@ -266,21 +257,23 @@ def _command(action: Callable[..., Awaitable[CommandReport]], reason: str, state
 
 
 def _review(given: str, granted: bool, reason: str, state: Path, json: bool) -> None:
+    _decide(given, "review", {"approve": granted}, reason, state, json)
+
+
+def _decide(given: str, what: str, decision: dict[str, Any], reason: str, state: Path, json: bool) -> None:
+    """Decide about an order as the book has it now."""
     from api.operations import approvals
+    from api.operations.trading import valid_reason
     from cli import operator_views as views
 
-    async def act(parts: Parts) -> approvals.ApprovalView:
-        return await approvals.review(
-            parts.database,
-            parts.client,
-            links(parts),
-            approval_id=await approvals.resolve(parts.database, given),
-            approve=granted,
-            reason=reason,
-            actor=actor(),
-        )
+    async def read(parts: Parts) -> approvals.ApprovalView:
+        return await approvals.detail(parts.database, links(parts), await approvals.resolve(parts.database, given))
 
-    done = ask(state, act)
+    said = valid_reason(reason)
+    asked = ask(state, read)
+    body = {**decision, "reason": said, "order_hash": asked.order_hash}
+    path = f"/v1/approvals/{acting.segment(asked.approval_id)}/{what}"
+    done = acting.act(state, approvals.ApprovalView, "POST", path, body)
     if json:
         print_json(_plain(done))
     else:
@@ -313,7 +306,7 @@ def _filter(type: str | None, stage: str | None, error: str | None) -> Any:
 
 
 def actor() -> str:
-    """How the audit log names who sits at this terminal.
+    """How the audit log names who sits at this terminal, where it acts past the API: pausing, halting, backfilling.
 
     Whoever can read a state directory can do everything with what is in it: that is the installation's owner.
     """

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import SecretStr
 from rich.table import Table
 from rich.text import Text
 
-from cli.commands.operate import actor, ask
+from cli import acting
+from cli.commands.operate import ask
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.output import err, out, print_json
 from domain.actors import OWNER
@@ -18,8 +19,7 @@ from domain.errors import InvalidInput
 
 if TYPE_CHECKING:
     from api.keys import Scope
-    from api.operations.people import LinkMade, PersonDetail
-    from workers.parts import Parts
+    from api.operations.people import PersonDetail
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As `stonks people list` shows it")]
 Scopes = Annotated[list[str], typer.Argument(metavar="SCOPE...", help="read, trade:control, approve, admin, ...")]
@@ -65,10 +65,11 @@ def add(name: Name, scopes: Scopes, state: State = DEFAULT_STATE, json: Json = F
 
     Example: stonks people add anna read approve
     """
-    from api.operations import people
+    from api.operations.people import PersonDetail
+    from domain.people import valid_name
 
-    wanted = _scopes(scopes)
-    _show(ask(state, lambda parts: people.add(parts.database, name=name, scopes=wanted, actor=actor())), json)
+    body = {"name": valid_name(name), "scopes": _scopes(scopes)}
+    _show(acting.act(state, PersonDetail, "POST", "/v1/people", body), json)
 
 
 def set_scopes(name: Name, scopes: Scopes, state: State = DEFAULT_STATE, json: Json = False) -> None:
@@ -76,20 +77,17 @@ def set_scopes(name: Name, scopes: Scopes, state: State = DEFAULT_STATE, json: J
 
     Example: stonks people scopes anna read
     """
-    from api.operations import people
-
-    wanted = _scopes(scopes)
-    _show(ask(state, lambda parts: people.change(parts.database, name=name, scopes=wanted, actor=actor())), json)
+    _change(name, {"scopes": _scopes(scopes)}, state, json)
 
 
 def disable(name: Name, state: State = DEFAULT_STATE, json: Json = False) -> None:
     """Shut a person out, with every key and session. The last administrator stays."""
-    _set_disabled(name, True, state, json)
+    _change(name, {"disabled": True}, state, json)
 
 
 def enable(name: Name, state: State = DEFAULT_STATE, json: Json = False) -> None:
     """Let a disabled person in again."""
-    _set_disabled(name, False, state, json)
+    _change(name, {"disabled": False}, state, json)
 
 
 def set_password(
@@ -102,15 +100,10 @@ def set_password(
 
     Every session of the person ends.
     """
-    from api.operations import people
-    from api.throttle import Gate
+    from api.operations.people import PersonDetail
 
-    password = None if remove else _password()
-
-    async def change(parts: Parts) -> PersonDetail:
-        return await people.set_password(parts.database, Gate(), name=name, password=password, actor=actor())
-
-    _show(ask(state, change), json)
+    body = {"password": None if remove else _password().get_secret_value()}
+    _show(acting.act(state, PersonDetail, "PUT", f"{_path(name)}/password", body), json)
 
 
 def sign_in_link(
@@ -119,12 +112,9 @@ def sign_in_link(
     json: Json = False,
 ) -> None:
     """Make a link that signs a person in once, within 15 minutes."""
-    from api.operations import people
+    from api.operations.people import LinkMade
 
-    async def make(parts: Parts) -> LinkMade:
-        return await people.make_link(parts.database, name=name, actor=actor())
-
-    link = ask(state, make)
+    link = acting.act(state, LinkMade, "POST", f"{_path(name)}/sign-in-links")
     address = f"{_dashboard(state)}{link.path}"
     if json:
         print_json({"url": address, "expires_at": link.expires_at.isoformat(), "name": name})
@@ -133,10 +123,16 @@ def sign_in_link(
     err.print(f"It signs {name} in once, until {link.expires_at:%H:%M} UTC.", markup=False)
 
 
-def _set_disabled(name: str, disabled: bool, state: State, json: bool) -> None:
-    from api.operations import people
+def _change(name: str, wanted: dict[str, Any], state: State, json: bool) -> None:
+    from api.operations.people import PersonDetail
 
-    _show(ask(state, lambda parts: people.change(parts.database, name=name, disabled=disabled, actor=actor())), json)
+    _show(acting.act(state, PersonDetail, "PATCH", _path(name), wanted), json)
+
+
+def _path(name: str) -> str:
+    from domain.people import valid_name
+
+    return f"/v1/people/{acting.segment(valid_name(name))}"
 
 
 def _dashboard(state: State) -> str:

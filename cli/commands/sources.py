@@ -8,10 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.commands.operate import actor, ask, links
+from cli import acting
+from cli.commands.operate import ask, links
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.output import err, print_json
 from domain.errors import InvalidInput
+
+_SOURCES = "/v1/sources"
 
 SourceId = Annotated[str, typer.Argument(metavar="ID", help="The source, as the list shows it")]
 ConfigOption = Annotated[
@@ -77,7 +80,7 @@ def add(
         cadence_closed_seconds=every_closed,
         paused=paused,
     )
-    view = ask(state, lambda parts: sources.add(parts.database, parts.client, links(parts), new, actor=actor()))
+    view = acting.act(state, sources.SourceView, "POST", _SOURCES, new)
     _show(view, json, f"Added {source_id}.")
 
 
@@ -112,11 +115,9 @@ def resume(source_id: SourceId, state: State = DEFAULT_STATE, json: Json = False
 
 def remove(source_id: SourceId, state: State = DEFAULT_STATE, json: Json = False) -> None:
     """Read a source never again; its documents stay."""
-    from api.operations import sources
+    from api.operations.sources import SourceView
 
-    view = ask(
-        state, lambda parts: sources.remove(parts.database, parts.client, links(parts), source_id, actor=actor())
-    )
+    view = acting.act(state, SourceView, "DELETE", _path(source_id), version=_version(source_id, state))
     _show(view, json, f"Removed {source_id}.")
 
 
@@ -127,12 +128,11 @@ def try_source(
     json: Json = False,
 ) -> None:
     """Ask a source for its first page and show what is in it; nothing is registered."""
-    from api.operations import sources
     from cli import source_views as views
-    from domain.ingestion import SourceTestRequest
+    from domain.ingestion import SourceTestReport
 
-    request = SourceTestRequest(source_id=source_id, config=None if config is None else _config(config))
-    report = ask(state, lambda parts: sources.try_source(parts.client, request))
+    body = {"config": None if config is None else _config(config)}
+    report = acting.act(state, SourceTestReport, "POST", f"{_path(source_id)}/test", body)
     if json:
         print_json(report.model_dump(mode="json"))
     else:
@@ -141,11 +141,9 @@ def try_source(
 
 def run(source_id: SourceId, state: State = DEFAULT_STATE, json: Json = False) -> None:
     """Read a source now."""
-    from api.operations import sources
+    from api.operations.sources import Started
 
-    started = ask(
-        state, lambda parts: sources.run_now(parts.database, parts.client, links(parts), source_id, actor=actor())
-    )
+    started = acting.act(state, Started, "POST", f"{_path(source_id)}/runs")
     _show(started, json, f"Started {started.workflow_id}. `stonks sources runs {source_id}` shows what becomes of it.")
 
 
@@ -169,12 +167,19 @@ def runs(
 def _change(source_id: str, wanted: dict[str, Any], state: Path, json: bool, done: str) -> None:
     from api.operations import sources
 
-    change = _checked(sources.SourceChange, **wanted)
-    view = ask(
-        state,
-        lambda parts: sources.change(parts.database, parts.client, links(parts), source_id, change, actor=actor()),
-    )
-    _show(view, json, done)
+    change = _checked(sources.SourceChange, **{name: value for name, value in wanted.items() if value is not None})
+    version = _version(source_id, state)
+    _show(acting.act(state, sources.SourceView, "PATCH", _path(source_id), change, version=version), json, done)
+
+
+def _version(source_id: str, state: Path) -> int:
+    from api.operations import sources
+
+    return ask(state, lambda parts: sources.get(parts.database, links(parts), source_id)).version
+
+
+def _path(source_id: str) -> str:
+    return f"{_SOURCES}/{acting.segment(source_id)}"
 
 
 def _show(view: Any, json: bool, done: str) -> None:

@@ -81,7 +81,7 @@ def _packages(external: frozenset[PartName]) -> Iterator[Finding]:
         try:
             yield Finding("packages", True, f"{packages.PACKAGES[part]}: {locate().name}")
         except StonksError as error:
-            yield _failed("packages", error)
+            yield failed("packages", error)
 
 
 def _state_directory(directory: StateDirectory) -> Iterator[Finding]:
@@ -109,7 +109,7 @@ def _state_directory(directory: StateDirectory) -> Iterator[Finding]:
     try:
         credentials.load(directory.credentials)
     except StonksError as error:
-        yield _failed("state", error)
+        yield failed("state", error)
 
 
 def _disk(directory: StateDirectory) -> Finding:
@@ -127,7 +127,7 @@ def _stopped(state: StackState | None, inherited: Mapping[str, str]) -> Iterator
         try:
             port = integer(inherited, "STONKS_API_PORT", 0)
         except StonksError as error:
-            yield _failed("ports", error)
+            yield failed("ports", error)
             return
         if not ports.is_free(port, inherited.get("STONKS_API_HOST") or LOOPBACK):
             yield Finding("ports", False, f"port {port} is taken", "Stop what listens there or set STONKS_API_PORT")
@@ -146,7 +146,7 @@ def _running_parts(directory: StateDirectory, state: StackState, inherited: Mapp
     try:
         environment = {**inherited, **client_environment(directory.root)}
     except StonksError as error:
-        yield _failed("stack", error)
+        yield failed("stack", error)
         return
     for part in PartName:
         if part not in state.addresses or part in state.external:
@@ -187,7 +187,7 @@ def _checked(part: PartName, place: str, environment: Mapping[str, str], fix: st
     try:
         checks[part]()
     except StonksError as error:
-        return _failed(part, error)
+        return failed(part, error)
     except Exception as error:  # whatever a driver raises is the finding
         return Finding(part, False, f"{place} does not work: {str(error) or type(error).__name__}", fix)
     return Finding(part, True, f"{place} works")
@@ -215,7 +215,7 @@ def _ollama(inherited: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("ollama", False, what, f"ollama pull {model}")
 
 
-def _failed(part: str, error: StonksError) -> Finding:
+def failed(part: str, error: StonksError) -> Finding:
     facts = ", ".join(f"{name}={value}" for name, value in error.fields.items())
     return Finding(part, False, f"{error.code}: {facts}", error.hint)
 

@@ -56,6 +56,9 @@ SECRETS = frozenset(
 
 _BROKER_KEYS = frozenset({"STONKS_BROKER_KEY_ID", "STONKS_BROKER_SECRET_KEY", "STONKS_BROKER_CONTROL_KEY"})
 
+PERSON_KEY = "STONKS_PERSON_KEY"
+"""A person's own key, which commands act with: no process of the platform is given it."""
+
 SOURCE_CREDENTIALS = "STONKS_CREDENTIAL_"
 """Keys of news and market data vendors: the worker's alone."""
 
@@ -151,6 +154,7 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
 def child_environment(part: PartName, inherited: Mapping[str, str], contract: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of an application process: the caller's, with the contract in place of its own names."""
     ours = {name for names in VARIABLES.values() for plain in names for name in (plain, f"{plain}_FILE")}
+    ours |= {PERSON_KEY, f"{PERSON_KEY}_FILE"}
     values = {name: value for name, value in inherited.items() if name not in ours} | dict(contract)
     for name in WITHHELD.get(part, ()):
         values.pop(name, None)

@@ -168,7 +168,7 @@ async def test_budget_when_changed_then_the_limits_that_are_not_given_stay(cli: 
     ],
 )
 async def test_change_when_somebody_else_changes_the_agent_meanwhile_then_theirs_stays(
-    cli: Stonks, api: Caller, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+    platform: Platform, cli: Stonks, api: Caller, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
     agent = await made(cli, "--set", "seed=1", "--calls-per-day", "10")
     read = agents.get
@@ -176,13 +176,15 @@ async def test_change_when_somebody_else_changes_the_agent_meanwhile_then_theirs
     async def read_and_change(database: Database, defaults: Defaults, agent_id: str) -> AgentView:
         found = await read(database, defaults, agent_id)
         wanted = AgentChange(settings={"seed": 2}, budget=AgentBudget(calls_per_day=20))
-        await agents.change(database, defaults, agent_id, wanted, actor="somebody else")
+        elsewhere = Database(platform.parts.settings.database())
+        await agents.change(elsewhere, defaults, agent_id, wanted, actor="somebody else")
+        await elsewhere.close()
         return found
 
     monkeypatch.setattr(agents, "get", read_and_change)
     done = await cli("agents", words[0], agent, *words[1:])
     assert (done.code, done.out) == (1, "")
-    assert done.err.replace("\n", " ").startswith(f"VERSION_MISMATCH: agent_id={agent}, read=1, current=2"), done.err
+    assert done.err.replace("\n", " ").startswith('VERSION_MISMATCH: current="2"'), done.err
     monkeypatch.undo()
     found = await api.get(f"/v1/agents/{agent}")
     assert (found["version"], found["settings"]) == (2, {"seed": 2})

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.errors import MAXIMUM_BODY_BYTES
 from api.keys import Scope
+from api.policy import BODY_BYTES
 from domain.errors import (
     ConfigurationError,
     Conflict,
@@ -80,10 +80,10 @@ async def test_reason_when_too_short_or_too_long_then_422(api: Caller, reason: s
 @pytest.mark.parametrize("streamed", [True, False])
 async def test_body_when_longer_than_allowed_then_413_even_without_a_key(platform: Platform, streamed: bool) -> None:
     async def pieces() -> Any:
-        for _ in range(MAXIMUM_BODY_BYTES // 1024 + 1):
+        for _ in range(BODY_BYTES // 1024 + 1):
             yield b" " * 1024
 
-    content = pieces() if streamed else b" " * (MAXIMUM_BODY_BYTES + 1)
+    content = pieces() if streamed else b" " * (BODY_BYTES + 1)
     answer = await caller(platform, "")(
         "POST", "/v1/trading/pause", content=content, headers={"Content-Type": "application/json"}
     )
@@ -91,7 +91,7 @@ async def test_body_when_longer_than_allowed_then_413_even_without_a_key(platfor
 
 
 async def test_body_when_as_long_as_allowed_then_it_is_read(api: Caller) -> None:
-    content = b'{"reason": ""}'.ljust(MAXIMUM_BODY_BYTES)
+    content = b'{"reason": ""}'.ljust(BODY_BYTES)
     answer = await api("POST", "/v1/trading/pause", content=content, headers={"Content-Type": "application/json"})
     assert_problem(answer, 422, "REQUEST_INVALID")
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from api.errors import MAXIMUM_BODY_BYTES
 from api.keys import Scope
+from api.policy import BODY_BYTES, LONG_BODY_BYTES
 from api.routes.evaluations import Sentence
-from domain.agent_evaluation import SUBJECT, extractor_input
+from domain.agent_evaluation import MAXIMUM_SENTENCES, SUBJECT, extractor_input
 from domain.agents import AgentSettings
 from domain.decisions import Action, Assessment, Recommendation
 from domain.evaluation import POSITIVE, SENTIMENT_LABELS, Half, LabelledSentence, Verdict, evaluate
@@ -223,7 +223,7 @@ async def test_evaluation_when_a_label_is_not_measured_then_the_problem_names_it
         {"variant_id": "a\x00"},
         {"sentences": [{"text": "a\x00", "label": "neutral"}]},
         {"sentences": [{"text": "a", "label": "neutral", "company": "a\x00"}]},
-        {"sentences": [{"text": "a", "label": "neutral"}] * 2_001},
+        {"sentences": [{"text": "a", "label": "neutral"}] * (MAXIMUM_SENTENCES + 1)},
         {"sentences": []},
     ],
 )
@@ -234,12 +234,16 @@ async def test_evaluation_when_it_holds_what_cannot_be_kept_or_too_much_then_422
     assert_problem(await api("POST", EXTRACTOR, json=body), 422, "REQUEST_INVALID")
 
 
-async def test_evaluation_when_as_many_sentences_as_the_documentation_names_then_they_fit(api: Caller) -> None:
+async def test_evaluation_when_as_many_sentences_as_are_allowed_then_they_fit(api: Caller) -> None:
     text = "Operating profit rose to EUR 13.1 mn from EUR 8.7 mn in the corresponding period in 2007, Exampl said."
-    body = {"dataset": "own", "variant_id": "nobody", "sentences": [{"text": text, "label": "positive"}] * 1_600}
+    body = {
+        "dataset": "own",
+        "variant_id": "nobody",
+        "sentences": [{"text": text, "label": "positive"}] * MAXIMUM_SENTENCES,
+    }
     answer = await api("POST", EXTRACTOR, json=body)
     assert_problem(answer, 404, "VARIANT_NOT_FOUND")
-    assert 0.8 < len(answer.request.content) / MAXIMUM_BODY_BYTES < 1
+    assert BODY_BYTES < len(answer.request.content) < LONG_BODY_BYTES
 
 
 @pytest.mark.parametrize("company", ["  ", "", None, " Exampl "])

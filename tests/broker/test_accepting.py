@@ -14,6 +14,8 @@ from domain.acceptance import (
     AcceptanceStatus,
     AcceptDifference,
     AcceptDifferenceStep,
+    DeclineDifference,
+    DeclineDifferenceStep,
     share_adjustment,
 )
 from domain.broker import OrderType
@@ -57,6 +59,13 @@ async def _accept(
     command = AcceptDifference(reason="we sold them", actor=actor, reconciliation_id=run, difference_id=wanted)
     step = AcceptDifferenceStep(command=command, key=f"{actor}/{books.now.isoformat()}", as_of=books.now)
     return await AcceptanceActivities(books.database).accept_difference(step)
+
+
+async def _decline(books: Office, actor: str, *, difference: str = "") -> AcceptanceReport:
+    wanted = difference or (await _standing(books)).difference_id
+    command = DeclineDifference(reason="they are there", actor=actor, reconciliation_id="seen", difference_id=wanted)
+    step = DeclineDifferenceStep(command=command, key=f"{actor}/{books.now.isoformat()}", as_of=books.now)
+    return await AcceptanceActivities(books.database).decline_difference(step)
 
 
 async def _entries(books: Office) -> list[CashEntryRow]:
@@ -192,6 +201,34 @@ async def test_difference_that_cannot_be_booked_when_accepted_then_no_alarm_unti
     assert await _acceptances(books) == ["voided"]
 
 
+@pytest.mark.parametrize("person", [ANNA, BEN])
+async def test_acceptance_when_declined_then_nothing_is_booked_and_it_can_be_accepted_anew(
+    alarmed: Office, person: str
+) -> None:
+    with pytest.raises(Conflict, match="ACCEPTANCE_NOT_PENDING"):
+        await _decline(alarmed, person)
+    alarmed.later(seconds=1 if person == ANNA else 2)  # the audit log keeps what either did
+    first = await _accept(alarmed, ANNA)
+    done = await _decline(alarmed, person)
+    assert (done.status, done.acceptance_id, done.booked) == (AcceptanceStatus.DECLINED, first.acceptance_id, "")
+    assert await _decline(alarmed, person) == done, "a step that is repeated finds what it did"
+    assert await _acceptances(alarmed) == ["declined"]
+    assert (await alarmed.positions(), await _entries(alarmed)) == ({"AAPL": D(10)}, [])
+    (event,) = await alarmed.events("difference_acceptance_declined")
+    assert (event["actor"], event["proposed_by"], event["reason"]) == (person, ANNA, "they are there")
+    async with alarmed.database.transaction() as session:
+        (entry,) = await audit.list_entries(session, limit=1, action="difference_acceptance_declined")
+        assert (entry.actor, entry.body["proposed_by"]) == (person, ANNA)
+    assert not (await alarmed.reconcile("seen again")).clean
+    alarmed.later(minutes=1)
+    with pytest.raises(Conflict, match="ACCEPTANCE_NOT_PENDING"):
+        await _decline(alarmed, person)
+    assert (await _accept(alarmed, BEN)).status is AcceptanceStatus.PENDING
+    assert (await _accept(alarmed, ANNA)).status is AcceptanceStatus.ACCEPTED
+    with pytest.raises(Conflict, match="DIFFERENCE_CHANGED"):
+        await _decline(alarmed, BEN, difference=done.difference_id)
+
+
 async def test_acceptance_when_nobody_signed_or_nothing_is_there_then_refused(alarmed: Office) -> None:
     with pytest.raises(Conflict, match="ACTOR_UNKNOWN"):
         await _accept(alarmed, "temporal-cli")
@@ -199,6 +236,10 @@ async def test_acceptance_when_nobody_signed_or_nothing_is_there_then_refused(al
         await _accept(alarmed, ANNA, difference="abc")
     with pytest.raises(NotFound, match="RECONCILIATION_NOT_FOUND"):
         await _accept(alarmed, ANNA, run="never")
+    with pytest.raises(Conflict, match="ACTOR_UNKNOWN"):
+        await _decline(alarmed, "temporal-cli")
+    with pytest.raises(NotFound, match="DIFFERENCE_NOT_FOUND"):
+        await _decline(alarmed, ANNA, difference="abc")
     assert await _acceptances(alarmed) == []
 
 

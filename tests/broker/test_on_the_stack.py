@@ -21,6 +21,7 @@ from cli.migrate import migrate
 from cli.stack import supervisor
 from cli.stack.names import PartName
 from cli.stack.supervisor import Stack
+from domain.actors import BOOTSTRAP_ACTOR
 from domain.ids import client_order_id
 from domain.market import Bar
 from domain.reconciliation import ReconcileReport
@@ -249,7 +250,7 @@ async def test_command_when_run_then_it_shows_what_is_left_alone(paper: Stack, d
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["clean"]
-    assert found["trigger"].startswith("cli:")
+    assert found["trigger"] == BOOTSTRAP_ACTOR
     shown = await asyncio.to_thread(stonks, "reconcile", "--state", state)
     assert "book and broker agree" in shown.stdout
 
@@ -270,11 +271,20 @@ async def test_difference_when_two_people_accept_it_by_command_and_by_api_then_t
     accept = ("reconcile", "accept", open_one["difference_id"][:10], "--reason", "placed by hand", "--state", state)
     said = await asyncio.to_thread(stonks, *accept)
     assert "Somebody else must accept it too" in said.stderr, said.stderr
+    decline = ("reconcile", "decline", *accept[2:])
+    said = await asyncio.to_thread(stonks, *decline)
+    assert "The difference stays an alarm" in said.stderr, said.stderr
+    said = await asyncio.to_thread(stonks, *decline)
+    assert (said.returncode, said.stderr.partition(":")[0]) == (1, "ACCEPTANCE_NOT_PENDING")
+    said = await asyncio.to_thread(stonks, *accept)
+    assert "Somebody else must accept it too" in said.stderr, said.stderr
     settings = desk.parts.settings
     address = f"http://{settings.api_host}:{settings.api_port}"
     headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
     path = f"/v1/trading/reconciliations/{found['reconciliation_id']}/differences/{open_one['difference_id']}/accept"
     async with httpx.AsyncClient(base_url=address, headers=headers, trust_env=False, timeout=30) as api:
+        noted = (await api.get("/v1/audit", params={"action": "difference_acceptance_declined"})).json()["data"]
+        assert [each["actor"] for each in noted] == [BOOTSTRAP_ACTOR]
         again = await api.post(path, json={"reason": "so it was"})
         assert (again.status_code, again.json()["status"]) == (200, "pending"), "the owner's key is the owner too"
         assert (await api.get("/v1/trading/status")).json()["reconciliation"]["open_differences"] == 1

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from activities.adapters.calendar import ExchangeCalendar
 from activities.feeding import LOOK_ANYWAY, MarketFeed
 from api.operations.broker_standing import last_comparison, unpriced_orders
+from cli.stack.supervisor import Stack
+from cli.trading_findings import trading_findings
 from domain.broker import OrderType
 from domain.errors import Conflict
 from domain.market import Bar, CorporateAction
@@ -81,6 +85,33 @@ async def test_order_when_its_session_is_over_without_a_bar_then_it_is_shown_unt
     assert await shown(CLOSE + timedelta(minutes=1)) == [("AAPL", MONDAY, MONDAY - 3 * A_DAY)]
     await _bar(market)
     assert await shown(CLOSE + timedelta(minutes=1)) == []
+
+
+async def test_doctor_when_a_difference_and_an_order_wait_then_it_names_both_and_what_to_do(
+    market: Office, servers: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in {**servers.environment(), "STONKS_DB_NAME": str(market.database.engine.url.database)}.items():
+        monkeypatch.setenv(name, value)
+    found = await asyncio.to_thread(trading_findings, tmp_path)
+    assert [(each.part, each.ok) for each in found] == [("reconciliation", True), ("orders", True)]
+    await market.intend("a1")
+    await market.prepare("a1")
+    await market.place_past_us("a1", type=OrderType.LIMIT, limit_price=Decimal(50), time_in_force="gtc")
+    await market.place_past_us("nobody", type=OrderType.LIMIT, limit_price=Decimal(50), time_in_force="gtc")
+    assert not (await market.reconcile()).clean
+    differences, orders = await asyncio.to_thread(trading_findings, tmp_path)
+    assert (differences.ok, orders.ok) == (False, False)
+    assert differences.what.startswith("1 differences with the broker wait: unknown order AAPL"), differences
+    assert "stonks reconcile" in differences.fix
+    assert orders.what == f"buy AAPL waits for the bar of {MONDAY}, the newest is none"
+    assert "stonks sources list" in orders.fix
+    monkeypatch.setenv("STONKS_API_PORT", "many")
+    (settings,) = trading_findings(tmp_path)
+    assert (settings.part, settings.ok, settings.what) == (
+        "settings",
+        False,
+        "SETTING_INVALID: variable=STONKS_API_PORT",
+    )
 
 
 class Listener:

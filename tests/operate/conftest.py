@@ -1,24 +1,29 @@
-"""The same servers and workers as the tests of the API have, and the `stonks` command on them."""
+"""The same servers, workers and API as the tests of the API have, and the `stonks` command on them."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import io
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
+from typer.main import get_command
 
+from api.app import create_app
 from cli import main
 from cli.stack.supervisor import Stack
 from tests.api.conftest import api, platform
+from tests.api.harness import BOOTSTRAP_KEY, Platform
+from tests.api.streaming import served
 from tests.conftest import clean_environment, running_servers
 
 __all__ = ["Done", "Stonks", "api", "cli", "platform"]
@@ -41,8 +46,9 @@ class Done:
 class Stonks:
     """Runs the real command in a thread of this process, while the workers in it go on."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, api: str = "") -> None:
         self._state = state
+        self._api = api_environment(api) if api else {}
 
     async def __call__(
         self, *arguments: str, state: Path | None = None, environment: dict[str, str] | None = None
@@ -69,7 +75,10 @@ class Stonks:
         code = 0
         with (
             mock.patch.object(sys, "argv", words),
-            mock.patch.dict(os.environ, {**clean_environment(), "COLUMNS": "80", **environment}, clear=True),
+            mock.patch.object(main, "app", _command_line()),
+            mock.patch.dict(
+                os.environ, {**clean_environment(), "COLUMNS": "80", **self._api, **environment}, clear=True
+            ),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):
@@ -80,6 +89,20 @@ class Stonks:
         return Done(code, out.getvalue(), err.getvalue())
 
 
+@functools.cache
+def _command_line() -> Any:
+    """The commands, made once: making them takes longer than most of them do."""
+    return get_command(main.app)
+
+
+def api_environment(address: str, key: str = BOOTSTRAP_KEY) -> dict[str, str]:
+    """What a command needs to find an API, and the installation's key."""
+    host, port = address.removeprefix("http://").split(":")
+    return {"STONKS_API_HOST": host, "STONKS_API_PORT": port, "STONKS_API_KEY": key}
+
+
 @pytest.fixture(scope="session")
-def cli(servers: Stack) -> Stonks:
-    return Stonks(servers.directory.root)
+async def cli(servers: Stack, platform: Platform) -> AsyncIterator[Stonks]:
+    """The command, and the API that it acts through."""
+    async with served(create_app(platform.dependencies())) as address:
+        yield Stonks(servers.directory.root, address)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from api.keys import Scope
+from domain.actors import BOOTSTRAP_ACTOR
 from tests.api.browser import PASSWORD, Browser, signed_in
 from tests.api.harness import Caller, Platform, assert_problem, caller, eventually
 from tests.operate.conftest import Stonks
@@ -37,7 +38,7 @@ async def test_person_when_added_limited_and_shut_out_then_the_terminal_and_the_
     assert (await cli.json("people", "enable", name))["disabled_at"] is None
     assert not (await cli.json("people", "set-password", name, "--remove"))["has_password"]
     entries = await cli.json("audit", "list", "--action", "person_disabled", "--limit", "1")
-    assert entries[0]["actor"].startswith("cli:owner/")
+    assert entries[0]["actor"] == BOOTSTRAP_ACTOR
     assert entries[0]["body"]["name"] == name
 
 
@@ -109,7 +110,7 @@ async def test_order_when_changed_at_the_terminal_then_no_key_and_no_session_of_
             return next((each for each in listed if each["intent_id"] == waiting["intent_id"]), None)
 
         new = await eventually(asked_anew)
-        assert new["proposers"][-1].startswith("cli:owner/")
+        assert new["proposers"][-1] == BOOTSTRAP_ACTOR
         review = {"approve": True, "reason": "mine", "order_hash": new["order_hash"]}
         path = f"/v1/approvals/{new['approval_id']}/review"
         owners_key = await platform.key(Scope.APPROVE, person="owner")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.stack.supervisor import Stack
+from domain.actors import BOOTSTRAP_ACTOR
 from domain.errors import ModelOutputInvalid
 from tests.api.harness import NOW, Caller, Platform, eventually
 from tests.conftest import stonks
@@ -25,7 +26,7 @@ async def test_commands_when_given_then_they_say_what_is_in_force(platform: Plat
         assert "paused: nothing is opened" in await cli.text("pause", "lunch")
         status = await api.get("/v1/trading/status")
         assert (status["state"], status["reason"]) == ("reducing", "lunch")
-        assert status["changed_by"].startswith("cli:")
+        assert status["changed_by"] == BOOTSTRAP_ACTOR
         shown = await cli.text("status")
         assert "paused" in shown
         assert "lunch" in shown
@@ -72,7 +73,7 @@ async def test_inbox_when_an_order_waits_then_it_is_approved_by_the_beginning_of
         assert "approved: buy 700 AAPL, $35,000.00" in done
         declined = await cli.json("decline", second["approval_id"], "--reason", "too large")
         assert (declined["status"], declined["decision_reason"]) == ("declined", "too large")
-        assert declined["decided_by"].startswith("cli:")
+        assert declined["decided_by"] == BOOTSTRAP_ACTOR
         assert second["approval_id"] not in await cli.text("inbox")
 
         again = await cli("approve", first["approval_id"], "--reason", "again")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from domain.actors import BOOTSTRAP_ACTOR
 from domain.comovement import CoMovement
 from domain.comovement_measurement import MeasuredPair
 from store import competitor_history
@@ -52,7 +53,7 @@ async def test_competitors_when_searched_for_then_one_is_confirmed_and_another_r
     assert "confirmed" in await cli.text("companies", "competitors", "PFE", "--confirm", "mrk")
     await cli.text("companies", "competitors", "PFE", "--reject", "JNJ")
     rows = (await api.get("/v1/companies/PFE/competitors"))["data"]
-    decided = {row["competitor"]: row["status"] for row in rows if row["decided_by"].startswith("cli:")}
+    decided = {row["competitor"]: row["status"] for row in rows if row["decided_by"] == BOOTSTRAP_ACTOR}
     assert decided == {"MRK": "confirmed", "JNJ": "rejected"}
     history = (await cli.json("companies", "competitors", "PFE", "--history"))["data"]
     assert [(row["competitor"], row["number"]) for row in history] == [("MRK", 1)]
@@ -60,7 +61,7 @@ async def test_competitors_when_searched_for_then_one_is_confirmed_and_another_r
     await cli.text("companies", "competitors", "PFE", "--reject", "MRK")
     shown = await cli.text("companies", "competitors", "PFE", "--history")
     assert "taken back" in shown.splitlines()[1]
-    assert "cli:" in shown
+    assert BOOTSTRAP_ACTOR in shown
     assert "was ever in force" in await cli.text("companies", "competitors", "JNJ", "--history")
 
 
@@ -102,10 +103,10 @@ async def test_exposures_when_estimated_then_they_are_shown_beside_and_count_onc
     assert (await api.get(path(symbol)))["version"] == 0
     accepted = await cli.json("companies", "exposures", symbol, "--accept", "--as-of", instant)
     assert (accepted["version"], accepted["exposures"]) == (1, found["proposal"]["profile"])
-    assert accepted["created_by"].startswith("cli:")
+    assert accepted["created_by"] == BOOTSTRAP_ACTOR
     assert accepted == await api.get(path(symbol))
     current = await cli.text("companies", "exposures", symbol)
-    assert current.startswith(f"{symbol}, version 1 by cli:")
+    assert current.startswith(f"{symbol}, version 1 by {BOOTSTRAP_ACTOR}")
     assert f"{rates['proposed']:+.2f}" in current
     again = await cli("companies", "exposures", symbol, "--accept", "--as-of", instant)
     assert again.out.endswith("Version 1 is in force.\n")

@@ -86,7 +86,12 @@ def test_application_when_started_then_migrations_run_between_services_and_proce
 
 
 def test_application_when_started_then_each_process_knows_only_the_secrets_it_needs(make: Make) -> None:
-    stack = make(STONKS_OLLAMA_URL="http://models", STONKS_DB_PASSWORD="stray", STONKS_API_KEY_FILE="")
+    stack = make(
+        STONKS_OLLAMA_URL="http://models",
+        STONKS_DB_PASSWORD="stray",
+        STONKS_API_KEY_FILE="",
+        STONKS_PERSON_KEY="Anna's",
+    )
     stack.start()
     contract = stack.environment()
 
@@ -99,6 +104,7 @@ def test_application_when_started_then_each_process_knows_only_the_secrets_it_ne
     assert not {"STONKS_BROKER_KEY_ID", "STONKS_BROKER_SECRET_KEY", "STONKS_BROKER_CONTROL_KEY"} & api.keys()
     assert api["STONKS_API_KEY"] == contract["STONKS_API_KEY"]
     assert "STONKS_API_KEY" not in broker
+    assert not any("STONKS_PERSON_KEY" in each for each in (worker, api, broker))
     assert broker["STONKS_BROKER_CLOCK"] == "wall"
     assert broker["STONKS_BROKER_BOOK"].startswith(str(stack.directory.root))
 
