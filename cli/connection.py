@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def connected(state_dir: Path) -> AsyncIterator[Parts]:
+async def connected(state_dir: Path, *, read_only: bool = True) -> AsyncIterator[Parts]:
     """Give the parts of a running platform, for reading, and close them afterwards.
 
-    Neither the database nor the object store lets anything be changed: who acts asks the API (`cli/acting.py`).
+    Neither the database nor the object store lets anything be changed: who acts asks the API (`cli/acting.py`). Only
+    who stops trading while the API is away may write.
+
     Errors of Temporal, of the database and of the network come out as errors of ours.
 
     Raises:
@@ -31,7 +33,7 @@ async def connected(state_dir: Path) -> AsyncIterator[Parts]:
 
     settings = settings_of(state_dir)
     try:
-        parts = await Parts.connect(settings, read_only=True)
+        parts = await Parts.connect(settings, read_only=read_only)
     except RuntimeError as error:  # what the Temporal client raises where nobody listens
         raise temporal_away() from error
     try:

@@ -121,20 +121,6 @@ async def halt(database: Database, client: Client, *, mode: str, reason: str, ac
     return await _command(TradingState.HALTED, database, client, mode=mode, reason=reason, actor=actor)
 
 
-async def pause_by_engine(database: Database, client: Client, *, mode: str, reason: str, actor: str) -> CommandReport:
-    """Pause by the engine alone, for whoever may not write to the database. Raises as `halt_by_engine` does."""
-    return await _by_engine(TradingState.REDUCING, database, client, mode=mode, reason=reason, actor=actor)
-
-
-async def halt_by_engine(database: Database, client: Client, *, mode: str, reason: str, actor: str) -> CommandReport:
-    """Halt by the engine alone, for whoever may not write to the database.
-
-    Raises:
-        VendorUnavailable: it did not answer. The engine finds the command when it is back.
-    """
-    return await _by_engine(TradingState.HALTED, database, client, mode=mode, reason=reason, actor=actor)
-
-
 async def status(database: Database, client: Client, *, mode: str, calendar: Callable[[], Calendar]) -> TradingStatus:
     now = datetime.now(UTC)
     async with database.transaction() as session:
@@ -170,62 +156,6 @@ async def _command(
     if wanted is TradingState.ACTIVE:
         command = Resume(reason=command.reason, actor=actor, epoch=before)
         await require_answer(client, flows)
-    try:
-        return await _tell(database, client, flows, wanted, command)
-    except _NoAnswer as error:
-        if wanted is TradingState.ACTIVE:
-            raise VendorUnavailable(
-                "ENGINE_NOT_ANSWERING",
-                "It was asked and did not finish: trading may still resume. `stonks pause` prevents it",
-                waited_seconds=error.waited_seconds,
-            ) from error
-        accepted = error.accepted
-    row = await _throw_switch(database, wanted, command, before=before)
-    if not accepted:
-        await _leave_signal(client, wanted, command)
-    return CommandReport(
-        state=TradingState(row.state),
-        epoch=row.epoch,
-        may_arrive=await _arrivals(database, wanted),
-        acknowledged_by=AcknowledgedBy.DATABASE,
-    )
-
-
-async def _by_engine(
-    wanted: TradingState, database: Database, client: Client, *, mode: str, reason: str, actor: str
-) -> CommandReport:
-    command = Command(reason=valid_reason(reason), actor=actor)
-    try:
-        return await _tell(database, client, TemporalFlows(client, driven=mode == REPLAY), wanted, command)
-    except _NoAnswer as error:
-        if not error.accepted:
-            await _leave_signal(client, wanted, command)
-        raise VendorUnavailable(
-            "ENGINE_NOT_ANSWERING",
-            "Without a worker nothing is sent. The engine finds the command when one is back: look at `stonks status` "
-            "then. The API puts it in force at once",
-            waited_seconds=error.waited_seconds,
-        ) from error
-
-
-class _NoAnswer(Exception):
-    """The engine did not take a command, or took it and did not finish."""
-
-    def __init__(self, *, accepted: bool) -> None:
-        super().__init__(accepted)
-        self.accepted = accepted
-        self.waited_seconds = int(FINISH_SECONDS if accepted else ACCEPT_SECONDS)
-
-
-async def _tell(
-    database: Database, client: Client, flows: TemporalFlows, wanted: TradingState, command: Command
-) -> CommandReport:
-    """Tell the engine and wait until it has carried the command out.
-
-    Raises:
-        Conflict: it refuses.
-        _NoAnswer: it did not answer.
-    """
     accepted = False
     try:
         async with asyncio.timeout(ACCEPT_SECONDS):
@@ -236,16 +166,30 @@ async def _tell(
         accepted = True
         async with asyncio.timeout(FINISH_SECONDS):
             report = await update.result()
+        return CommandReport(
+            state=report.state,
+            epoch=report.epoch,
+            canceled_orders=report.canceled_orders,
+            not_canceled=list(report.not_canceled),
+            may_arrive=await _arrivals(database, wanted),
+        )
     except WorkflowUpdateFailedError as error:
         raise failures.refused(error) from error
     except (RPCError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-        raise _NoAnswer(accepted=accepted) from error
+        if wanted is TradingState.ACTIVE:
+            raise VendorUnavailable(
+                "ENGINE_NOT_ANSWERING",
+                "It was asked and did not finish: trading may still resume. `stonks pause` prevents it",
+                waited_seconds=int(FINISH_SECONDS if accepted else ACCEPT_SECONDS),
+            ) from error
+    row = await _throw_switch(database, wanted, command, before=before)
+    if not accepted:
+        await _leave_signal(client, wanted, command)
     return CommandReport(
-        state=report.state,
-        epoch=report.epoch,
-        canceled_orders=report.canceled_orders,
-        not_canceled=list(report.not_canceled),
+        state=TradingState(row.state),
+        epoch=row.epoch,
         may_arrive=await _arrivals(database, wanted),
+        acknowledged_by=AcknowledgedBy.DATABASE,
     )
 
 

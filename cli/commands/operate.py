@@ -224,19 +224,20 @@ def discard_dead_letter(
 
 
 def _stop(word: str, reason: str, state: Path, json: bool) -> None:
-    """Pause or halt, which must not hang on the API: where it does not answer, the engine is told."""
+    """Pause or halt, which must not hang on the API: where it does not answer, engine and kill switch are told."""
     from api.operations import trading
 
     try:
         report = _command(word, reason, state)
     except (VendorUnavailable, ConfigurationError) as error:
-        err.print(f"{error.code}: the engine is told without the API.", style="yellow", markup=False)
-        action = {"pause": trading.pause_by_engine, "halt": trading.halt_by_engine}[word]
+        err.print(f"{error.code}: trading is stopped without the API.", style="yellow", markup=False)
+        action = {"pause": trading.pause, "halt": trading.halt}[word]
         report = ask(
             state,
             lambda parts: action(
                 parts.database, parts.client, mode=parts.settings.mode.value, reason=reason, actor=actor()
             ),
+            read_only=False,
         )
     _show_command(report, json)
 
@@ -280,12 +281,12 @@ def _decide(given: str, what: str, decision: dict[str, Any], reason: str, state:
         views.show_review(done)
 
 
-def ask(state: Path, question: Callable[[Parts], Awaitable[T]]) -> T:
+def ask(state: Path, question: Callable[[Parts], Awaitable[T]], *, read_only: bool = True) -> T:
     """Connect, ask, close."""
     from cli.connection import connected
 
     async def work() -> T:
-        async with connected(state) as parts:
+        async with connected(state, read_only=read_only) as parts:
             return await question(parts)
 
     return asyncio.run(work())
