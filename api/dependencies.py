@@ -45,7 +45,8 @@ class Dependencies:
     """Names by verified addresses of mail (`anna@example.com`), or by subjects (`sub:248289761001`)."""
 
 
-def provided(request: Request) -> Dependencies:
+async def provided(request: Request) -> Dependencies:
+    # A plain function would be called in a thread.
     return cast(Dependencies, request.app.state.dependencies)
 
 
