@@ -1,8 +1,8 @@
 """A large book: the packaged demo's rows, as the pipeline wrote them, copied until there are as many as wanted.
 
-A copy has ids, instants and words of its own and everything else of its original: a document keeps its symbols, readings,
-events and evidence, an order its recommendation, intent, risk decision, question, steps and execution. Nothing is drawn:
-the same numbers make the same book. Indexes and keys are taken away before and made anew after.
+A copy has ids, instants and words of its own and everything else of its original: a document keeps its symbols,
+readings, events and evidence, an order its recommendation, intent, risk decision, question, steps and execution.
+Nothing is drawn: the same numbers make the same book. Indexes and keys are taken away before and made anew after.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _documents(size: Size) -> Sequence[_Copy]:
             "outbox",
             {"event_id": "'document/' || pg_temp.own('outbox', n)", "subject_id": doc_id, "occurred_at": at},
             f"generate_series(greatest(1, {size.documents - WAKES_KEPT}), {size.documents}) AS n "
-            "JOIN LATERAL (SELECT * FROM outbox WHERE event = 'document_processed' ORDER BY sequence LIMIT 1) AS old ON true",
+            "JOIN (SELECT * FROM outbox WHERE event = 'document_processed' ORDER BY sequence LIMIT 1) AS old ON true",
         ),
     )
 
@@ -231,7 +231,13 @@ def _orders(size: Size) -> Sequence[_Copy]:
         ),
         (
             "fills",
-            {"fill_id": "pg_temp.own('fill', n)", "order_id": order, "symbol": "d.symbol", "side": side, "filled_at": at},
+            {
+                "fill_id": "pg_temp.own('fill', n)",
+                "order_id": order,
+                "symbol": "d.symbol",
+                "side": side,
+                "filled_at": at,
+            },
             of("fills", "order_id"),
         ),
         (
