@@ -2,7 +2,8 @@
 
 Both are processes of their own, served in the same way, and take turns in short bursts of the same questions from this
 process: what is compared is the two of a round. The book is the packaged demo's, copied to a million documents and a
-hundred thousand orders (see `book`); `STONKS_BENCH_DOCUMENTS` and `STONKS_BENCH_ORDERS` make it smaller for a look.
+hundred thousand orders (see `book`); `STONKS_BENCH_DOCUMENTS` and `STONKS_BENCH_ORDERS` make it smaller for a look, and
+`STONKS_BENCH_STATE` names a directory in which it stays for the next run.
 """
 
 from __future__ import annotations
@@ -99,16 +100,21 @@ def api_on_a_large_book() -> Iterable[Figure]:
 @contextmanager
 def large_book() -> Iterator[Stack]:
     """The demo's stack with a book of that size, the API with no limit of requests."""
-    with tempfile.TemporaryDirectory(prefix="stonks-bench-") as directory:
-        demo = [sys.executable, "-m", "cli.main", "demo", "--state", directory, "--json"]
-        subprocess.run(demo, cwd=REPOSITORY, env=clean_environment(), check=True, capture_output=True)
+    with tempfile.TemporaryDirectory(prefix="stonks-bench-") as passing:
+        directory = Path(os.environ.get("STONKS_BENCH_STATE", passing))
+        loaded = directory / f"loaded-{DOCUMENTS}-{ORDERS}"
+        if not loaded.exists():
+            demo = [sys.executable, "-m", "cli.main", "demo", "--state", str(directory), "--json"]
+            subprocess.run(demo, cwd=REPOSITORY, env=clean_environment(), check=True, capture_output=True)
         parts = (PartName.POSTGRES, PartName.TEMPORAL, PartName.OBJECTS, PartName.API)
         environment = {**clean_environment(), "STONKS_API_REQUESTS_PER_MINUTE": "0"}
-        with Stack(Path(directory) / "demo", mode="replay", inherited=environment, parts=parts) as stack:
+        with Stack(directory / "demo", mode="replay", inherited=environment, parts=parts) as stack:
             stack.start(before_application=migrate)
-            began = time.perf_counter()
-            asyncio.run(_enlarge(stack))
-            print(f"loaded in {time.perf_counter() - began:.0f} s", file=sys.stderr)
+            if not loaded.exists():
+                began = time.perf_counter()
+                asyncio.run(_enlarge(stack))
+                loaded.touch()
+                print(f"loaded in {time.perf_counter() - began:.0f} s", file=sys.stderr)
             yield stack
 
 
