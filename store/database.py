@@ -71,8 +71,8 @@ class Database:
         For what every document does: one round trip, and a third of the work of a session. Values are `$1`, `$2`...
         """
         async with self.engine.connect() as connection:
-            raw = await connection.get_raw_connection()
-            driver: Any = raw.driver_connection
+            pooled: Any = connection.sync_connection
+            driver: Any = pooled.connection.driver_connection
             try:
                 rows: list[Any] = await driver.fetch(statement, *values)
             except BaseException:

@@ -107,11 +107,11 @@ async def _account(database: Database, remembered: Remembered, marked: Mapping[s
     )
 
 
-def _position(row: Mapping[str, Any]) -> PositionRow:
+def _position(held: store.Held) -> PositionRow:
     return PositionRow(
-        **row,
-        market_value=_cents(row["quantity"] * row["last_price"]),
-        unrealized_pnl=_cents((row["last_price"] - row["average_price"]) * row["quantity"]),
+        **held._asdict(),
+        market_value=_cents(held.quantity * held.last_price),
+        unrealized_pnl=_cents((held.last_price - held.average_price) * held.quantity),
     )
 
 

@@ -55,6 +55,8 @@ SAMPLES = 15
 SYMBOL = "INTC"
 """A company with many documents in the demo."""
 
+FOUND = f"/v1/search?q={COMMON_WORD}&order=time"
+"""Its far cursor is made from the book: every hit on the way there would fetch a text for its snippet."""
 LISTS = (
     "/v1/documents",
     f"/v1/documents?symbol={SYMBOL}",
@@ -68,7 +70,7 @@ LISTS = (
     "/v1/fills",
     "/v1/signals",
     "/v1/recommendations",
-    f"/v1/search?q={COMMON_WORD}&order=time",
+    FOUND,
 )
 SEARCHES = {
     "rare_word.by_rank": f"/v1/search?q={RARE_WORD}",
@@ -87,14 +89,17 @@ class Served:
     key: str
     routes: Mapping[str, tuple[list[str], list[str]]]
     """By name: paths of the API, and of the bare routes."""
+    far_hit: tuple[int, str]
+    """The page of what is found far inside, and its cursor."""
 
 
 def api_on_a_large_book() -> Iterable[Figure]:
     with large_book() as stack, bare_server(stack) as bare_port:
         served = asyncio.run(_prepare(stack, bare_port))
-        yield from asyncio.run(_against_bare(served))
-        yield from asyncio.run(_far_inside(served))
-        yield from asyncio.run(_words(served))
+        for measure in (_against_bare, _words, _far_inside):
+            for figure in asyncio.run(measure(served)):
+                print(f"{figure.name} {figure.value:.3f} {figure.unit}", file=sys.stderr, flush=True)
+                yield figure
 
 
 @contextmanager
@@ -179,6 +184,13 @@ async def _prepare(stack: Stack, bare_port: int) -> Served:
         ends = await parts.database.run(
             "SELECT available_at, doc_id FROM documents ORDER BY available_at DESC, doc_id DESC LIMIT 1000"
         )
+        far = min(FAR_PAGE, DOCUMENTS // 2 // PAGE)
+        (hit,) = await parts.database.run(
+            "SELECT available_at, doc_id FROM document_search WHERE search @@ to_tsquery('simple', $1) "
+            "ORDER BY available_at DESC, doc_id DESC LIMIT 1 OFFSET $2",
+            COMMON_WORD,
+            (far - 1) * PAGE - 1,
+        )
     finally:
         await parts.close()
     ours, theirs = [], []
@@ -192,7 +204,8 @@ async def _prepare(stack: Stack, bare_port: int) -> Served:
         "documents": (ours, theirs),
         "explanation": ([f"/v1/recommendations/{explained}/explanation"], [f"/explanation/{explained}"]),
     }
-    return Served(int(stack.environment()["STONKS_API_PORT"]), bare_port, key.get_secret_value(), routes)
+    far_hit = (far, encode("search-time", [0.0, hit["available_at"].isoformat(), hit["doc_id"]]))
+    return Served(int(stack.environment()["STONKS_API_PORT"]), bare_port, key.get_secret_value(), routes, far_hit)
 
 
 async def _against_bare(served: Served) -> list[Figure]:
@@ -244,8 +257,7 @@ async def _far_inside(served: Served) -> list[Figure]:
     asker = await Asker.connect(served.port, key=served.key)
     figures = []
     for path in LISTS:
-        size = min(STEP, 50) if path.startswith("/v1/search") else STEP
-        number, far = await _walk(asker, path, size)
+        number, far = served.far_hit if path == FOUND else await _walk(asker, path)
         first_page, far_page = _with(path, limit=PAGE), _with(path, limit=PAGE, cursor=far)
         near, away = await _alternating(asker, first_page, far_page)
         how = f"page {number} of {PAGE} rows against page 1, one question at a time, taking turns; medians of {SAMPLES}"
@@ -256,11 +268,11 @@ async def _far_inside(served: Served) -> list[Figure]:
     return figures
 
 
-async def _walk(asker: Asker, path: str, size: int) -> tuple[int, str]:
+async def _walk(asker: Asker, path: str) -> tuple[int, str]:
     """The number of the page that a cursor begins, and the cursor."""
     cursor, rows = "", 0
     while rows < PAGE * (FAR_PAGE - 1):
-        page: Any = json.loads(await asker.get(_with(path, limit=size, cursor=cursor)))
+        page: Any = json.loads(await asker.get(_with(path, limit=STEP, cursor=cursor)))
         if not page["has_more"]:
             break
         cursor, rows = page["next_cursor"], rows + len(page["data"])

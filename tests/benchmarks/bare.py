@@ -47,16 +47,34 @@ RECOMMENDED = """
     SELECT as_of, action, count(*) AS symbols FROM recommendations
     WHERE as_of = (SELECT max(as_of) FROM recommendations) GROUP BY as_of, action ORDER BY action
 """
-RECOMMENDATION = "SELECT * FROM recommendations WHERE recommendation_id = $1"
-RECORD = "SELECT * FROM decision_records WHERE recommendation_id = $1"
-THESIS = "SELECT * FROM theses WHERE recommendation_id = $1 ORDER BY recorded_at DESC LIMIT 1"
+RECOMMENDATION = "SELECT body FROM recommendations WHERE recommendation_id = $1"
+RECORD = "SELECT record_key, decided_by FROM decision_records WHERE recommendation_id = $1"
+THESIS = """
+    SELECT sentences, invalidation, engine_version, recorded_at FROM theses
+    WHERE recommendation_id = $1 ORDER BY recorded_at DESC LIMIT 1
+"""
 NAMED = "SELECT doc_id, title, publisher, url, published_at FROM documents WHERE doc_id = ANY($1)"
 READ = "SELECT extraction_id, extractor, extractor_version FROM extractions WHERE extraction_id = ANY($1)"
-INTENTS = "SELECT * FROM order_intents WHERE recommendation_id = $1 ORDER BY as_of, intent_id"
-RISK = "SELECT * FROM risk_decisions WHERE intent_id = $1 ORDER BY as_of DESC LIMIT 1"
-ASKED = "SELECT * FROM approvals WHERE intent_id = $1 ORDER BY requested_at DESC LIMIT 1"
-ORDER = "SELECT * FROM orders WHERE intent_id = $1"
-FILLS = "SELECT * FROM fills WHERE order_id = $1 ORDER BY filled_at, fill_id"
+INTENTS = """
+    SELECT intent_id, side, quantity, reference_price, notional, target_weight, reason, state, clamps
+    FROM order_intents WHERE recommendation_id = $1 ORDER BY as_of, intent_id
+"""
+RISK = """
+    SELECT decision_id, outcome, allowed_quantity, checks, needs_approval, approval_reason
+    FROM risk_decisions WHERE intent_id = $1 ORDER BY as_of DESC LIMIT 1
+"""
+ASKED = """
+    SELECT approval_id, status, reason, requested_at, expires_at, decided_at, decided_by, decision_reason
+    FROM approvals WHERE intent_id = $1 ORDER BY requested_at DESC LIMIT 1
+"""
+ORDER = """
+    SELECT order_id, client_order_id, status, quantity, filled_quantity, filled_average_price, reason, submitted_at,
+           closed_at
+    FROM orders WHERE intent_id = $1
+"""
+FILLS = "SELECT fill_id, quantity, price, fee, filled_at FROM fills WHERE order_id = $1 ORDER BY filled_at, fill_id"
+SHOWN = ("recommendation_id", "symbol", "as_of", "action", "previous_action", "thesis", "reasons", "invalidation")
+OF_EVIDENCE = ("evidence_id", "doc_id", "event_type", "role", "sentiment", "quote", "title", "publisher")
 
 
 def create(settings: Settings) -> FastAPI:
@@ -133,34 +151,29 @@ def create(settings: Settings) -> FastAPI:
                 intents.append(
                     {
                         **intent,
-                        "risk": await connection.fetchrow(RISK, intent["intent_id"]),
-                        "approval": await connection.fetchrow(ASKED, intent["intent_id"]),
-                        "order": order,
-                        "fills": await connection.fetch(FILLS, order["order_id"]) if order else [],
+                        "risk": dict(await connection.fetchrow(RISK, intent["intent_id"]) or {}),
+                        "approval": dict(await connection.fetchrow(ASKED, intent["intent_id"]) or {}),
+                        "order": dict(order or {}),
+                        "fills": [dict(row) for row in await connection.fetch(FILLS, order["order_id"])]
+                        if order
+                        else [],
                     }
                 )
+        body = made["body"]
+        urls = {row["doc_id"]: row["url"] for row in named}
         return {
-            **made["body"],
+            **{name: body[name] for name in (*SHOWN, "gates", "assessment", "config_version", "record_hash")},
+            "evidence": [
+                {**{name: each[name] for name in OF_EVIDENCE}, "url": urls[each["doc_id"]]} for each in evidence
+            ],
             "plain_thesis": dict(thesis) if thesis else None,
             "record_key": kept["record_key"],
             "decided_by": kept["decided_by"],
-            "evidence": evidence,
-            "documents": [dict(row) for row in named],
             "extractors": sorted({row["extractor_version"] for row in read}),
-            "intents": [{name: _plain(value) for name, value in intent.items()} for intent in intents],
+            "intents": intents,
         }
 
     return app
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, asyncpg.Record):
-        return dict(value)
-    return (
-        [dict(each) for each in value]
-        if isinstance(value, list) and value and not isinstance(value[0], dict)
-        else value
-    )
 
 
 async def _read_json(connection: Any) -> None:
