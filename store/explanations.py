@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.errors import NotFound
-from store.database import Database
+from store.database import Run
 
 Row = Mapping[str, Any]
 
@@ -68,13 +68,13 @@ class Followed:
     fills: Sequence[Row] = field(default_factory=list)
 
 
-async def concluded(database: Database, wanted: str) -> Row:
+async def concluded(run: Run, wanted: str) -> Row:
     """The recommendation of an id, or the newest one of a symbol, with its record's key and a model's thesis.
 
     Raises:
         NotFound: neither an id nor a symbol with a recommendation, or its decision record is not there.
     """
-    rows = await database.run(_OF_ID, wanted) or await database.run(_NEWEST_OF_SYMBOL, wanted.upper())
+    rows = await run(_OF_ID, wanted) or await run(_NEWEST_OF_SYMBOL, wanted.upper())
     if not rows:
         raise NotFound(
             "RECOMMENDATION_NOT_FOUND",
@@ -87,32 +87,32 @@ async def concluded(database: Database, wanted: str) -> Row:
     return row
 
 
-async def documents(database: Database, doc_ids: Collection[str]) -> dict[str, Row]:
-    return await _by(database, "doc_id", _DOCUMENTS, doc_ids)
+async def documents(run: Run, doc_ids: Collection[str]) -> dict[str, Row]:
+    return await _by(run, "doc_id", _DOCUMENTS, doc_ids)
 
 
-async def extractions(database: Database, extraction_ids: Collection[str]) -> dict[str, Row]:
-    return await _by(database, "extraction_id", _EXTRACTIONS, extraction_ids)
+async def extractions(run: Run, extraction_ids: Collection[str]) -> dict[str, Row]:
+    return await _by(run, "extraction_id", _EXTRACTIONS, extraction_ids)
 
 
-async def statements(database: Database, *, on_economy: Collection[str], on_rivals: Collection[str]) -> dict[str, Row]:
+async def statements(run: Run, *, on_economy: Collection[str], on_rivals: Collection[str]) -> dict[str, Row]:
     """Kind, role, sign and quote of what the terms of the macro and the competitive layer name, by their ids."""
     return {
-        **await _by(database, "evidence_id", _ON_ECONOMY, on_economy),
-        **await _by(database, "evidence_id", _ON_RIVALS, on_rivals),
+        **await _by(run, "evidence_id", _ON_ECONOMY, on_economy),
+        **await _by(run, "evidence_id", _ON_RIVALS, on_rivals),
     }
 
 
-async def followed(database: Database, recommendation_id: str) -> list[Followed]:
+async def followed(run: Run, recommendation_id: str) -> list[Followed]:
     """What was planned from a recommendation, in order, and what became of each."""
-    intents = await database.run(_INTENTS, recommendation_id)
+    intents = await run(_INTENTS, recommendation_id)
     ids = [row["intent_id"] for row in intents]
-    risks = await _by(database, "intent_id", _RISK, ids)
-    asked = await _by(database, "intent_id", _ASKED, ids)
-    orders = await _by(database, "intent_id", _ORDERS, ids)
+    risks = await _by(run, "intent_id", _RISK, ids)
+    asked = await _by(run, "intent_id", _ASKED, ids)
+    orders = await _by(run, "intent_id", _ORDERS, ids)
     fills: dict[str, list[Row]] = {row["order_id"]: [] for row in orders.values()}
     if fills:
-        for row in await database.run(_FILLS, list(fills)):
+        for row in await run(_FILLS, list(fills)):
             fills[row["order_id"]].append(row)
     return [
         Followed(
@@ -126,6 +126,6 @@ async def followed(database: Database, recommendation_id: str) -> list[Followed]
     ]
 
 
-async def _by(database: Database, key: str, statement: str, wanted: Collection[str]) -> dict[str, Row]:
+async def _by(run: Run, key: str, statement: str, wanted: Collection[str]) -> dict[str, Row]:
     """Rows by their key; nothing is asked where nothing is wanted."""
-    return {row[key]: row for row in await database.run(statement, list(wanted))} if wanted else {}
+    return {row[key]: row for row in await run(statement, list(wanted))} if wanted else {}

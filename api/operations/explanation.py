@@ -27,7 +27,7 @@ from domain.errors import StonksError
 from domain.recommendation import replay, stored_hash
 from domain.signals import layer_weights
 from store import explanations as store
-from store.database import Database
+from store.database import Database, Run
 from store.objects import ObjectStore
 from workflows import names
 
@@ -209,11 +209,12 @@ async def explain(database: Database, objects: ObjectStore, links: TemporalLinks
     Raises:
         NotFound: neither an id nor a symbol with a recommendation.
     """
-    kept = await store.concluded(database, wanted)
+    kept = await store.concluded(database.run, wanted)
     recommendation = Recommendation.model_validate(kept["body"])
     again = _again(await objects.get(kept["record_key"]))
-    told = await _told(database, again.record)
-    followed = await store.followed(database, recommendation.recommendation_id)
+    async with database.runner() as run:
+        told = await _told(run, again.record)
+        followed = await store.followed(run, recommendation.recommendation_id)
     return Explanation(
         recommendation_id=recommendation.recommendation_id,
         symbol=recommendation.symbol,
@@ -267,12 +268,12 @@ class _Told:
     extractor_version: str
 
 
-async def _told(database: Database, record: DecisionRecord) -> dict[str, _Told]:
+async def _told(run: Run, record: DecisionRecord) -> dict[str, _Told]:
     """By evidence id: from the record what it carries, from the book what its other layers' terms name."""
     named = {(item.doc_id, item.extraction_id) for item in record.evidence}
     named |= {(term.doc_id, term.extraction_id) for term in record.terms}
-    documents = await store.documents(database, {doc_id for doc_id, _ in named})
-    extractions = await store.extractions(database, {extraction_id for _, extraction_id in named})
+    documents = await store.documents(run, {doc_id for doc_id, _ in named})
+    extractions = await store.extractions(run, {extraction_id for _, extraction_id in named})
     found = {}
     for item in record.evidence:
         document, extraction = documents.get(item.doc_id), extractions.get(item.extraction_id)
@@ -290,7 +291,7 @@ async def _told(database: Database, record: DecisionRecord) -> dict[str, _Told]:
             extractor_version=extraction["extractor_version"] if extraction else "",
         )
     statements = await store.statements(
-        database,
+        run,
         on_economy={term.evidence_id for term in record.terms if term.layer is Layer.MACRO},
         on_rivals={term.evidence_id for term in record.terms if term.layer is Layer.COMPETITIVE},
     )
