@@ -160,7 +160,7 @@ def bare_server(stack: Stack) -> Iterator[int]:
         yield port
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(30)
 
 
 async def _prepare(stack: Stack, bare_port: int) -> Served:
@@ -209,28 +209,37 @@ async def _prepare(stack: Stack, bare_port: int) -> Served:
 
 
 async def _against_bare(served: Served) -> list[Figure]:
-    ours = [await Asker.connect(served.port, key=served.key) for _ in range(AT_ONCE)]
-    theirs = [await Asker.connect(served.bare_port) for _ in range(AT_ONCE)]
     figures = []
     for name, (paths, bare_paths) in served.routes.items():
-        await _check(ours[0], theirs[0], name, paths[0], bare_paths[0])
+        await _check(served, name, paths[0], bare_paths[0])
         mine: list[Burst] = []
         bare: list[Burst] = []
         for number in range(-1, ROUNDS):
-            pair = [(mine, ours, paths), (bare, theirs, bare_paths)]
-            for bursts, askers, asked in pair if number % 2 else reversed(pair):
-                found = await burst(askers, asked, lasts=SECONDS)
+            pair = [(mine, served.port, served.key, paths), (bare, served.bare_port, "", bare_paths)]
+            for bursts, port, key, asked in pair if number % 2 else reversed(pair):
+                found = await _burst(port, key, asked)
                 if number >= 0:  # the first is for getting warm
                     bursts.append(found)
         figures += _figures(name, mine, bare)
-    for asker in (*ours, *theirs):
-        asker.close()
     return figures
 
 
-async def _check(ours: Asker, theirs: Asker, name: str, path: str, bare_path: str) -> None:
+async def _burst(port: int, key: str, paths: Sequence[str]) -> Burst:
+    """Over new connections: those that rest while the other server is asked may be closed."""
+    askers = [await Asker.connect(port, key=key) for _ in range(AT_ONCE)]
+    try:
+        return await burst(askers, paths, lasts=SECONDS)
+    finally:
+        for asker in askers:
+            asker.close()
+
+
+async def _check(served: Served, name: str, path: str, bare_path: str) -> None:
     """Both must answer with about the same: as much, and of documents the very same rows."""
+    ours, theirs = await Asker.connect(served.port, key=served.key), await Asker.connect(served.bare_port)
     mine, bare = await ours.get(path), await theirs.get(bare_path)
+    ours.close()
+    theirs.close()
     assert 0.5 < len(mine) / len(bare) < 2, f"{name}: {len(mine)} bytes against {len(bare)}"
     if name == "documents":
         assert json.loads(mine)["data"] == json.loads(bare)["data"]
