@@ -22,7 +22,7 @@ from api.keys import Scope
 from api.throttle import Gate
 from domain.actors import BOOTSTRAP_ACTOR, OWNER
 from domain.people import STEP_UP_LASTS, person_id
-from store import people, sessions
+from store import sessions
 from store.sessions import Held
 from store.tables.access import SignInSession
 
@@ -184,25 +184,19 @@ async def principal_of_key(given: str, dependencies: Dependencies) -> Principal:
     parsed = keys.parse(given)
     if parsed is None:
         raise _refused()
-    key_id, secret = parsed
     now = datetime.now(UTC)
-    async with dependencies.database.transaction() as session:
-        row = await keys.find(session, key_id)
-        # An unknown id takes the same path and the same time as a wrong secret.
-        if not keys.matches(secret, row.key_hash if row else "0" * 64) or row is None or not keys.usable(row, now):
-            raise _refused()
-        person = await people.get(session, row.person_id) if row.person_id is not None else None
-        if row.person_id is not None and (person is None or person.disabled_at is not None):
-            raise _refused()
-        if row.last_used_at is None or now - row.last_used_at >= keys.USE_NOTED_EVERY:
-            await keys.note_use(session, key_id=key_id, now=now)
-    scopes = keys.scopes_of(row)
+    found = await keys.admit(dependencies.database, *parsed, now=now)
+    if found is None:
+        raise _refused()
+    if not found.use_noted:
+        async with dependencies.database.transaction() as session:
+            await keys.note_use(session, key_id=found.key_id, now=now)
     return Principal(
-        key_id=row.key_id,
-        name=row.name,
-        scopes=scopes if person is None else scopes & keys.known_scopes(person.scopes),
-        person=PersonRef(person.person_id, person.name) if person is not None else None,
-        unattended=row.unattended,
+        key_id=found.key_id,
+        name=found.name,
+        scopes=found.scopes,
+        person=PersonRef(found.person_id, found.person) if found.person_id is not None else None,
+        unattended=found.unattended,
     )
 
 

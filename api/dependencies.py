@@ -12,6 +12,7 @@ from temporalio.client import Client
 
 from activities.adapters.oidc import OidcProvider
 from activities.ports import Calendar
+from api.remembered import Remembered
 from api.throttle import Limits
 from domain.agents import AgentKind
 from store.database import Database
@@ -37,6 +38,8 @@ class Dependencies:
     """Part of what a backtest is identified by."""
     agent_defaults: Mapping[AgentKind, Mapping[str, Any]] = field(default_factory=dict)
     """Settings below those of each kind of agent, such as the model that the environment names."""
+    remembered: Remembered = field(default_factory=Remembered)
+    """What is kept of figures that cost a walk through a whole table."""
     limits: Limits = field(default_factory=Limits)
     """How often a key or a session may ask."""
     oidc: OidcProvider | None = None
@@ -45,7 +48,8 @@ class Dependencies:
     """Names by verified addresses of mail (`anna@example.com`), or by subjects (`sub:248289761001`)."""
 
 
-def provided(request: Request) -> Dependencies:
+async def provided(request: Request) -> Dependencies:
+    # A plain function would be called in a thread.
     return cast(Dependencies, request.app.state.dependencies)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncpg
 from sqlalchemy import exc
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import ApplicationError
@@ -41,6 +42,8 @@ def as_stonks_error(error: BaseException) -> StonksError | None:
         return _database_away()
     if isinstance(error, exc.DBAPIError):
         return _database(error)
+    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
+        return _driver(error)
     return None
 
 
@@ -75,6 +78,21 @@ def _database(error: exc.DBAPIError) -> StonksError | None:
     # A failed statement carries the state itself, a failed connection in the driver's own error behind it.
     causes = (error.orig, getattr(error.orig, "__cause__", None))
     state = next((str(found) for cause in causes if (found := getattr(cause, "sqlstate", None))), "")
+    if (known := _of_state(state)) is not None:
+        return known
+    return _database_away() if error.connection_invalidated or isinstance(error, exc.InterfaceError) else None
+
+
+def _driver(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> StonksError | None:
+    """Of a statement that was given to the driver itself."""
+    if isinstance(error, asyncpg.PostgresError):
+        return _of_state(str(error.sqlstate))
+    if isinstance(error, ValueError):  # a value that it cannot send
+        return _out_of_range()
+    return _database_away()
+
+
+def _of_state(state: str) -> StonksError | None:
     if state.startswith(_REFUSES):
         return ConfigurationError("DATABASE_REFUSES", "Check STONKS_DB_USER, STONKS_DB_PASSWORD and STONKS_DB_NAME")
     if state == _SCHEMA:
@@ -84,10 +102,12 @@ def _database(error: exc.DBAPIError) -> StonksError | None:
     if state in _NO_TEXT:
         return InvalidInput("TEXT_INVALID", "Leave null characters out: the database keeps text without them")
     if state in _NO_VALUE:
-        return InvalidInput("VALUE_OUT_OF_RANGE", "Give instants of the years 1 to 9999, in UTC as well")
-    if error.connection_invalidated or state.startswith(_AWAY_STATES) or isinstance(error, exc.InterfaceError):
-        return _database_away()
-    return None
+        return _out_of_range()
+    return _database_away() if state.startswith(_AWAY_STATES) else None
+
+
+def _out_of_range() -> InvalidInput:
+    return InvalidInput("VALUE_OUT_OF_RANGE", "Give instants of the years 1 to 9999, in UTC as well")
 
 
 def _database_away() -> VendorUnavailable:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -15,6 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.errors import NotFound
 from store import audit, sessions
+from store.database import Database
 from store.tables.access import Person
 from store.tables.platform import ApiKey
 
@@ -22,6 +24,16 @@ PREFIX = "sk"
 SECRET_BYTES = 32
 USE_NOTED_EVERY = timedelta(minutes=1)
 """The time of last use is written this often at most, so that reading does not become writing."""
+
+
+_NO_HASH = "0" * 64
+_LOOK_UP = """
+    SELECT api_keys.name, api_keys.key_hash, api_keys.scopes, api_keys.expires_at, api_keys.revoked_at,
+           api_keys.last_used_at, api_keys.unattended, api_keys.person_id,
+           people.name AS person, people.scopes AS person_scopes, people.disabled_at
+    FROM api_keys LEFT JOIN people ON people.person_id = api_keys.person_id
+    WHERE api_keys.key_id = $1
+"""
 
 
 class Scope(StrEnum):
@@ -34,6 +46,21 @@ class Scope(StrEnum):
     APPROVE = "approve"
     AGENTS_WRITE = "agents:write"
     ADMIN = "admin"
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A key that is good now, and whose it is."""
+
+    key_id: str
+    name: str
+    scopes: frozenset[Scope]
+    """Never more than its person's."""
+    person_id: str | None
+    person: str
+    unattended: bool
+    use_noted: bool
+    """Whether its use was written down lately."""
 
 
 def parse(key: str) -> tuple[str, str] | None:
@@ -63,8 +90,30 @@ def known_scopes(names: Iterable[str]) -> frozenset[Scope]:
     return frozenset(known[name] for name in names if name in known)
 
 
-def usable(key: ApiKey, now: datetime) -> bool:
-    return key.revoked_at is None and (key.expires_at is None or now < key.expires_at)
+async def admit(database: Database, key_id: str, secret: str, *, now: datetime) -> Admitted | None:
+    """What a key may do now; None where it is unknown, wrong, revoked or expired, or its person is disabled.
+
+    Asked of the book at every request, so that a key ends with the next one: in one round trip, and nothing is kept.
+    """
+    rows = await database.run(_LOOK_UP, key_id)
+    row = rows[0] if rows else None
+    # An unknown id takes the same path and the same time as a wrong secret.
+    if not matches(secret, row["key_hash"] if row else _NO_HASH) or row is None:
+        return None
+    if row["revoked_at"] is not None or (row["expires_at"] is not None and row["expires_at"] <= now):
+        return None
+    if row["person_id"] is not None and (row["person"] is None or row["disabled_at"] is not None):
+        return None
+    scopes = known_scopes(row["scopes"].get("scopes", ()))
+    return Admitted(
+        key_id=key_id,
+        name=row["name"],
+        scopes=scopes if row["person_id"] is None else scopes & known_scopes(row["person_scopes"]),
+        person_id=row["person_id"],
+        person=row["person"] or "",
+        unattended=row["unattended"],
+        use_noted=row["last_used_at"] is not None and now - row["last_used_at"] < USE_NOTED_EVERY,
+    )
 
 
 async def issue(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,12 +10,23 @@ from sqlalchemy import union
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from store.keysets import Position, newest_first
+from store.database import Database
+from store.keysets import Chosen, Position, newest_first
 from store.tables.ingestion import Document, DocumentSymbol, EvidenceRow
+
+_COLUMNS = """
+    documents.doc_id, documents.source_id, documents.title, documents.url, documents.publisher, documents.language,
+    documents.credibility, documents.published_at, documents.precision, documents.available_at, documents.recorded_at,
+    documents.location, documents.status, documents.error
+"""
+_SYMBOLS = """
+    ARRAY(SELECT symbol FROM document_symbols WHERE document_symbols.doc_id = documents.doc_id
+          UNION SELECT symbol FROM evidence WHERE evidence.doc_id = documents.doc_id ORDER BY symbol) AS symbols
+"""
 
 
 async def list_documents(
-    session: AsyncSession,
+    database: Database,
     *,
     limit: int,
     symbol: str | None = None,
@@ -24,19 +35,28 @@ async def list_documents(
     first: datetime | None = None,
     last: datetime | None = None,
     before: Position | None = None,
-) -> Sequence[Document]:
-    """Documents by `available_at`, newest first; `first` and `last` are both inclusive.
+) -> list[Mapping[str, Any]]:
+    """Documents with their symbols by `available_at`, newest first; `first` and `last` are both inclusive.
 
     A document is about a symbol where its source says so, or where evidence on the symbol was read in it.
     """
-    wanted: Any = select(Document)
+    chosen = Chosen()
     if symbol is not None:
         about = documents_about(symbol, limit, source=source, status=status, first=first, last=last, before=before)
-        wanted = wanted.join(about, about.c.doc_id == col(Document.doc_id))
+        async with database.transaction() as session:
+            found = await session.exec(select(about.c.doc_id))
+            chosen.add("documents.doc_id = ANY({})", list(found))
     else:
-        wanted = _filtered(wanted, Document.available_at, source=source, status=status, first=first, last=last)
-    page = newest_first(wanted, Document.available_at, Document.doc_id, limit=limit, before=before)
-    return list((await session.exec(page)).all())
+        chosen.add("documents.source_id = {}", source)
+        chosen.add("documents.status = {}", status)
+        chosen.add("documents.available_at >= {}", first)
+        chosen.add("documents.available_at <= {}", last)
+        chosen.before("documents.available_at", "documents.doc_id", before)
+    statement = f"""
+        SELECT {_COLUMNS}, {_SYMBOLS} FROM documents {chosen.where}
+        ORDER BY documents.available_at DESC, documents.doc_id DESC LIMIT {limit:d}
+    """  # noqa: S608 - built from constants
+    return await database.run(statement, *chosen.values)
 
 
 def documents_about(
@@ -61,14 +81,12 @@ def documents_about(
     return union(rows(DocumentSymbol), rows(EvidenceRow)).subquery("about")
 
 
-async def symbols_by_document(session: AsyncSession, doc_ids: Sequence[str]) -> dict[str, list[str]]:
+async def symbols_of_document(session: AsyncSession, doc_id: str) -> list[str]:
     """Symbols that a document is about, sorted."""
-    found: dict[str, set[str]] = {doc_id: set() for doc_id in doc_ids}
+    found: set[str] = set()
     for table in (DocumentSymbol, EvidenceRow):
-        rows = await session.exec(select(table.doc_id, table.symbol).where(col(table.doc_id).in_(doc_ids)).distinct())
-        for doc_id, symbol in rows:
-            found[doc_id].add(symbol)
-    return {doc_id: sorted(symbols) for doc_id, symbols in found.items()}
+        found.update(await session.exec(select(table.symbol).where(table.doc_id == doc_id).distinct()))
+    return sorted(found)
 
 
 def _filtered(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,6 +16,9 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
+
+Run = Callable[..., Awaitable[list[Any]]]
+"""Runs one statement with its values and returns its rows."""
 
 PING_AFTER_SECONDS = 1.0
 BATCH = 10_000
@@ -72,16 +75,21 @@ class Database:
 
         For what every document does: one round trip, and a third of the work of a session. Values are `$1`, `$2`...
         """
+        async with self.runner() as run:
+            return await run(statement, *values)
+
+    @asynccontextmanager
+    async def runner(self) -> AsyncIterator[Run]:
+        """The same for several statements over one connection, each still a transaction of its own."""
         async with self.engine.connect() as connection:
-            raw = await connection.get_raw_connection()
-            driver: Any = raw.driver_connection
+            pooled: Any = connection.sync_connection
+            driver: Any = pooled.connection.driver_connection
             try:
-                rows: list[Any] = await driver.fetch(statement, *values)
+                yield driver.fetch
             except BaseException:
                 if driver.is_closed():
                     await connection.invalidate()  # a dead one must not go back to the pool
                 raise
-            return rows
 
     async def copy(self, table: str, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:
         """Insert many new rows with COPY, through a temporary table; rows whose key exists stay as they are."""

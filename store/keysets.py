@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,3 +21,28 @@ def newest_first(statement: Any, at: Any, key: Any, *, limit: int, before: Posit
     if before is not None:
         statement = statement.where(tuple_(col(at), col(key)) < tuple_(literal(before[0]), literal(before[1])))
     return statement.order_by(col(at).desc(), col(key).desc()).limit(limit)
+
+
+@dataclass
+class Chosen:
+    """What a SELECT for the driver itself leaves out: conditions joined by AND, and their values as `$1`, `$2`..."""
+
+    values: list[Any] = field(default_factory=list)
+    _conditions: list[str] = field(default_factory=list)
+
+    def add(self, condition: str, *values: Any) -> None:
+        """Add a condition, with `{}` where each value stands, unless a value is None: that was not asked for."""
+        if any(value is None for value in values):
+            return
+        self.values += values
+        places = (f"${number}" for number in range(len(self.values) - len(values) + 1, len(self.values) + 1))
+        self._conditions.append(condition.format(*places))
+
+    def before(self, at: str, key: str, position: Position | None) -> None:
+        """Begin behind the last row of the page before. Compared is the pair, as `newest_first` does."""
+        if position is not None:
+            self.add(f"({at}, {key}) < ({{}}, {{}})", *position)
+
+    @property
+    def where(self) -> str:
+        return f"WHERE {' AND '.join(self._conditions)}" if self._conditions else ""

@@ -14,6 +14,7 @@ from domain.notification_texts import Place, as_text, subject
 from domain.notifications import Message, NotificationsConfig, NotificationStatus, PlannedNotification
 from store import audit
 from store.database import insert_new
+from store.keysets import newest_first
 from store.tables.platform import Notification, NotificationsConfigRow
 
 HANDED_AGAIN_AFTER = timedelta(seconds=20)
@@ -211,7 +212,6 @@ async def list_recent(
     before: tuple[datetime, str] | None = None,
 ) -> Sequence[Notification]:
     """Notifications, the newest first."""
-    created, key = col(Notification.created_at), col(Notification.notification_id)
     statement = select(Notification)
     if status is not None:
         statement = statement.where(Notification.status == status.value)
@@ -219,10 +219,8 @@ async def list_recent(
         statement = statement.where(Notification.channel == channel)
     if event:
         statement = statement.where(Notification.event == event)
-    if before is not None:
-        at, last = before
-        statement = statement.where((created < at) | ((created == at) & (key < last)))
-    return (await session.exec(statement.order_by(created.desc(), key.desc()).limit(limit))).all()
+    page = newest_first(statement, Notification.created_at, Notification.notification_id, limit=limit, before=before)
+    return list((await session.exec(page)).all())
 
 
 def message_of(row: Notification) -> Message:

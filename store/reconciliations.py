@@ -33,6 +33,7 @@ from domain.reconciliation import (
 )
 from store import acceptances, market, outbox, submissions
 from store.database import Database, insert_new, upsert
+from store.keysets import newest_first
 from store.tables.broker import (
     BrokerActivityRow,
     BrokerFailure,
@@ -347,17 +348,14 @@ async def list_recent(
     session: AsyncSession, *, limit: int, before: tuple[datetime, str] | None = None
 ) -> list[ReconciliationRow]:
     """Runs, newest first."""
-    statement = select(ReconciliationRow)
-    if before is not None:
-        at, key = before
-        statement = statement.where(
-            (col(ReconciliationRow.as_of) < at)
-            | ((col(ReconciliationRow.as_of) == at) & (col(ReconciliationRow.reconciliation_id) < key))
-        )
-    statement = statement.order_by(
-        col(ReconciliationRow.as_of).desc(), col(ReconciliationRow.reconciliation_id).desc()
-    ).limit(limit)
-    return list((await session.exec(statement)).all())
+    page = newest_first(
+        select(ReconciliationRow),
+        ReconciliationRow.as_of,
+        ReconciliationRow.reconciliation_id,
+        limit=limit,
+        before=before,
+    )
+    return list((await session.exec(page)).all())
 
 
 async def standing_differences(

@@ -15,6 +15,7 @@ from domain.ids import digest
 from domain.ingestion import IngestReport, RunStatus
 from domain.sources import SourceConfig, read_config
 from store.database import insert_new
+from store.keysets import newest_first
 from store.tables.ingestion import IngestionRun, Reject, Source
 
 COUNTS = (
@@ -145,14 +146,8 @@ async def list_runs(
 ) -> list[IngestionRun]:
     """Runs of a source, the newest first."""
     statement = select(IngestionRun).where(IngestionRun.source_id == source_id)
-    if before is not None:
-        at, key = before
-        statement = statement.where(
-            (col(IngestionRun.started_at) < at)
-            | ((col(IngestionRun.started_at) == at) & (col(IngestionRun.run_id) < key))
-        )
-    statement = statement.order_by(col(IngestionRun.started_at).desc(), col(IngestionRun.run_id).desc()).limit(limit)
-    return list((await session.exec(statement)).all())
+    page = newest_first(statement, IngestionRun.started_at, IngestionRun.run_id, limit=limit, before=before)
+    return list((await session.exec(page)).all())
 
 
 async def last_runs(session: AsyncSession) -> dict[str, IngestionRun]:

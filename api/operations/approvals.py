@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from pydantic import BaseModel
+from sqlalchemy import literal, tuple_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import (
@@ -147,9 +148,8 @@ async def inbox(
         statement = statement.where(col(Approval.status) == status)
     if after is not None:
         at, key = after
-        statement = statement.where(
-            (col(Approval.requested_at) > at) | ((col(Approval.requested_at) == at) & (col(Approval.approval_id) > key))
-        )
+        place = tuple_(col(Approval.requested_at), col(Approval.approval_id))
+        statement = statement.where(place > tuple_(literal(at), literal(key)))
     async with database.transaction() as session:
         rows: Sequence[_Asked] = (await session.exec(statement)).all()
         votes = await approvals.votes(session, [approval.approval_id for approval, _, _ in rows])

@@ -24,6 +24,7 @@ from domain.lots import LotClosing
 from store import accounting
 from store.account_history import Key
 from store.database import Database
+from store.keysets import newest_first
 from store.objects import ObjectStore
 from store.tables.decisions import (
     Approval,
@@ -203,7 +204,7 @@ async def decisions(
     before: Key | None = None,
 ) -> list[DecisionView]:
     """Newest first; `first` and `last` are both inclusive."""
-    statement = select(OrderIntentRow)
+    statement: Any = select(OrderIntentRow)
     for column, wanted in (
         (OrderIntentRow.symbol, symbol),
         (OrderIntentRow.side, side),
@@ -216,15 +217,9 @@ async def decisions(
         statement = statement.where(OrderIntentRow.as_of >= first)
     if last is not None:
         statement = statement.where(OrderIntentRow.as_of <= last)
-    if before is not None:
-        at, key = before
-        statement = statement.where(
-            (col(OrderIntentRow.as_of) < at)
-            | ((col(OrderIntentRow.as_of) == at) & (col(OrderIntentRow.intent_id) < key))
-        )
-    ordered = statement.order_by(col(OrderIntentRow.as_of).desc(), col(OrderIntentRow.intent_id).desc()).limit(limit)
+    page = newest_first(statement, OrderIntentRow.as_of, OrderIntentRow.intent_id, limit=limit, before=before)
     async with database.transaction() as session:
-        return await _views(session, (await session.exec(ordered)).all(), links)
+        return await _views(session, (await session.exec(page)).all(), links)
 
 
 async def decision(database: Database, objects: ObjectStore, links: TemporalLinks, decision_id: str) -> DecisionAudit:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -23,6 +22,7 @@ from domain.ids import digest
 from domain.ingestion import DocumentRequest
 from store import agents, audit
 from store.database import Database
+from store.keysets import Position
 from store.tables.ingestion import Document, DocumentLink, ExtractionRow
 from workflows import names
 from workflows.client import TemporalFlows
@@ -100,11 +100,39 @@ class DocumentDetail(DocumentView):
     temporal_url: str
 
 
+_OF_ROW = (set(DocumentView.model_fields) - {"symbols"}) | {"content_hash", "run_id", "story"}
+
+
+async def list_documents(
+    database: Database,
+    *,
+    limit: int,
+    symbol: str | None = None,
+    source: str | None = None,
+    status: str | None = None,
+    first: datetime | None = None,
+    last: datetime | None = None,
+    before: Position | None = None,
+) -> list[DocumentView]:
+    """Documents by `available_at`, newest first; `first` and `last` are both inclusive."""
+    rows = await queries.list_documents(
+        database,
+        limit=limit,
+        symbol=symbol,
+        source=source,
+        status=status,
+        first=first,
+        last=last,
+        before=before,
+    )
+    return [DocumentView(**row) for row in rows]
+
+
 async def document(database: Database, links: TemporalLinks, doc_id: str) -> DocumentDetail:
     """Raises NotFound."""
     async with database.transaction() as session:
         row = await require(session, doc_id)
-        (view,) = await document_views(session, [row])
+        symbols = await queries.symbols_of_document(session, doc_id)
         found = await session.exec(
             select(DocumentLink)
             .where((col(DocumentLink.doc_id) == doc_id) | (col(DocumentLink.original_id) == doc_id))
@@ -115,19 +143,13 @@ async def document(database: Database, links: TemporalLinks, doc_id: str) -> Doc
         read = await session.exec(select(func.count()).select_from(ExtractionRow).where(ExtractionRow.doc_id == doc_id))
         readings = int(read.one())
     return DocumentDetail(
-        **dict(view),
-        **row.model_dump(include={"content_hash", "run_id", "story"}),
+        **row.model_dump(include=_OF_ROW),
+        symbols=symbols,
         insights=[InsightView.model_validate(insight) for insight in row.insights],
         related=related,
         readings=readings,
         temporal_url=links.workflow(names.document_id(doc_id)),
     )
-
-
-async def document_views(session: AsyncSession, rows: Sequence[Document]) -> list[DocumentView]:
-    symbols = await queries.symbols_by_document(session, [row.doc_id for row in rows])
-    kept = set(DocumentView.model_fields) - {"symbols"}
-    return [DocumentView(**row.model_dump(include=kept), symbols=symbols[row.doc_id]) for row in rows]
 
 
 def _related(link: DocumentLink, doc_id: str) -> RelatedView:

@@ -6,13 +6,12 @@ record is computed again on the way, so that an explanation says itself whether 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from pydantic import BaseModel, Field
-from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.numbers import Money, Shares, from_nano
 from api.operations.links import TemporalLinks
@@ -21,21 +20,19 @@ from domain.decisions import (
     DecisionRecord,
     Gate,
     Layer,
-    LayerTerm,
     Recommendation,
     RiskCheck,
 )
 from domain.errors import StonksError
 from domain.recommendation import replay, stored_hash
 from domain.signals import layer_weights
-from store import orders, recommendations, theses
-from store.database import Database
+from store import explanations as store
+from store.database import Database, Run
 from store.objects import ObjectStore
-from store.tables.agents import Thesis
-from store.tables.decisions import Approval, OrderIntentRow, RiskDecisionRow
-from store.tables.ingestion import Document, EvidenceRow, ExtractionRow, MacroEventRow
-from store.tables.trading import FillRow, Order
 from workflows import names
+
+RECORDS_KEPT = 128
+"""Records whose recommendation stays computed: a page that is looked at again asks for the same one."""
 
 
 class EvidenceShare(BaseModel):
@@ -212,15 +209,12 @@ async def explain(database: Database, objects: ObjectStore, links: TemporalLinks
     Raises:
         NotFound: neither an id nor a symbol with a recommendation.
     """
-    async with database.transaction() as session:
-        recommendation = await recommendations.find(session, wanted)
-        kept = await recommendations.require_record(session, recommendation.recommendation_id)
-        written = await theses.newest(session, recommendation.recommendation_id)
-    body = await objects.get(kept.record_key)
-    record = DecisionRecord.model_validate_json(body)
-    async with database.transaction() as session:
-        told = await _told(session, record)
-        intents = await _intents(session, recommendation.recommendation_id, links)
+    kept = await store.concluded(database.run, wanted)
+    recommendation = Recommendation.model_validate(kept["body"])
+    again = _again(await objects.get(kept["record_key"]))
+    async with database.runner() as run:
+        told = await _told(run, again.record)
+        followed = await store.followed(run, recommendation.recommendation_id)
     return Explanation(
         recommendation_id=recommendation.recommendation_id,
         symbol=recommendation.symbol,
@@ -228,32 +222,32 @@ async def explain(database: Database, objects: ObjectStore, links: TemporalLinks
         action=recommendation.action.value,
         previous_action=recommendation.previous_action.value,
         thesis=recommendation.thesis,
-        plain_thesis=_plain(written) if written is not None else None,
+        plain_thesis=_plain(kept) if kept["engine_version"] is not None else None,
         reasons=list(recommendation.reasons),
         invalidation=list(recommendation.invalidation),
-        layers=_layers(recommendation, record, told),
+        layers=_layers(recommendation, again.record, told),
         market=_market(recommendation),
         score=_score(recommendation),
         gates=list(recommendation.gates),
-        intents=intents,
+        intents=[_intent(each, links) for each in followed],
         versions=Versions(
             config=recommendation.config_version,
-            code=record.code_version,
+            code=again.record.code_version,
             extractors=sorted({one.extractor_version for one in told.values() if one.extractor_version}),
         ),
         record_hash=recommendation.record_hash,
-        record_key=kept.record_key,
-        reproduced=_reproduced(recommendation, record, body),
-        temporal_url=links.workflow(kept.decided_by or names.symbol_id(recommendation.symbol)),
+        record_key=kept["record_key"],
+        reproduced=_reproduced(recommendation, again),
+        temporal_url=links.workflow(kept["decided_by"] or names.symbol_id(recommendation.symbol)),
     )
 
 
-def _plain(written: Thesis) -> PlainThesis:
+def _plain(written: store.Row) -> PlainThesis:
     return PlainThesis(
-        sentences=[Citation.model_validate(each) for each in written.sentences],
-        invalidation=[Citation.model_validate(each) for each in written.invalidation],
-        written_by=written.engine_version,
-        recorded_at=written.recorded_at,
+        sentences=[Citation.model_validate(each) for each in written["sentences"]],
+        invalidation=[Citation.model_validate(each) for each in written["invalidation"]],
+        written_by=written["engine_version"],
+        recorded_at=written["recorded_at"],
     )
 
 
@@ -274,27 +268,19 @@ class _Told:
     extractor_version: str
 
 
-async def _told(session: AsyncSession, record: DecisionRecord) -> dict[str, _Told]:
+async def _told(run: Run, record: DecisionRecord) -> dict[str, _Told]:
     """By evidence id: from the record what it carries, from the book what its other layers' terms name."""
-    named = [(item.doc_id, item.extraction_id) for item in record.evidence]
-    named += [(term.doc_id, term.extraction_id) for term in record.terms]
-    documents = {
-        row.doc_id: row
-        for row in await session.exec(select(Document).where(col(Document.doc_id).in_({doc for doc, _ in named})))
-    }
-    extractions = {
-        row.extraction_id: row
-        for row in await session.exec(
-            select(ExtractionRow).where(col(ExtractionRow.extraction_id).in_({extraction for _, extraction in named}))
-        )
-    }
+    named = {(item.doc_id, item.extraction_id) for item in record.evidence}
+    named |= {(term.doc_id, term.extraction_id) for term in record.terms}
+    documents = await store.documents(run, {doc_id for doc_id, _ in named})
+    extractions = await store.extractions(run, {extraction_id for _, extraction_id in named})
     found = {}
     for item in record.evidence:
         document, extraction = documents.get(item.doc_id), extractions.get(item.extraction_id)
         found[item.evidence_id] = _Told(
             title=item.title,
             publisher=item.publisher,
-            url=document.url if document else "",
+            url=document["url"] if document else "",
             published_at=item.published_at,
             available_at=item.available_at,
             event_type=item.event_type.value,
@@ -302,46 +288,33 @@ async def _told(session: AsyncSession, record: DecisionRecord) -> dict[str, _Tol
             sentiment=item.sentiment,
             quote=item.quote,
             extractor=item.extractor.value,
-            extractor_version=extraction.extractor_version if extraction else "",
+            extractor_version=extraction["extractor_version"] if extraction else "",
         )
-    statements = await _statements(session, record.terms)
+    statements = await store.statements(
+        run,
+        on_economy={term.evidence_id for term in record.terms if term.layer is Layer.MACRO},
+        on_rivals={term.evidence_id for term in record.terms if term.layer is Layer.COMPETITIVE},
+    )
     for term in record.terms:
         document, extraction = documents.get(term.doc_id), extractions.get(term.extraction_id)
-        event_type, role, sentiment, quote = statements.get(term.evidence_id, ("", "", 0.0, ""))
+        said = statements.get(term.evidence_id, _NOTHING_SAID)
         found[term.evidence_id] = _Told(
-            title=document.title if document else "",
-            publisher=document.publisher if document else "",
-            url=document.url if document else "",
-            published_at=document.published_at if document else term.available_at,
+            title=document["title"] if document else "",
+            publisher=document["publisher"] if document else "",
+            url=document["url"] if document else "",
+            published_at=document["published_at"] if document else term.available_at,
             available_at=term.available_at,
-            event_type=event_type,
-            role=role,
-            sentiment=sentiment,
-            quote=quote,
-            extractor=extraction.extractor if extraction else "",
-            extractor_version=extraction.extractor_version if extraction else "",
+            event_type=said["event_type"],
+            role=said["role"],
+            sentiment=said["sentiment"],
+            quote=said["quote"],
+            extractor=extraction["extractor"] if extraction else "",
+            extractor_version=extraction["extractor_version"] if extraction else "",
         )
     return found
 
 
-async def _statements(session: AsyncSession, terms: Sequence[LayerTerm]) -> dict[str, tuple[str, str, float, str]]:
-    """Kind, role, sign and quote of what the terms of the macro and the competitive layer name."""
-    on_economy = {term.evidence_id for term in terms if term.layer is Layer.MACRO}
-    on_rivals = {term.evidence_id for term in terms if term.layer is Layer.COMPETITIVE}
-    events = await session.exec(select(MacroEventRow).where(col(MacroEventRow.macro_event_id).in_(on_economy)))
-    evidence = await session.exec(select(EvidenceRow).where(col(EvidenceRow.evidence_id).in_(on_rivals)))
-    return {
-        **{
-            row.macro_event_id: (
-                row.topic,
-                row.factor,
-                row.direction,
-                str(row.quotes[0]["quote"]) if row.quotes else "",
-            )
-            for row in events
-        },
-        **{row.evidence_id: (row.event_type, row.role, row.sentiment, row.quote) for row in evidence},
-    }
+_NOTHING_SAID = {"event_type": "", "role": "", "sentiment": 0.0, "quote": ""}
 
 
 def _layers(recommendation: Recommendation, record: DecisionRecord, told: Mapping[str, _Told]) -> list[LayerShare]:
@@ -419,57 +392,40 @@ def _score(recommendation: Recommendation) -> Score:
     )
 
 
-def _reproduced(recommendation: Recommendation, record: DecisionRecord, body: bytes) -> bool:
-    """Whether record and recommendation still belong together, under the code that runs now."""
+@dataclass(frozen=True)
+class _Again:
+    """A stored record, and what this code computes from it."""
+
+    record: DecisionRecord
+    identity: str
+    recommendation: Recommendation | None
+    """None: it cannot compute the record any more."""
+
+
+@lru_cache(maxsize=RECORDS_KEPT)
+def _again(body: bytes) -> _Again:
+    """Compute a record again from its very bytes, which are read from the store at every request."""
+    record = DecisionRecord.model_validate_json(body)
     try:
         identity = stored_hash(body)
-        return identity == recommendation.record_hash and replay(record, identity=identity) == recommendation
-    except (StonksError, ValueError):  # a record that this code cannot compute any more
-        return False
+        return _Again(record, identity, replay(record, identity=identity))
+    except (StonksError, ValueError):
+        return _Again(record, "", None)
 
 
-async def _intents(session: AsyncSession, recommendation_id: str, links: TemporalLinks) -> list[IntentStep]:
-    rows = await session.exec(
-        select(OrderIntentRow)
-        .where(OrderIntentRow.recommendation_id == recommendation_id)
-        .order_by(col(OrderIntentRow.as_of), col(OrderIntentRow.intent_id))
-    )
-    return [await _intent(session, row, links) for row in rows.all()]
+def _reproduced(recommendation: Recommendation, again: _Again) -> bool:
+    """Whether record and recommendation still belong together, under the code that runs now."""
+    return again.identity == recommendation.record_hash and again.recommendation == recommendation
 
 
-async def _intent(session: AsyncSession, intent: OrderIntentRow, links: TemporalLinks) -> IntentStep:
-    decision = await orders.risk_decision_of(session, intent.intent_id)
-    approvals = await session.exec(
-        select(Approval).where(Approval.intent_id == intent.intent_id).order_by(col(Approval.requested_at).desc())
-    )
-    approval = approvals.first()
-    order = await orders.order_of(session, intent.intent_id)
+def _intent(found: store.Followed, links: TemporalLinks) -> IntentStep:
+    intent = found.intent
     return IntentStep(
-        **intent.model_dump(include=set(IntentStep.model_fields) - {"clamps"}),
-        clamps=[Gate.model_validate(clamp) for clamp in intent.clamps],
-        risk=_risk(decision) if decision else None,
-        approval=ApprovalStep(**approval.model_dump(include=set(ApprovalStep.model_fields))) if approval else None,
-        order=await _order(session, order) if order else None,
-        temporal_url=links.workflow(names.order_id(intent.intent_id)),
-    )
-
-
-def _risk(decision: RiskDecisionRow) -> RiskView:
-    return RiskView(
-        decision_id=decision.decision_id,
-        outcome=decision.outcome,
-        allowed_quantity=decision.allowed_quantity,
-        checks=[RiskCheck.model_validate(check) for check in decision.checks],
-        needs_approval=decision.needs_approval,
-        approval_reason=decision.approval_reason,
-    )
-
-
-async def _order(session: AsyncSession, order: Order) -> OrderStep:
-    fills = await session.exec(
-        select(FillRow).where(FillRow.order_id == order.order_id).order_by(col(FillRow.filled_at), col(FillRow.fill_id))
-    )
-    return OrderStep(
-        **order.model_dump(include=set(OrderStep.model_fields)),
-        fills=[FillStep(**fill.model_dump(include=set(FillStep.model_fields))) for fill in fills.all()],
+        **intent,
+        risk=RiskView.model_validate(dict(found.risk)) if found.risk else None,
+        approval=ApprovalStep.model_validate(dict(found.asked)) if found.asked else None,
+        order=OrderStep.model_validate({**found.order, "fills": [dict(fill) for fill in found.fills]})
+        if found.order
+        else None,
+        temporal_url=links.workflow(names.order_id(intent["intent_id"])),
     )

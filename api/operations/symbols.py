@@ -133,7 +133,8 @@ async def summary(database: Database, symbol: str) -> SymbolSummary:
     async with database.transaction() as session:
         company = await registry.require(session, symbol)
         newest = await recommendations.list_recent(session, limit=1, symbol=symbol)
-        documents = await queries.list_documents(session, limit=1, symbol=symbol)
+        about = queries.documents_about(symbol, 1)
+        last_document_at = (await session.exec(select(func.max(about.c.available_at)))).one()
         reports = await earnings.list_dates(
             session, symbol=symbol, as_of=now, limit=1, after=now.astimezone(NEW_YORK).date() - timedelta(days=1)
         )
@@ -148,7 +149,7 @@ async def summary(database: Database, symbol: str) -> SymbolSummary:
             else None,
             open_orders=await _open_orders(session, symbol),
             next_report=reports[0].report_date if reports else None,
-            last_document_at=documents[0].available_at if documents else None,
+            last_document_at=last_document_at,
         )
 
 
@@ -274,9 +275,9 @@ async def _holding(session: AsyncSession, symbol: str) -> HoldingView | None:
 
 
 async def _open_orders(session: AsyncSession, symbol: str) -> int:
-    final = [status.value for status in OrderStatus if status.final]
+    under_way = [status.value for status in OrderStatus if not status.final]  # few, and found by the index
     counted = await session.exec(
-        select(func.count()).select_from(Order).where(Order.symbol == symbol, col(Order.status).not_in(final))
+        select(func.count()).select_from(Order).where(Order.symbol == symbol, col(Order.status).in_(under_way))
     )
     return int(counted.one())
 

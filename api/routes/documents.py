@@ -8,7 +8,6 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import AwareDatetime, Field
 
-from api import queries
 from api.auth import Principal, require
 from api.dependencies import Provided
 from api.errors import problems
@@ -16,7 +15,7 @@ from api.keys import Scope
 from api.operations import document_texts, documents, extractions, submissions
 from api.operations import lineage as lineages
 from api.operations.document_texts import DocumentText, RawLinks
-from api.operations.documents import DocumentDetail, DocumentView, Reprocessed, Reprocessing, document_views
+from api.operations.documents import DocumentDetail, DocumentView, Reprocessed, Reprocessing
 from api.operations.extractions import ExtractionView
 from api.operations.lineage import Lineage
 from api.operations.links import TemporalLinks
@@ -80,18 +79,16 @@ async def reprocess_document(
 @router.get("", dependencies=[require(Scope.READ)], responses=problems(422, 503))
 async def list_documents(dependencies: Provided, query: Annotated[DocumentQuery, Query()]) -> Page[DocumentView]:
     """Documents, newest first."""
-    async with dependencies.database.transaction() as session:
-        rows = await queries.list_documents(
-            session,
-            limit=query.limit + 1,
-            symbol=query.symbol,
-            source=query.source,
-            status=query.status.value if query.status else None,
-            first=query.first,
-            last=query.last,
-            before=position(KIND, query.cursor),
-        )
-        views = await document_views(session, rows)
+    views = await documents.list_documents(
+        dependencies.database,
+        limit=query.limit + 1,
+        symbol=query.symbol,
+        source=query.source,
+        status=query.status.value if query.status else None,
+        first=query.first,
+        last=query.last,
+        before=position(KIND, query.cursor),
+    )
     return page(KIND, views, query.limit, at=lambda row: (row.available_at, row.doc_id), view=lambda row: row)
 
 

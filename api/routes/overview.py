@@ -15,5 +15,8 @@ router = APIRouter(prefix="/v1/overview", tags=["overview"])
 
 @router.get("", dependencies=[require(Scope.READ)], responses=problems(503))
 async def read_overview(dependencies: Provided) -> Overview:
-    """Trading state, account, positions, open work, documents, the newest recommendations."""
-    return await overview(dependencies.database, mode=dependencies.mode)
+    """Trading state, account, positions, open work, documents, the newest recommendations.
+
+    In a book of millions of rows the counts of documents, and executions in `return_pct`, may be up to 30 seconds old.
+    """
+    return await overview(dependencies.database, dependencies.remembered, mode=dependencies.mode)

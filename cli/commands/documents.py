@@ -17,9 +17,7 @@ from cli.output import err, out, print_json
 from domain.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from store.tables.ingestion import Document
+    from api.operations.documents import DocumentView
     from workers.parts import Parts
 
 
@@ -44,15 +42,14 @@ def list_documents(
     json: Json = False,
 ) -> None:
     """List documents of a status, the newest first; without one those that need a person's look."""
-    from api import queries
+    from api.operations import documents
     from domain.documents import DocumentStatus
 
     if status not in {each.value for each in DocumentStatus}:
         raise InvalidInput("STATUS_UNKNOWN", field="--status", found=status, allowed=", ".join(DocumentStatus))
 
-    async def read(parts: Parts) -> Sequence[Document]:
-        async with parts.database.transaction() as session:
-            return await queries.list_documents(session, limit=limit, status=status)
+    async def read(parts: Parts) -> list[DocumentView]:
+        return await documents.list_documents(parts.database, limit=limit, status=status)
 
     found = ask(state, read)
     if json:

@@ -52,12 +52,13 @@ def status(state: State = DEFAULT_STATE, json: Json = False) -> None:
     """Show the trading state, the account, open work and the newest recommendations."""
     from api.operations import trading
     from api.operations.overview import overview
+    from api.remembered import Remembered
     from cli import operator_views as views
 
     async def read(parts: Parts) -> tuple[Any, Any]:
         mode = parts.settings.mode.value
         return (
-            await overview(parts.database, mode=mode),
+            await overview(parts.database, Remembered(), mode=mode),
             await trading.status(parts.database, parts.client, mode=mode, calendar=lambda: parts.calendar),
         )
 

@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from decimal import Decimal
 
+from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
 from store.tables.columns import Json, dollars, instant, json_list, json_object, shares, text
@@ -68,10 +69,11 @@ class BrokerFailure(SQLModel, table=True):
 
 class ReconciliationRow(SQLModel, table=True):
     __tablename__ = "reconciliations"
+    __table_args__ = (Index("ix_reconciliations_newest", "as_of", "reconciliation_id"),)
 
     reconciliation_id: str = Field(primary_key=True)
     trigger: str = text()
-    as_of: datetime = instant(index=True)
+    as_of: datetime = instant()
     finished_at: datetime = instant()
     clean: bool
     mismatches: int = 0

@@ -80,19 +80,24 @@ class OrderIntentRow(SQLModel, table=True):
     """Our sized wish, before risk has spoken."""
 
     __tablename__ = "order_intents"
+    __table_args__ = (
+        Index("ix_order_intents_newest", "as_of", "intent_id"),
+        Index("ix_order_intents_of_symbol", "symbol", "as_of", "intent_id"),
+        Index("ix_order_intents_of_state", "state", "as_of", "intent_id"),
+    )
 
     intent_id: str = Field(primary_key=True)
     recommendation_id: str = Field(index=True)
-    symbol: str = Field(index=True)
+    symbol: str
     side: str = text()
     quantity: Decimal = shares()
     reference_price: Decimal = dollars()
     notional: Decimal = dollars()
     target_weight: float
     clamps: list[Json] = json_list()
-    as_of: datetime = instant(index=True)
+    as_of: datetime = instant()
     reason: str = text("")
-    state: str = Field(default="open", index=True)
+    state: str = "open"
     proposed_by: str = text("engine")
     """The principal who made it by hand, `engine` otherwise."""
 
@@ -136,6 +141,10 @@ class Approval(SQLModel, table=True):
     """A question to people, bound to one exact order and one band of prices by `order_hash`."""
 
     __tablename__ = "approvals"
+    __table_args__ = (
+        Index("ix_approvals_oldest", "requested_at", "approval_id"),
+        Index("ix_approvals_of_status", "status", "requested_at", "approval_id"),
+    )
 
     approval_id: str = Field(primary_key=True)
     intent_id: str = Field(foreign_key="order_intents.intent_id", index=True)
@@ -146,8 +155,8 @@ class Approval(SQLModel, table=True):
     notional: Decimal = dollars()
     reason: str = text()
     order_hash: str = text()
-    status: str = Field(default="pending", index=True)
-    requested_at: datetime = instant(index=True)
+    status: str = "pending"
+    requested_at: datetime = instant()
     expires_at: datetime = instant()
     decided_at: datetime | None = instant(nullable=True)
     decided_by: str = text("")

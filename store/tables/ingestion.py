@@ -41,9 +41,10 @@ class Source(SQLModel, table=True):
 
 class IngestionRun(SQLModel, table=True):
     __tablename__ = "ingestion_runs"
+    __table_args__ = (Index("ix_ingestion_runs_of_source", "source_id", "started_at", "run_id"),)
 
     run_id: str = Field(primary_key=True)
-    source_id: str = Field(foreign_key="sources.source_id", index=True)
+    source_id: str = Field(foreign_key="sources.source_id")
     workflow_id: str = text("")
     status: str = text("running")
     """running, finished, failed, or superseded: another run had moved the cursor meanwhile."""

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Identity
+from sqlalchemy import BigInteger, Column, Identity, Index
 from sqlmodel import Field, SQLModel
 
 from store.tables.columns import Json, instant, json_object, text
@@ -12,17 +12,22 @@ class Notification(SQLModel, table=True):
     """A message for one channel. Its id is a function of the event and the channel, so that it is planned once."""
 
     __tablename__ = "notifications"
+    __table_args__ = (
+        Index("ix_notifications_newest", "created_at", "notification_id"),
+        Index("ix_notifications_of_status", "status", "created_at", "notification_id"),
+        Index("ix_notifications_of_event", "event", "created_at", "notification_id"),
+    )
 
     notification_id: str = Field(primary_key=True)
-    event: str = Field(index=True)
+    event: str
     event_id: str = text("")
     channel: str = text("")
     severity: str = text("info")
-    status: str = text(index=True)
+    status: str = text()
     subject: str = text()
     body: str = text("")
     message: Json = json_object()
-    created_at: datetime = instant(index=True)
+    created_at: datetime = instant()
     due_at: datetime | None = instant(nullable=True)
     """When it may be sent, or listed."""
     handed_at: datetime | None = instant(nullable=True)

@@ -16,6 +16,7 @@ class Order(SQLModel, table=True):
     __table_args__ = (
         Index("ix_orders_newest", "created_at", "order_id"),
         Index("ix_orders_of_symbol", "symbol", "created_at", "order_id"),
+        Index("ix_orders_of_status", "status", "created_at", "order_id"),
     )
 
     order_id: str = Field(primary_key=True)
@@ -28,7 +29,7 @@ class Order(SQLModel, table=True):
     time_in_force: str = text("day")
     quantity: Decimal = shares()
     limit_price: Decimal | None = dollars(nullable=True)
-    status: str = Field(index=True)
+    status: str
     filled_quantity: Decimal = shares()
     filled_average_price: Decimal | None = dollars(nullable=True)
     body_hash: str = text()

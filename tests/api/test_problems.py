@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import asyncpg
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -35,6 +36,9 @@ class Raising:
         self._error = error
 
     def transaction(self) -> Any:
+        raise self._error
+
+    async def run(self, statement: str, *values: Any) -> Any:
         raise self._error
 
 
@@ -155,6 +159,13 @@ async def test_unexpected_error_when_raised_then_500_without_details(
         (RPCError("no", RPCStatusCode.NOT_FOUND, b""), 404, "WORKFLOW_NOT_FOUND"),
         (RPCError("no", RPCStatusCode.INTERNAL, b""), 500, "TEMPORAL_ERROR"),
         (ConnectionRefusedError(111, "no"), 503, "DATABASE_UNAVAILABLE"),
+        (asyncpg.ConnectionDoesNotExistError("closed in the middle"), 503, "DATABASE_UNAVAILABLE"),
+        (asyncpg.TooManyConnectionsError("full"), 503, "DATABASE_UNAVAILABLE"),
+        (asyncpg.InterfaceError("connection is closed"), 503, "DATABASE_UNAVAILABLE"),
+        (asyncpg.UndefinedTableError("no such table"), 500, "SCHEMA_MISSING"),
+        (asyncpg.CharacterNotInRepertoireError("a null"), 422, "TEXT_INVALID"),
+        (asyncpg.exceptions._base.DataError("year 0"), 422, "VALUE_OUT_OF_RANGE"),
+        (asyncpg.UniqueViolationError("a bug"), 500, "INTERNAL_ERROR"),
     ],
 )
 async def test_server_error_when_it_can_be_expected_then_it_has_a_code(

@@ -8,12 +8,14 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from tests.benchmarks.api import api_on_a_large_book
 from tests.benchmarks.backfill import backfill
 from tests.benchmarks.backtests import deciding, moving_averages, portfolio
 from tests.benchmarks.documents import document_throughput
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.models import model_throughput
 from tests.benchmarks.startup import startup
+from tests.benchmarks.stream import stream_to_many
 
 BENCHMARKS: dict[str, Callable[[], Iterable[Figure]]] = {
     "startup": startup,
@@ -23,6 +25,8 @@ BENCHMARKS: dict[str, Callable[[], Iterable[Figure]]] = {
     "deciding": deciding,
     "portfolio": portfolio,
     "sma": moving_averages,
+    "api": api_on_a_large_book,
+    "stream": stream_to_many,
 }
 RESULT = Path("build") / "bench.json"
 

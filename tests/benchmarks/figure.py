@@ -8,20 +8,25 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Figure:
-    """A value, its unit, the goal it is held to (None: none), and how it was measured."""
+    """A value, its unit, the goal it is held to (None: none; at least or at most), and how it was measured."""
 
     name: str
     value: float
     unit: str
     how: str
     at_least: float | None = None
+    at_most: float | None = None
 
     @property
     def goal(self) -> str | None:
+        if self.at_most is not None:
+            return f"<= {self.at_most}"
         return None if self.at_least is None else f">= {self.at_least}"
 
     @property
     def met(self) -> bool | None:
+        if self.at_most is not None:
+            return self.value <= self.at_most
         return None if self.at_least is None else self.value >= self.at_least
 
     def as_json(self) -> dict[str, Any]:
