@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Self
+from typing import Self
 
 from domain.config import TradingConfig
 from domain.decisions import (
@@ -207,16 +207,22 @@ def _canonical_record(record: DecisionRecord, known: Mapping[str, str]) -> bytes
     return f"{{{','.join(f'{_canonical(name)}:{texts[name]}' for name in sorted(texts))}}}".encode()
 
 
-def _canonical(plain: Any) -> str:
-    return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+def _as_pydantic(value: object) -> str:
+    """An instant as `model_dump` writes it."""
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    raise TypeError(f"{type(value).__name__} has no canonical text")
+
+
+_canonical = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_as_pydantic).encode
 
 
 _config_text: WeakMemo[TradingConfig, tuple[str, str]] = WeakMemo(
     lambda config: (config.version(), _canonical(config.model_dump(mode="json")))
 )
 """A configuration's version and text: it is the same in all passes."""
-_item_text: WeakMemo[EvidenceItem, str] = WeakMemo(lambda item: _canonical(item.model_dump(mode="json")))
-"""The same evidence stands in the records of many sessions."""
+_item_text: WeakMemo[EvidenceItem, str] = WeakMemo(lambda item: _canonical(item.__dict__))
+"""The text of its `model_dump`. The same evidence stands in the records of many sessions."""
 
 
 # Deciding: from here on everything is a function of the record.
