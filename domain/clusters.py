@@ -90,7 +90,8 @@ def _rounded_correlations(table: Floats, rules: ClusterRules) -> Floats | None:
     moves = np.sqrt(np.diag(products))
     if (moves < STILL).any():
         return None
-    return np.clip(products / np.outer(moves, moves), -1.0, 1.0)
+    found: Floats = np.clip(products / np.outer(moves, moves), -1.0, 1.0)
+    return found
 
 
 def _shrunk(known: Floats, symbols: Sequence[str], sectors: Mapping[str, str], rules: ClusterRules) -> Floats:
