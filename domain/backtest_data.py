@@ -27,6 +27,7 @@ from domain.evidence_columns import Floats, Ints, RecordedEvidence, micros_since
 from domain.layer_terms import OtherLayers, competitive_terms, macro_terms
 from domain.macro_items import MacroItem
 from domain.market import Bar, CorporateAction, Session
+from domain.model import assembled
 from domain.portfolio import as_decimal
 from domain.registry import Exposures
 from domain.rules_config import StopRules
@@ -113,11 +114,14 @@ class BarSeries:
         found = self.recent(as_of, sessions)
         if not found.closes:
             return None
-        return MarketWindow.model_construct(
-            symbol=self.symbol,
-            sessions=tuple(found.sessions),
-            closes=tuple(found.closes),
-            volumes=tuple(found.volumes),
+        return assembled(
+            MarketWindow,
+            {
+                "symbol": self.symbol,
+                "sessions": tuple(found.sessions),
+                "closes": tuple(found.closes),
+                "volumes": tuple(found.volumes),
+            },
         )
 
     def recent(self, as_of: datetime, sessions: int) -> RecentBars:

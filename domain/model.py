@@ -16,6 +16,8 @@ class Model(BaseModel):
 
 M = TypeVar("M", bound=Model)
 _set = object.__setattr__
+_FIELDS: dict[type[Model], set[str]] = {}
+"""Names of all fields; instances share the set, as nothing of a frozen model is ever set again."""
 
 
 def assembled(of: type[M], values: dict[str, Any]) -> M:
@@ -26,7 +28,7 @@ def assembled(of: type[M], values: dict[str, Any]) -> M:
     """
     made = of.__new__(of)
     _set(made, "__dict__", values)
-    _set(made, "__pydantic_fields_set__", set(values))
+    _set(made, "__pydantic_fields_set__", _FIELDS.get(of) or _FIELDS.setdefault(of, set(of.model_fields)))
     _set(made, "__pydantic_extra__", None)
     _set(made, "__pydantic_private__", None)
     return made

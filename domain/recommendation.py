@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Self
+from typing import NamedTuple, Self
 
 from domain.config import TradingConfig
 from domain.decisions import (
@@ -247,8 +247,7 @@ def _first_difference(left: Assessment, right: Assessment) -> str:
     return next(names, "nothing")
 
 
-@dataclass(frozen=True)
-class _Judged:
+class _Judged(NamedTuple):
     """A gate with the code that is given as a reason when it does not pass."""
 
     code: str
@@ -311,7 +310,7 @@ def _entry_gates(
         _at_least("conviction", "CONVICTION_TOO_LOW", assessment.conviction, limits.min_conviction),
         _Judged(
             "CONTRADICTORY_EVIDENCE",
-            Gate(
+            Gate.made(
                 name="contradiction",
                 value=number(assessment.contradiction),
                 limit=f"<= {number(rules.maximum_contradiction)}",
@@ -320,7 +319,7 @@ def _entry_gates(
         ),
         _Judged(
             "EDGE_BELOW_COST",
-            Gate(
+            Gate.made(
                 name="edge",
                 value=number(edge),
                 limit=f">= {number(needed)}",
@@ -330,7 +329,7 @@ def _entry_gates(
         ),
         _Judged(
             "TOO_FEW_BARS",
-            Gate(
+            Gate.made(
                 name="price_history",
                 value=number(assessment.daily_volatility),
                 limit="> 0",
@@ -340,11 +339,11 @@ def _entry_gates(
         ),
         _Judged(
             "PRICE_TOO_LOW",
-            Gate(name="price", value=str(price), limit=f">= {limits.min_price}", passed=price >= limits.min_price),
+            Gate.made(name="price", value=str(price), limit=f">= {limits.min_price}", passed=price >= limits.min_price),
         ),
         _Judged(
             "LIQUIDITY_TOO_LOW",
-            Gate(
+            Gate.made(
                 name="liquidity",
                 value=str(volume),
                 limit=f">= {limits.min_adv20}",
@@ -354,7 +353,7 @@ def _entry_gates(
         ),
         _Judged(
             "COOLING_DOWN",
-            Gate(
+            Gate.made(
                 name="cool_down",
                 value="never held" if away is None else str(away),
                 limit=f">= {rules.cool_down_sessions}",
@@ -370,7 +369,7 @@ def _exit_gates(assessment: Assessment, position: PositionView, config: TradingC
     rules = config.recommendation
     stay = _Judged(
         "EXIT_SCORE_REACHED",
-        Gate(
+        Gate.made(
             name="exit_score",
             value=number(assessment.score),
             limit=f"> {number(rules.exit_score)}",
@@ -379,7 +378,7 @@ def _exit_gates(assessment: Assessment, position: PositionView, config: TradingC
     )
     settled = _Judged(
         "MINIMUM_HOLD",
-        Gate(
+        Gate.made(
             name="minimum_hold",
             value=str(position.sessions_held) if position.quantity > 0 else "no position",
             limit=f">= {rules.minimum_hold_sessions}",
@@ -391,7 +390,7 @@ def _exit_gates(assessment: Assessment, position: PositionView, config: TradingC
 
 
 def _at_least(name: str, code: str, value: float, limit: float) -> _Judged:
-    return _Judged(code, Gate(name=name, value=number(value), limit=f">= {number(limit)}", passed=value >= limit))
+    return _Judged(code, Gate.made(name=name, value=number(value), limit=f">= {number(limit)}", passed=value >= limit))
 
 
 def _action(
