@@ -2,8 +2,9 @@
 
 Exponentially weighted correlations -> half-shrunk to the mean of their sectors -> linked above .7 -> connected
 components. Every sum is a correctly rounded `math.fsum`, so that neither the order of the symbols nor which others are
-looked at changes a bit of a pair's correlation. Sources: quantitative specification, section 3; RiskMetrics technical
-document (1996) for correlations about a mean of 0; Elton and Gruber (1973) for sector means as forecasts.
+looked at changes a bit of a pair's correlation. Rounded sums are taken where no pair is so near the threshold that they
+could give other clusters. Sources: quantitative specification, section 3; RiskMetrics technical document (1996) for
+correlations about a mean of 0; Elton and Gruber (1973) for sector means as forecasts.
 """
 
 from __future__ import annotations

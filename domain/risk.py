@@ -28,7 +28,7 @@ from domain.decisions import (
 )
 from domain.entries import BLACKOUT, DATE_UNKNOWN, Entry, earnings_gates, spread_gate
 from domain.ids import digest
-from domain.portfolio import product
+from domain.portfolio import gross, product
 from domain.sizing import floor_to_step
 
 
@@ -69,13 +69,13 @@ class RiskCase:
 
     @cached_property
     def gross_value(self) -> Fraction:
-        return sum((abs(_worth(one)) for one in self.portfolio.holdings), Fraction(0))
+        return Fraction(gross(self.portfolio.holdings))
 
     def in_group(self, which: int) -> Fraction:
         """Dollars held and being bought in the intent's sector (0) or cluster (1)."""
         own = self.groups[self.intent.symbol][which]
         alike = {symbol for symbol, found in self.groups.items() if found[which] == own} | {self.intent.symbol}
-        held = sum((abs(_worth(one)) for one in self.portfolio.holdings if one.symbol in alike), Fraction(0))
+        held = Fraction(gross(one for one in self.portfolio.holdings if one.symbol in alike))
         bought = (Fraction(amount) for symbol, amount in self.portfolio.open_buys.items() if symbol in alike)
         return held + sum(bought, Fraction(0))
 
@@ -408,7 +408,7 @@ def _fall(reference: Decimal, equity: Decimal) -> Fraction:
 
 
 def _worth(holding: Holding) -> Fraction:
-    return Fraction(holding.quantity) * Fraction(holding.last_price)
+    return Fraction(product(holding.quantity, holding.last_price))
 
 
 def _money(amount: Fraction) -> str:

@@ -264,7 +264,7 @@ def _there(portfolio: Portfolio) -> dict[str, Fraction]:
     """Dollars in each symbol: held, and being bought."""
     found: dict[str, Fraction] = {}
     for holding in portfolio.holdings:
-        worth = abs(Fraction(holding.quantity) * Fraction(holding.last_price))
+        worth = abs(Fraction(product(holding.quantity, holding.last_price)))
         found[holding.symbol] = found.get(holding.symbol, Fraction(0)) + worth
     for symbol, amount in portfolio.open_buys.items():
         found[symbol] = found.get(symbol, Fraction(0)) + Fraction(amount)
