@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import gc
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -18,6 +19,8 @@ from domain.errors import InvalidInput, StonksError
 from domain.simulation import Simulation
 
 BEAT_SECONDS = 10.0
+YOUNG_OBJECTS = 100_000
+"""Objects made between two looks for garbage in cycles."""
 
 T = TypeVar("T")
 _Message = tuple[str, object]
@@ -91,6 +94,17 @@ async def alive() -> AsyncIterator[None]:
         beating.cancel()
 
 
+@contextmanager
+def rarely_collected() -> Iterator[None]:
+    """Look for garbage in cycles seldom: a simulation makes millions of objects, and hardly any cycle."""
+    before = gc.get_threshold()
+    gc.set_threshold(YOUNG_OBJECTS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 def _received(receiving: Connection) -> _Message:
     try:
         message: _Message = receiving.recv()
@@ -111,8 +125,10 @@ def _play(
 
 
 def _run(sending: Connection, task: Callable[[Progress], object]) -> None:
+    gc.freeze()  # what was handed over lives as long as the process
     try:
-        found = task(lambda done: sending.send(("progress", done)))
+        with rarely_collected():
+            found = task(lambda done: sending.send(("progress", done)))
     except StonksError as error:
         sending.send(
             ("refused", _Refused(error.code, error.hint, {name: str(each) for name, each in error.fields.items()}))

@@ -138,7 +138,7 @@ class _Step:
 
     def _gate(self, group: str, demand: Fraction, factor: Fraction) -> Gate:
         value = (self._there.get(group, ZERO) + demand) / self._equity
-        return Gate(name=self._name, value=_share(value), limit=str(self._cap), passed=factor == 1, detail=group)
+        return Gate.made(name=self._name, value=_share(value), limit=str(self._cap), passed=factor == 1, detail=group)
 
 
 def scale(demand: Fraction, room: Fraction) -> Fraction:
@@ -151,7 +151,9 @@ def scale(demand: Fraction, room: Fraction) -> Fraction:
 def _cash(demand: Fraction, equity: Fraction, limits: AllocationLimits) -> tuple[Fraction, Gate]:
     room = Fraction(limits.deployable)
     factor = scale(demand, room)
-    gate = Gate(name="deployable_cash", value=_share(demand / equity), limit=_share(room / equity), passed=factor == 1)
+    gate = Gate.made(
+        name="deployable_cash", value=_share(demand / equity), limit=_share(room / equity), passed=factor == 1
+    )
     return factor, gate
 
 

@@ -27,6 +27,7 @@ from domain.evidence_columns import Floats, Ints, RecordedEvidence, micros_since
 from domain.layer_terms import OtherLayers, competitive_terms, macro_terms
 from domain.macro_items import MacroItem
 from domain.market import Bar, CorporateAction, Session
+from domain.model import assembled
 from domain.portfolio import as_decimal
 from domain.registry import Exposures
 from domain.rules_config import StopRules
@@ -84,8 +85,7 @@ class BarSeries:
         self._splits = sorted(splits)
         self._epoch = -1
         self._sessions: list[str] = [known.bar.session.isoformat() for known in self._bars]
-        self._closes: list[float] = []
-        self._volumes: list[float] = []
+        self._closes, self._volumes = self._columns.closes, self._columns.volumes
         self._on = {known.bar.session: known.bar for known in self._bars}
 
     def on(self, session: date) -> Bar | None:
@@ -114,11 +114,14 @@ class BarSeries:
         found = self.recent(as_of, sessions)
         if not found.closes:
             return None
-        return MarketWindow.model_construct(
-            symbol=self.symbol,
-            sessions=tuple(found.sessions),
-            closes=tuple(found.closes),
-            volumes=tuple(found.volumes),
+        return assembled(
+            MarketWindow,
+            {
+                "symbol": self.symbol,
+                "sessions": tuple(found.sessions),
+                "closes": tuple(found.closes),
+                "volumes": tuple(found.volumes),
+            },
         )
 
     def recent(self, as_of: datetime, sessions: int) -> RecentBars:
@@ -127,12 +130,10 @@ class BarSeries:
         if self._in_order:
             end = bisect_right(self._known, as_of)
             seen = slice(max(0, end - sessions), end)
-            return RecentBars(self._sessions[seen], self._closes[seen], self._volumes[seen])
+            return RecentBars(self._sessions[seen], self._closes[seen].tolist(), self._volumes[seen].tolist())
         rows = [at for at, known in enumerate(self._known) if known <= as_of][-sessions:]
         return RecentBars(
-            [self._sessions[at] for at in rows],
-            [self._closes[at] for at in rows],
-            [self._volumes[at] for at in rows],
+            [self._sessions[at] for at in rows], self._closes[rows].tolist(), self._volumes[rows].tolist()
         )
 
     def last_close(self, as_of: datetime) -> float | None:
@@ -142,33 +143,33 @@ class BarSeries:
             return closes[-1] if closes else None
         self._adjust(as_of)
         end = bisect_right(self._known, as_of)
-        return self._closes[end - 1] if end else None
+        return float(self._closes[end - 1]) if end else None
 
     def average_true_range(self, as_of: datetime, rules: StopRules, sessions: int) -> float | None:
         """The average true range at the last close known, in dollars a share of that day; None where it has none."""
         if self._in_order:
             end = bisect_right(self._known, as_of)
-            bars = [known.bar for known in self._bars[max(0, end - sessions) : end]]
+            seen: Sequence[int] = range(max(0, end - sessions), end)
         else:
-            bars = [known.bar for known in self._bars if known.available_at <= as_of][-sessions:]
-        if len(bars) <= rules.atr_sessions:
+            seen = [at for at, known in enumerate(self._known) if known <= as_of][-sessions:]
+        if len(seen) <= rules.atr_sessions:
             return None
+        bars = [self._bars[at].bar for at in seen]
+        raw = [bar.high for bar in bars], [bar.low for bar in bars]
         if self._splits:
             today = as_of.astimezone(NEW_YORK).date()
             factors = [split_factor(bar.session, self._splits, today) for bar in bars]
-            highs, lows, closes = (
-                [adjusted_close(getattr(bar, name), factor) for bar, factor in zip(bars, factors, strict=True)]
-                for name in ("high", "low", "close")
-            )
+            highs, lows = (list(map(adjusted_close, prices, factors)) for prices in raw)
+            closes = [adjusted_close(bar.close, factor) for bar, factor in zip(bars, factors, strict=True)]
         else:  # dividing by 1 changes nothing
-            highs, lows = [float(bar.high) for bar in bars], [float(bar.low) for bar in bars]
-            closes = [float(bar.close) for bar in bars]
+            highs, lows = (list(map(float, prices)) for prices in raw)
+            closes = self._columns.closes[seen].tolist()
         found = float(average_true_range(highs, lows, closes, rules)[-1])
         return found if found > 0.0 else None
 
     def _adjust(self, as_of: datetime) -> None:
         """Express all bars in the day's shares; done anew only where a split has taken effect since the last time."""
-        if not self._splits and self._epoch == 0:
+        if not self._splits:
             return
         today = as_of.astimezone(NEW_YORK).date()
         epoch = bisect_right(self._splits, today, key=lambda split: split[0])
@@ -176,12 +177,12 @@ class BarSeries:
             return
         self._epoch = epoch
         if not epoch:  # dividing by 1 changes nothing
-            self._closes, self._volumes = self._columns.closes.tolist(), self._columns.volumes.tolist()
+            self._closes, self._volumes = self._columns.closes, self._columns.volumes
             return
         factors = [split_factor(known.bar.session, self._splits, today) for known in self._bars]
         pairs = list(zip(self._bars, factors, strict=True))
-        self._closes = [adjusted_close(known.bar.close, factor) for known, factor in pairs]
-        self._volumes = [adjusted_volume(known.bar.volume, factor) for known, factor in pairs]
+        self._closes = np.array([adjusted_close(known.bar.close, factor) for known, factor in pairs])
+        self._volumes = np.array([adjusted_volume(known.bar.volume, factor) for known, factor in pairs])
 
 
 @dataclass(frozen=True)

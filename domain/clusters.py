@@ -2,8 +2,9 @@
 
 Exponentially weighted correlations -> half-shrunk to the mean of their sectors -> linked above .7 -> connected
 components. Every sum is a correctly rounded `math.fsum`, so that neither the order of the symbols nor which others are
-looked at changes a bit of a pair's correlation. Sources: quantitative specification, section 3; RiskMetrics technical
-document (1996) for correlations about a mean of 0; Elton and Gruber (1973) for sector means as forecasts.
+looked at changes a bit of a pair's correlation. Rounded sums are taken where no pair is so near the threshold that they
+could give other clusters. Sources: quantitative specification, section 3; RiskMetrics technical document (1996) for
+correlations about a mean of 0; Elton and Gruber (1973) for sector means as forecasts.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ from domain.errors import InvalidInput
 from domain.rules_config import ClusterRules
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+NEAR = 1e-9
+"""A correlation this near to the threshold is computed exactly."""
+STILL = 1e-100
+"""Root of a sum of squared returns below which products may be too small to be represented."""
 
 
 def clusters(
@@ -34,12 +41,11 @@ def clusters(
     Raises:
         InvalidInput: a symbol is not unique, the shapes differ, or a return is infinite.
     """
-    shrunk = shrunk_correlations(returns, symbols, sectors, rules)
+    table = _table(returns, symbols)
     neighbours: dict[str, list[str]] = {symbol: [] for symbol in sorted(symbols)}
-    for i, j in combinations(range(len(symbols)), 2):
-        if shrunk[i, j] > rules.threshold:
-            neighbours[symbols[i]].append(symbols[j])
-            neighbours[symbols[j]].append(symbols[i])
+    for i, j in np.argwhere(np.triu(_linked(table, symbols, sectors, rules), 1)).tolist():
+        neighbours[symbols[i]].append(symbols[j])
+        neighbours[symbols[j]].append(symbols[i])
     labels: dict[str, str] = {}
     for symbol in neighbours:  # ascending: the first symbol of a component to be met is its smallest
         waiting = [symbol]
@@ -62,8 +68,38 @@ def shrunk_correlations(
     Raises:
         InvalidInput: as `clusters`.
     """
-    table = _table(returns, symbols)
-    known = ewma_correlations(table, rules)
+    return _shrunk(ewma_correlations(_table(returns, symbols), rules), symbols, sectors, rules)
+
+
+def _linked(table: Floats, symbols: Sequence[str], sectors: Mapping[str, str], rules: ClusterRules) -> Flags:
+    """Which pairs are linked, (N, N): rounded sums tell, exact ones where a pair is too near the threshold."""
+    nearly = _rounded_correlations(table, rules)
+    if nearly is not None:
+        shrunk = _shrunk(nearly, symbols, sectors, rules)
+        if not (np.abs(shrunk - rules.threshold) < NEAR).any():
+            return shrunk > rules.threshold
+    return shrunk_correlations(table, symbols, sectors, rules) > rules.threshold
+
+
+def _rounded_correlations(table: Floats, rules: ClusterRules) -> Floats | None:
+    """What `ewma_correlations` gives, to 1e-12; None where a return is missing or a symbol hardly moves."""
+    recent = table[-rules.window :]
+    if len(recent) < rules.minimum_sessions or bool(np.isnan(recent).any()):
+        return None
+    scaled = recent * _roots(len(recent), rules)[:, np.newaxis]
+    products = scaled.T @ scaled
+    moves = np.sqrt(np.diag(products))
+    if (moves < STILL).any():
+        return None
+    found: Floats = np.clip(products / np.outer(moves, moves), -1.0, 1.0)
+    return found
+
+
+def _shrunk(known: Floats, symbols: Sequence[str], sectors: Mapping[str, str], rules: ClusterRules) -> Floats:
+    if not any(map(sectors.get, symbols)):  # no pair has a mean, and each counts as its own
+        alone = np.nan_to_num((1.0 - rules.shrinkage) * known + rules.shrinkage * known, nan=0.0)
+        np.fill_diagonal(alone, 1.0)
+        return alone
     pairs = list(combinations(range(len(symbols)), 2))
     grouped: dict[tuple[str, str], list[float]] = {}
     for i, j in pairs:
@@ -92,11 +128,8 @@ def ewma_correlations(returns: ArrayLike, rules: ClusterRules) -> Floats:
         (N, N), symmetric, 1 on the diagonal; NaN where there are too few common sessions or one never moves.
     """
     recent = np.asarray(returns, dtype=np.float64)[-rules.window :]
-    ages = range(len(recent) - 1, -1, -1)
-    decay = 1.0 - 2.0 / (rules.span + 1.0)
-    roots = np.array([math.sqrt(decay**age) for age in ages], dtype=np.float64)
     present = ~np.isnan(recent)
-    scaled = np.where(present, recent, 0.0) * roots[:, np.newaxis]
+    scaled = np.where(present, recent, 0.0) * _roots(len(recent), rules)[:, np.newaxis]
     count = recent.shape[1]
     found = np.eye(count)
     whole = [_fsum(scaled[:, i] * scaled[:, i]) for i in range(count)]
@@ -118,6 +151,12 @@ def ewma_correlations(returns: ArrayLike, rules: ClusterRules) -> Floats:
             value = _ratio(_fsum(scaled[:, i] * scaled[:, j]), squares[0], squares[1])
         found[i, j] = found[j, i] = value
     return found
+
+
+def _roots(sessions: int, rules: ClusterRules) -> Floats:
+    """Square roots of the weights, oldest first, (T,)."""
+    decay = 1.0 - 2.0 / (rules.span + 1.0)
+    return np.array([math.sqrt(decay**age) for age in range(sessions - 1, -1, -1)], dtype=np.float64)
 
 
 def _ratio(product: float, one: float, other: float) -> float:

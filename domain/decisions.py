@@ -9,14 +9,14 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field
 
 from domain.config import TradingConfig
 from domain.documents import Credibility
 from domain.extraction import EntityRole, EventType, ExtractorKind, Materiality
-from domain.model import Model, Utc
+from domain.model import Model, Utc, assembled
 
 
 class Layer(StrEnum):
@@ -69,6 +69,34 @@ class Attribution(Model):
     age_td: float = 0.0
     via: str = ""
     """The factor or the competitor; empty in the company layer."""
+
+    @classmethod
+    def made(
+        cls,
+        *,
+        layer: Layer,
+        nano: int,
+        evidence_id: str = "",
+        doc_id: str = "",
+        weight: float = 0.0,
+        novelty: float = 1.0,
+        age_td: float = 0.0,
+        via: str = "",
+    ) -> Self:
+        """As the constructor, for values that are of these types for sure; so are those of other models here."""
+        return assembled(
+            cls,
+            {
+                "layer": layer,
+                "evidence_id": evidence_id,
+                "doc_id": doc_id,
+                "nano": nano,
+                "weight": weight,
+                "novelty": novelty,
+                "age_td": age_td,
+                "via": via,
+            },
+        )
 
 
 class LayerTerm(Model):
@@ -151,6 +179,10 @@ class Gate(Model):
     limit: str
     passed: bool
     detail: str = ""
+
+    @classmethod
+    def made(cls, *, name: str, value: str, limit: str, passed: bool, detail: str = "") -> Self:
+        return assembled(cls, {"name": name, "value": value, "limit": limit, "passed": passed, "detail": detail})
 
 
 class PositionView(Model):
@@ -241,6 +273,10 @@ class RiskCheck(Model):
     value: str
     limit: str
     detail: str = ""
+
+    @classmethod
+    def made(cls, *, code: str, outcome: RiskOutcome, value: str, limit: str, detail: str = "") -> Self:
+        return assembled(cls, {"code": code, "outcome": outcome, "value": value, "limit": limit, "detail": detail})
 
 
 class RiskDecision(Model):

@@ -19,6 +19,7 @@ from domain.decisions import EvidenceItem
 from domain.documents import Credibility
 from domain.extraction import EntityRole, EventType, ExtractorKind, Materiality
 from domain.influence import site_of_item
+from domain.model import assembled
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -32,6 +33,7 @@ EVENT_CODES = {event: code for code, event in enumerate(EVENTS)}
 ROLE_CODES = {role: code for code, role in enumerate(ROLES)}
 CLAIM_CODES = {claim: code for code, claim in enumerate(CLAIMS)}
 TRUST_CODES = {trust: code for code, trust in enumerate(TRUST)}
+_EXTRACTORS = {kind.value: kind for kind in ExtractorKind}
 _MICRO = timedelta(microseconds=1)
 _UNIX = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -191,7 +193,7 @@ class RecordedEvidence(Sequence[EvidenceItem]):
             "confidence": float(of.confidence[at]),
             "quote_validity": float(of.validity[at]),
             "credibility": TRUST[of.credibility[at]],
-            "extractor": ExtractorKind(written.extractor[at]),
+            "extractor": _EXTRACTORS[written.extractor[at]],
             "content_hash": written.content_hash[at],
             "publisher": written.publisher[at],
             "site": written.site[at],
@@ -199,7 +201,7 @@ class RecordedEvidence(Sequence[EvidenceItem]):
             "quote": written.quote[at],
             "shingles": tuple(of.shingles[begin : int(of.ends[at])].tolist()),
         }
-        return EvidenceItem.model_construct(**values)
+        return assembled(EvidenceItem, values)
 
 
 def columns_of(symbol: str, items: Sequence[EvidenceItem]) -> EvidenceColumns:

@@ -10,11 +10,14 @@ from typing import Any
 
 def digest(*parts: Any, length: int = 24) -> str:
     """Hash the parts, in order and unambiguously, to `length` hex digits (sha256)."""
-    body = json.dumps([_plain(part) for part in parts], ensure_ascii=False, separators=(",", ":"))
+    body = _written([_plain(part) for part in parts])
     return hashlib.sha256(body.encode()).hexdigest()[:length]
 
 
-def _plain(part: Any) -> Any:
+_written = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _plain(part: Any) -> str:
     return part.isoformat() if isinstance(part, datetime) else str(part)
 
 

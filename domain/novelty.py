@@ -21,16 +21,11 @@ from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from domain.config import SignalConfig
 from domain.decisions import EvidenceItem
 from domain.influence import site_of_item
-from domain.weak_memo import WeakMemo
 
 SHINGLE_WORDS = 5
 _WORD = re.compile(r"\w+")
@@ -58,8 +53,7 @@ class _Document(NamedTuple):
     available_at: datetime
     site: str
     credibility: float
-    shingles: NDArray[np.int64]
-    """Ascending, each once."""
+    shingles: frozenset[int]
 
 
 def novelty(items: Sequence[EvidenceItem], config: SignalConfig, *, symbol: str = "") -> list[tuple[float, bool]]:
@@ -123,24 +117,19 @@ def _document(doc_id: str, own: Sequence[EvidenceItem], config: SignalConfig) ->
     first = own[0]
     if len(own) == 1:
         return _Document(
-            doc_id, first.available_at, site_of_item(first), config.credibility[first.credibility], _shingles(first)
+            doc_id,
+            first.available_at,
+            site_of_item(first),
+            config.credibility[first.credibility],
+            frozenset(first.shingles),
         )
-    same = all(item.shingles == first.shingles for item in own)
     return _Document(
         doc_id=doc_id,
         available_at=min(item.available_at for item in own),
         site=min(site_of_item(item) for item in own),
         credibility=max(config.credibility[item.credibility] for item in own),
-        shingles=_shingles(first) if same else np.unique(np.concatenate([_shingles(item) for item in own])),
+        shingles=frozenset().union(*(item.shingles for item in own)),
     )
-
-
-def _ascending(item: EvidenceItem) -> NDArray[np.int64]:
-    found = np.array(item.shingles, dtype=np.int64)
-    return found if bool((found[1:] > found[:-1]).all()) else np.unique(found)
-
-
-_shingles = WeakMemo(_ascending)
 
 
 def _judged(documents: Sequence[_Document], config: SignalConfig) -> dict[str, tuple[float, bool]]:
@@ -194,7 +183,7 @@ class _Stories:
         document, most = self._documents[at], 0.0
         for place, shared in common.items():
             other = self._documents[place]
-            likeness = shared / (document.shingles.size + other.shingles.size - shared)
+            likeness = shared / (len(document.shingles) + len(other.shingles) - shared)
             if likeness > most and self._is_remembered(other, document):
                 most = likeness
         return most
@@ -210,17 +199,11 @@ class _Stories:
 
 def _passages(documents: Sequence[_Document]) -> dict[int, list[_Passage]]:
     """The passages of each document that has any."""
-    if not documents:
-        return {}
-    every = np.concatenate([document.shingles for document in documents])
-    if not every.size:
-        return {}
-    owners = np.repeat(np.arange(len(documents)), [document.shingles.size for document in documents])
-    order = np.argsort(every)
-    again = np.diff(every[order]) == 0
-    shared = order[np.append(again, False) | np.append(False, again)]
-    holders, ends = owners[shared].tolist(), (np.flatnonzero(np.diff(every[shared])) + 1).tolist()
-    sizes = Counter(tuple(sorted(holders[start:end])) for start, end in pairwise((0, *ends, len(holders))))
+    holders: dict[int, list[int]] = {}
+    for at, document in enumerate(documents):
+        for shingle in document.shingles:
+            holders.setdefault(shingle, []).append(at)
+    sizes = Counter(tuple(places) for places in holders.values() if len(places) > 1)
     found: dict[int, list[_Passage]] = {}
     for places, size in sizes.items():
         passage = _Passage(size, [])

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -133,9 +133,11 @@ class _Links(NamedTuple):
 
 def _links(told: _Documents, seen: Seen, window: int) -> _Links:
     """Documents that share a passage, each with the next in time that has it and stands within the window."""
-    owners = np.repeat(seen.document, seen.sizes)
-    order = np.argsort(seen.shingles)
-    flat = seen.shingles[order]
+    flat, owners = seen.shingles, np.repeat(seen.document, seen.sizes)
+    candidates = _maybe_repeated(flat)
+    flat, owners = flat[candidates], owners[candidates]
+    order = np.argsort(flat)
+    flat = flat[order]
     again = np.zeros(len(flat) + 1, dtype=np.bool_)
     again[1:-1] = flat[1:] == flat[:-1]
     shared = np.flatnonzero(again[1:] | again[:-1])
@@ -149,6 +151,13 @@ def _links(told: _Documents, seen: Seen, window: int) -> _Links:
     one, other = np.divmod(keys, len(told))
     near = told.first[other] - told.last[one] <= window + told.longest
     return _Links(one[near], other[near], counts[near])
+
+
+def _maybe_repeated(hashes: Ints) -> Ints:
+    """Places of all hashes that are there more than once, and of some others: few are left to be sorted."""
+    size = 1 << (4 * len(hashes)).bit_length()
+    last_bits = hashes & (size - 1)
+    return np.flatnonzero(np.bincount(last_bits, minlength=size)[last_bits] > 1)
 
 
 _NO_LINKS = _Links(*(np.zeros(0, dtype=np.int64),) * 3)
@@ -201,10 +210,10 @@ def _judged_small(groups: Sequence[Sequence[int]], seen: Seen, config: SignalCon
         first, end, micros = (column[members].tolist() for column in (seen.first, seen.end, seen.micros))
         texts = [set(seen.text(at).tolist()) for at in members]
         places = range(len(members))
-        likeness = [
-            [_likeness(texts[one], texts[two]) if abs(micros[one] - micros[two]) <= window else 0.0 for two in places]
-            for one in places
-        ]
+        likeness = [[0.0] * len(members) for _ in places]
+        for one, two in combinations(places, 2):
+            if abs(micros[one] - micros[two]) <= window:
+                likeness[one][two] = likeness[two][one] = _likeness(texts[one], texts[two])
         trust = seen.trust[members].tolist()
         ranked = sorted(places, key=lambda place: (-trust[place], place))
         open_at: dict[int, tuple[int, float]] = {}

@@ -37,7 +37,7 @@ def company_scores(panel: EvidencePanel, passes: int, config: SignalConfig, spac
     for window, part in enumerate(config.window_weights):
         weight, tone = weights[window], signed[window]
         total, net = weight.sum(axis=0), tone.sum(axis=0)
-        tight = _tight(weight, total, slots, config.kappa, space)
+        tight = _tight(weight, total, slots, config.kappa)
         if len(tight):
             bounded = weight[:, tight]
             scale = _scales(bounded, slots, config.kappa)
@@ -139,21 +139,24 @@ class _Cells:
         return found.astype(np.float64, copy=False).reshape(slots, passes)
 
 
-def _tight(weight: Floats, total: Floats, slots: Slots, kappa: float, space: Workspace) -> Ints:
+def _tight(weight: Floats, total: Floats, slots: Slots, kappa: float) -> Ints:
     """Passes at which some voice may pass a bound."""
-    voices = _voices(weight, slots, space.floats("voices", len(slots.share), len(total)))
     over = np.zeros(len(total), dtype=np.bool_)
     for alike in slots.alike:
-        largest = voices[alike.first : alike.end].max(axis=0)
+        first, end = slots.rows(alike)
+        largest = weight[first:end].max(axis=0)
+        for voice, start, stop in slots.layered:
+            if alike.first <= voice < alike.end:
+                np.maximum(largest, weight[start:stop].sum(axis=0), out=largest)
         over |= largest > np.minimum(alike.most, alike.share * (kappa + total))
     return np.flatnonzero(over)
 
 
-def _voices(weight: Floats, slots: Slots, out: Floats | None = None) -> Floats:
+def _voices(weight: Floats, slots: Slots) -> Floats:
     """What each voice weighs, (V, C)."""
     if not slots.layered:
         return weight
-    voices: Floats = np.take(weight, slots.starts, axis=0, out=out, mode="clip")
+    voices: Floats = weight[slots.starts]
     for voice, start, end in slots.layered:
         voices[voice] = weight[start:end].sum(axis=0)
     return voices
@@ -172,7 +175,7 @@ def _scales(weight: Floats, slots: Slots, kappa: float) -> Floats:
     biting = np.flatnonzero((voices > slots.share[:, None] * (kappa + voices.sum(axis=0))).any(axis=0))
     if len(biting):
         kept[:, biting] *= _share_scales(voices[:, biting], slots.share, kappa)[slots.voice]
-    return np.where(weight > 0.0, kept / np.where(weight > 0.0, weight, 1.0), 1.0)
+    return np.divide(kept, weight, out=np.ones_like(weight), where=weight > 0.0)
 
 
 def _share_scales(voices: Floats, share: Floats, kappa: float) -> Floats:

@@ -77,6 +77,11 @@ class Slots:
     layered: tuple[tuple[int, int, int], ...]
     """Voices with more than one slot: number, first slot, slot after the last."""
 
+    def rows(self, alike: Alike) -> tuple[int, int]:
+        """First slot of some voices, and the slot after their last."""
+        end = self.starts[alike.end] if alike.end < len(self.starts) else len(self.voice)
+        return int(self.starts[alike.first]), int(end)
+
 
 @dataclass(frozen=True, eq=False)
 class Voices:

@@ -11,7 +11,7 @@ holds exactly. With whole shares and prices to the micro-dollar every amount fit
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
@@ -224,6 +224,14 @@ def value(cash: Decimal, holdings: Sequence[Holding]) -> Decimal:
     total = cash
     for holding in holdings:
         total = _EXACT.add(total, product(holding.quantity, holding.last_price))
+    return total
+
+
+def gross(holdings: Iterable[Holding]) -> Decimal:
+    """Dollars in positions at their last prices, whichever their sign."""
+    total = Decimal(0)
+    for holding in holdings:
+        total = _EXACT.add(total, product(holding.quantity, holding.last_price).copy_abs())
     return total
 
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Self
+from typing import NamedTuple, Self
 
 from domain.config import TradingConfig
 from domain.decisions import (
@@ -207,16 +207,22 @@ def _canonical_record(record: DecisionRecord, known: Mapping[str, str]) -> bytes
     return f"{{{','.join(f'{_canonical(name)}:{texts[name]}' for name in sorted(texts))}}}".encode()
 
 
-def _canonical(plain: Any) -> str:
-    return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+def _as_pydantic(value: object) -> str:
+    """An instant as `model_dump` writes it."""
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    raise TypeError(f"{type(value).__name__} has no canonical text")
+
+
+_canonical = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_as_pydantic).encode
 
 
 _config_text: WeakMemo[TradingConfig, tuple[str, str]] = WeakMemo(
     lambda config: (config.version(), _canonical(config.model_dump(mode="json")))
 )
 """A configuration's version and text: it is the same in all passes."""
-_item_text: WeakMemo[EvidenceItem, str] = WeakMemo(lambda item: _canonical(item.model_dump(mode="json")))
-"""The same evidence stands in the records of many sessions."""
+_item_text: WeakMemo[EvidenceItem, str] = WeakMemo(lambda item: _canonical(item.__dict__))
+"""The text of its `model_dump`. The same evidence stands in the records of many sessions."""
 
 
 # Deciding: from here on everything is a function of the record.
@@ -241,8 +247,7 @@ def _first_difference(left: Assessment, right: Assessment) -> str:
     return next(names, "nothing")
 
 
-@dataclass(frozen=True)
-class _Judged:
+class _Judged(NamedTuple):
     """A gate with the code that is given as a reason when it does not pass."""
 
     code: str
@@ -305,7 +310,7 @@ def _entry_gates(
         _at_least("conviction", "CONVICTION_TOO_LOW", assessment.conviction, limits.min_conviction),
         _Judged(
             "CONTRADICTORY_EVIDENCE",
-            Gate(
+            Gate.made(
                 name="contradiction",
                 value=number(assessment.contradiction),
                 limit=f"<= {number(rules.maximum_contradiction)}",
@@ -314,7 +319,7 @@ def _entry_gates(
         ),
         _Judged(
             "EDGE_BELOW_COST",
-            Gate(
+            Gate.made(
                 name="edge",
                 value=number(edge),
                 limit=f">= {number(needed)}",
@@ -324,7 +329,7 @@ def _entry_gates(
         ),
         _Judged(
             "TOO_FEW_BARS",
-            Gate(
+            Gate.made(
                 name="price_history",
                 value=number(assessment.daily_volatility),
                 limit="> 0",
@@ -334,11 +339,11 @@ def _entry_gates(
         ),
         _Judged(
             "PRICE_TOO_LOW",
-            Gate(name="price", value=str(price), limit=f">= {limits.min_price}", passed=price >= limits.min_price),
+            Gate.made(name="price", value=str(price), limit=f">= {limits.min_price}", passed=price >= limits.min_price),
         ),
         _Judged(
             "LIQUIDITY_TOO_LOW",
-            Gate(
+            Gate.made(
                 name="liquidity",
                 value=str(volume),
                 limit=f">= {limits.min_adv20}",
@@ -348,7 +353,7 @@ def _entry_gates(
         ),
         _Judged(
             "COOLING_DOWN",
-            Gate(
+            Gate.made(
                 name="cool_down",
                 value="never held" if away is None else str(away),
                 limit=f">= {rules.cool_down_sessions}",
@@ -364,7 +369,7 @@ def _exit_gates(assessment: Assessment, position: PositionView, config: TradingC
     rules = config.recommendation
     stay = _Judged(
         "EXIT_SCORE_REACHED",
-        Gate(
+        Gate.made(
             name="exit_score",
             value=number(assessment.score),
             limit=f"> {number(rules.exit_score)}",
@@ -373,7 +378,7 @@ def _exit_gates(assessment: Assessment, position: PositionView, config: TradingC
     )
     settled = _Judged(
         "MINIMUM_HOLD",
-        Gate(
+        Gate.made(
             name="minimum_hold",
             value=str(position.sessions_held) if position.quantity > 0 else "no position",
             limit=f">= {rules.minimum_hold_sessions}",
@@ -385,7 +390,7 @@ def _exit_gates(assessment: Assessment, position: PositionView, config: TradingC
 
 
 def _at_least(name: str, code: str, value: float, limit: float) -> _Judged:
-    return _Judged(code, Gate(name=name, value=number(value), limit=f">= {number(limit)}", passed=value >= limit))
+    return _Judged(code, Gate.made(name=name, value=number(value), limit=f">= {number(limit)}", passed=value >= limit))
 
 
 def _action(

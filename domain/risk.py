@@ -28,7 +28,7 @@ from domain.decisions import (
 )
 from domain.entries import BLACKOUT, DATE_UNKNOWN, Entry, earnings_gates, spread_gate
 from domain.ids import digest
-from domain.portfolio import product
+from domain.portfolio import gross, product
 from domain.sizing import floor_to_step
 
 
@@ -69,13 +69,13 @@ class RiskCase:
 
     @cached_property
     def gross_value(self) -> Fraction:
-        return sum((abs(_worth(one)) for one in self.portfolio.holdings), Fraction(0))
+        return Fraction(gross(self.portfolio.holdings))
 
     def in_group(self, which: int) -> Fraction:
         """Dollars held and being bought in the intent's sector (0) or cluster (1)."""
         own = self.groups[self.intent.symbol][which]
         alike = {symbol for symbol, found in self.groups.items() if found[which] == own} | {self.intent.symbol}
-        held = sum((abs(_worth(one)) for one in self.portfolio.holdings if one.symbol in alike), Fraction(0))
+        held = Fraction(gross(one for one in self.portfolio.holdings if one.symbol in alike))
         bought = (Fraction(amount) for symbol, amount in self.portfolio.open_buys.items() if symbol in alike)
         return held + sum(bought, Fraction(0))
 
@@ -342,11 +342,15 @@ CHECKS: tuple[Check, ...] = (
 
 
 def _verdict(code: str, passed: bool, value: str, limit: str) -> RiskCheck:
-    return RiskCheck(code=code, outcome=RiskOutcome.ALLOW if passed else RiskOutcome.DENY, value=value, limit=limit)
+    return RiskCheck.made(
+        code=code, outcome=RiskOutcome.ALLOW if passed else RiskOutcome.DENY, value=value, limit=limit
+    )
 
 
 def _exempt(code: str, kind: str) -> RiskCheck:
-    return RiskCheck(code=code, outcome=RiskOutcome.ALLOW, value=kind, limit="none", detail=f"no limit on a {kind}")
+    return RiskCheck.made(
+        code=code, outcome=RiskOutcome.ALLOW, value=kind, limit="none", detail=f"no limit on a {kind}"
+    )
 
 
 def _earnings(case: RiskCase, code: str, name: str) -> RiskCheck:
@@ -371,7 +375,9 @@ def _room(case: RiskCase, code: str, quantity: Decimal, used: Fraction, cap: Fra
     wanted = Fraction(quantity) * case.price
     value, limit = _money(used + wanted), _money(cap)
     if used + wanted <= cap or case.price <= 0:
-        return RiskCheck(code=code, outcome=RiskOutcome.ALLOW, value=value, limit=limit, detail="dollars"), quantity
+        return RiskCheck.made(
+            code=code, outcome=RiskOutcome.ALLOW, value=value, limit=limit, detail="dollars"
+        ), quantity
     fitting = floor_to_step(max(Fraction(0), cap - used) / case.price, case.config.sizing.step)
     return _cut(code, quantity, fitting, value=value, limit=limit, unit="dollars")
 
@@ -381,11 +387,11 @@ def _cut(
 ) -> tuple[RiskCheck, Decimal]:
     """Allow what fits, cut what does not, deny when nothing fits."""
     if quantity <= fitting:
-        return RiskCheck(code=code, outcome=RiskOutcome.ALLOW, value=value, limit=limit, detail=unit), quantity
+        return RiskCheck.made(code=code, outcome=RiskOutcome.ALLOW, value=value, limit=limit, detail=unit), quantity
     if fitting <= 0:
-        return RiskCheck(code=code, outcome=RiskOutcome.DENY, value=value, limit=limit, detail=unit), quantity
+        return RiskCheck.made(code=code, outcome=RiskOutcome.DENY, value=value, limit=limit, detail=unit), quantity
     detail = f"{unit}, cut from {quantity} to {fitting} shares"
-    return RiskCheck(code=code, outcome=RiskOutcome.CLAMP, value=value, limit=limit, detail=detail), fitting
+    return RiskCheck.made(code=code, outcome=RiskOutcome.CLAMP, value=value, limit=limit, detail=detail), fitting
 
 
 def _dollar_volume(case: RiskCase) -> Fraction:
@@ -402,7 +408,7 @@ def _fall(reference: Decimal, equity: Decimal) -> Fraction:
 
 
 def _worth(holding: Holding) -> Fraction:
-    return Fraction(holding.quantity) * Fraction(holding.last_price)
+    return Fraction(product(holding.quantity, holding.last_price))
 
 
 def _money(amount: Fraction) -> str:

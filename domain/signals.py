@@ -382,7 +382,7 @@ def _attributions(
     company, macro, competitive = largest_remainder([value * NANO for value in layers], composite_nano)
     documents = largest_remainder([share * NANO for share in shares], company)
     found = [
-        Attribution(
+        Attribution.made(
             layer=Layer.COMPANY,
             evidence_id=item.evidence_id,
             doc_id=item.doc_id,
@@ -396,17 +396,17 @@ def _attributions(
     for layer, nano, weight in ((Layer.MACRO, macro, scales[1]), (Layer.COMPETITIVE, competitive, scales[2])):
         found += _split(layer, nano, [term for term in others if term.layer is layer], weight)
     rest = score_nano - sum(term.nano for term in found)
-    found.append(Attribution(layer=Layer.MARKET, nano=rest))
+    found.append(Attribution.made(layer=Layer.MARKET, nano=rest))
     return tuple(found)
 
 
 def _split(layer: Layer, nano: int, terms: Sequence[LayerTerm], weight: float) -> list[Attribution]:
     """Share a layer's integer among its terms; a layer without any is one term, and none where it is nothing."""
     if not terms:
-        return [Attribution(layer=layer, nano=nano)] if nano else []
+        return [Attribution.made(layer=layer, nano=nano)] if nano else []
     parts = largest_remainder([weight * term.value * NANO for term in terms], nano)
     return [
-        Attribution(
+        Attribution.made(
             layer=layer,
             evidence_id=term.evidence_id,
             doc_id=term.doc_id,

@@ -13,6 +13,7 @@ from domain.decisions import Holding, PositionView, Side
 from domain.documents import NEW_YORK
 from domain.ids import digest
 from domain.market import CorporateAction, Session
+from domain.model import assembled
 from domain.portfolio import Fill, apply_dividend, apply_fill, apply_split, position_view, product, value
 
 SILENT_SESSIONS = 20
@@ -193,5 +194,5 @@ class SimulatedAccount:
 
 def _at_price(position: BookPosition, price: Decimal) -> BookPosition:
     """As `model_copy`, for every position at every session's close."""
-    holding = Holding.model_construct(**{**position.holding.__dict__, "last_price": price})
-    return BookPosition.model_construct(**{**position.__dict__, "holding": holding})
+    holding = assembled(Holding, {**position.holding.__dict__, "last_price": price})
+    return assembled(BookPosition, {**position.__dict__, "holding": holding})

@@ -164,7 +164,7 @@ def _exit(one: Recommendation, holding: Holding, portfolio: Portfolio, as_of: da
         reference_price=holding.last_price,
         notional=product(quantity, holding.last_price),
         target_weight=0.0,
-        clamps=(Gate(name="held", value=str(holding.quantity), limit=str(quantity), passed=being_sold == 0),),
+        clamps=(Gate.made(name="held", value=str(holding.quantity), limit=str(quantity), passed=being_sold == 0),),
         as_of=as_of,
         reason=_reason(one),
     )
@@ -203,7 +203,9 @@ def _ask(
     room = Fraction(config.entries.max_position_adv) * _dollar_volume(one) - there
     if room <= 0 or not all(gate.passed for gate in around.entry_gates(one.symbol)):
         return None
-    volume = Gate(name="position_volume", value=_share(there + gap), limit=_share(there + room), passed=gap <= room)
+    volume = Gate.made(
+        name="position_volume", value=_share(there + gap), limit=_share(there + room), passed=gap <= room
+    )
     return _Ask(recommendation=one, price=price, there=there, amount=min(gap, room), gates=(*_gates_of(wanted), volume))
 
 
@@ -219,7 +221,7 @@ def _gates_of(wanted: PositionWeight) -> tuple[Gate, ...]:
     for term in wanted.terms:
         others = min(other.weight for other in wanted.terms if other is not term)
         found.append(
-            Gate(
+            Gate.made(
                 name=_GATES[term.bound],
                 value=_share(others),
                 limit=_share(term.weight),
@@ -262,7 +264,7 @@ def _there(portfolio: Portfolio) -> dict[str, Fraction]:
     """Dollars in each symbol: held, and being bought."""
     found: dict[str, Fraction] = {}
     for holding in portfolio.holdings:
-        worth = abs(Fraction(holding.quantity) * Fraction(holding.last_price))
+        worth = abs(Fraction(product(holding.quantity, holding.last_price)))
         found[holding.symbol] = found.get(holding.symbol, Fraction(0)) + worth
     for symbol, amount in portfolio.open_buys.items():
         found[symbol] = found.get(symbol, Fraction(0)) + Fraction(amount)
@@ -300,13 +302,13 @@ def _opening(
         return None
     one = ask.recommendation
     exact = amount / Fraction(ask.price)
-    whole = Gate(
+    whole = Gate.made(
         name="quantity_step",
         value=_share(exact),
         limit=str(config.step),
         passed=Fraction(quantity) == exact,
     )
-    least = Gate(name="minimum_notional", value=str(notional), limit=str(smallest), passed=True)
+    least = Gate.made(name="minimum_notional", value=str(notional), limit=str(smallest), passed=True)
     return SizedIntent(
         intent_id=intent_id(one.recommendation_id, one.symbol, Side.BUY),
         recommendation_id=one.recommendation_id,

@@ -56,6 +56,8 @@ def test_recorded_evidence_when_items_are_asked_for_then_they_are_those_that_wer
         if not found.columns.plain:
             continue
         assert list(found) == list(items)
+        assert [one.model_dump_json() for one in found] == [one.model_dump_json() for one in items]
+        assert all(list(vars(one)) == list(EvidenceItem.model_fields) for one in found)
         assert found[1:3] == list(items[1:3])
         assert [found[-1]] == list(items[-1:])
         assert found[0] is found[0]

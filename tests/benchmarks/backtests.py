@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from activities.simulating import rarely_collected
 from domain.backtest import BacktestRequest, BacktestState, Noted
 from domain.backtest_data import BacktestData
 from domain.config import TradingConfig
@@ -137,9 +138,10 @@ def _foresee(layout: Layout, config: TradingConfig) -> Codes:
 
 def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
     gc.collect()
-    began = time.process_time()
-    found = work()
-    return time.process_time() - began, found
+    with rarely_collected():
+        began = time.process_time()
+        found = work()
+        return time.process_time() - began, found
 
 
 def _own_rule(opens: np.ndarray, closes: np.ndarray) -> tuple[float, float]:

@@ -269,6 +269,22 @@ def test_record_hash_when_parts_of_it_are_remembered_then_it_is_that_of_its_plai
     assert recommendation.record_hash == record_hash(record) == hashlib.sha256(plain.encode()).hexdigest()
 
 
+@pytest.mark.parametrize("microsecond", [0, 7, 123_000])
+def test_record_hash_when_texts_and_instants_are_unusual_then_it_is_that_of_its_plain_json(microsecond: int) -> None:
+    told = (AS_OF - timedelta(minutes=5)).replace(microsecond=microsecond)
+    odd = item(
+        "odd",
+        available_at=told,
+        title='Caf\u00e9 "\u682a"\n\x07\\',
+        sentiment=-0.0,
+        confidence=1e-7,
+        shingles=(1, 2**62),
+    )
+    recommendation, record = decide([odd, item("plain")], market=window())
+    plain = json.dumps(record.model_dump(mode="json"), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    assert recommendation.record_hash == hashlib.sha256(plain.encode()).hexdigest()
+
+
 @PROPERTY
 @given(evidence_lists(), windows(), st.permutations(range(12)))
 def test_recommendation_when_evidence_is_reordered_or_lies_ahead_then_its_id_stays(

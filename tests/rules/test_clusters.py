@@ -181,3 +181,18 @@ def test_clusters_when_formed_then_they_are_a_partition_named_by_the_smallest(gi
         for j, other in enumerate(symbols):
             if shrunk[i, j] > FEW.threshold:
                 assert found[one] == found[other]
+
+
+@PROPERTY
+@given(tables(), st.sampled_from([0.0, 0.3, 0.7, None]), st.sampled_from([1.0, 1e-99, 1e-140, 1e-170]))
+def test_clusters_when_sums_are_rounded_then_links_are_those_of_exact_correlations(
+    given_table: Any, threshold: float | None, size: float
+) -> None:
+    table, symbols, sectors = given_table
+    exact = shrunk_correlations(table * size, symbols, sectors, FEW)
+    limit = min(1.0, max(0.0, float(exact[0, 1]))) if threshold is None else threshold
+    names = dict(zip(symbols, symbols, strict=True))
+    for i, j in np.argwhere(exact > limit).tolist():
+        both = {names[symbols[i]], names[symbols[j]]}
+        names = {symbol: min(both) if name in both else name for symbol, name in names.items()}
+    assert clusters(table * size, symbols, sectors, FEW.model_copy(update={"threshold": limit})) == names
