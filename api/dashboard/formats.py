@@ -130,6 +130,12 @@ def ago(value: Any, now: datetime) -> str | Markup:
     return UNKNOWN if found is None else f"{span((now - found).total_seconds())} ago"
 
 
+def lasted(value: Any, since: Any) -> str | Markup:
+    """How long it was from one instant to another."""
+    ended, began = moment(value), moment(since)
+    return UNKNOWN if ended is None or began is None else span((ended - began).total_seconds())
+
+
 def moment(value: Any) -> datetime | None:
     """An instant of the API; None where there is none, or only a date."""
     if isinstance(value, datetime):
@@ -177,6 +183,12 @@ def _marked(value: Decimal, text: str) -> Markup:
     return Markup('<span class="{}">{}{}</span>').format(direction, mark, escape(text))
 
 
+def is_past(value: Any, now: datetime) -> bool:
+    """Whether an instant has come."""
+    found = moment(value)
+    return found is not None and found <= now
+
+
 def until(value: Any, now: datetime) -> timedelta | None:
     """How long from `now`; negative when it is over."""
     found = moment(value)
@@ -195,6 +207,8 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "short_instant": short_instant,
     "day": day,
     "span": span,
+    "lasted": lasted,
+    "is_past": is_past,
     "ago": ago,
     "words": words,
     "bound": bound,
