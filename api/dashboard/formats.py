@@ -153,7 +153,18 @@ def words(value: Any) -> str:
 def code_and_rest(value: Any) -> tuple[str, str]:
     """A reason of ours apart: `CODE: key=value` -> (`CODE`, `key=value`)."""
     code, found, rest = str(value or "").partition(":")
-    return (code, rest.strip()) if found and code.replace("_", "").isupper() else ("", str(value or ""))
+    said = rest.strip().replace("=>= ", " \N{GREATER-THAN OR EQUAL TO} ").replace("=<= ", " \N{LESS-THAN OR EQUAL TO} ")
+    return (code, said) if found and code.replace("_", "").isupper() else ("", str(value or ""))
+
+
+def ticked(value: Any) -> Markup:
+    """A sentence of the API whose `commands` stand between backticks, with these as code."""
+    parts = str(value or "").split("`")
+    if len(parts) % 2 == 0:  # one is not closed
+        return escape(value)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if index % 2 else escape(part) for index, part in enumerate(parts)
+    )
 
 
 def bound(value: Any) -> str:
@@ -212,5 +223,6 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "ago": ago,
     "words": words,
     "bound": bound,
+    "ticked": ticked,
     "code_and_rest": code_and_rest,
 }
