@@ -15,6 +15,13 @@ NEW_YORK = ZoneInfo("America/New_York")
 UNKNOWN = Markup('<span class="unknown" title="not known">–</span>')
 _MINUS = "\N{MINUS SIGN}"
 _NUMBERS = re.compile(r"(?<![\w.:-])-?\d+(?:\.\d+)?(?![\w.:-])")
+_COMPARISONS = (
+    ("=>= ", " \N{GREATER-THAN OR EQUAL TO} "),
+    ("=<= ", " \N{LESS-THAN OR EQUAL TO} "),
+    ("=> ", " > "),
+    ("=< ", " < "),
+)
+"""How reasons write what was allowed, and how a person reads it."""
 _UP, _DOWN, _FLAT = "\N{BLACK UP-POINTING TRIANGLE}", "\N{BLACK DOWN-POINTING TRIANGLE}", ""
 
 
@@ -153,7 +160,9 @@ def words(value: Any) -> str:
 def code_and_rest(value: Any) -> tuple[str, str]:
     """A reason of ours apart: `CODE: key=value` -> (`CODE`, `key=value`)."""
     code, found, rest = str(value or "").partition(":")
-    said = rest.strip().replace("=>= ", " \N{GREATER-THAN OR EQUAL TO} ").replace("=<= ", " \N{LESS-THAN OR EQUAL TO} ")
+    said = rest.strip()
+    for written, sign in _COMPARISONS:
+        said = said.replace(written, sign)
     return (code, said) if found and code.replace("_", "").isupper() else ("", str(value or ""))
 
 

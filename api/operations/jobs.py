@@ -37,7 +37,7 @@ from store.database import Database
 from workflows import names
 
 RPC_TIMEOUT = timedelta(seconds=10)
-TELLING_TIMEOUT = timedelta(seconds=1.5)
+TELLING_TIMEOUT = timedelta(seconds=1)
 """For a job's own word on how far it is: its worker may be away, and the rest is known without it."""
 PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
 

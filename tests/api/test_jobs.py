@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 from temporalio.common import WorkflowIDReusePolicy
 
 from api.keys import Scope
@@ -40,7 +40,8 @@ async def listed(api: Caller, workflow_id: str, **filters: Any) -> dict[str, Any
 
 async def entries(platform: Platform, subject: str) -> list[AuditEntry]:
     async with platform.parts.database.transaction() as session:
-        return list((await session.exec(select(AuditEntry).where(AuditEntry.subject == subject))).all())
+        found = select(AuditEntry).where(AuditEntry.subject == subject).order_by(col(AuditEntry.sequence))
+        return list((await session.exec(found)).all())
 
 
 def test_kinds_when_compared_with_what_workers_serve_then_every_workflow_has_a_stage(platform: Platform) -> None:

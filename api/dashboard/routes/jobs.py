@@ -96,7 +96,7 @@ async def cancel(visit: Visiting) -> Response:
     workflow_id = visit.form["workflow_id"]
 
     async def refusing(problem: ApiProblem) -> Response:
-        if problem.status == 404:
+        if problem.status in (403, 404):
             raise problem
         return await _one(visit, workflow_id, refusal=Refusal("cancel", problem, visit.form.fields, ("reason",)))
 

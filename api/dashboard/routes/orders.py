@@ -61,7 +61,7 @@ async def order(visit: Visiting, order_id: str) -> Response:
 @router.post("/orders/{order_id}/cancel")
 async def cancel(visit: Visiting, order_id: str) -> Response:
     async def refusing(problem: ApiProblem) -> Response:
-        if problem.status == 404:
+        if problem.status in (403, 404):
             raise problem
         return await _one(visit, order_id, refusal=Refusal("cancel", problem, visit.form.fields, ("reason",)))
 

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from api.dashboard.client import ApiProblem, at
 from api.dashboard.pages import PageRoute
 from api.dashboard.refusals import Refusal
-from api.dashboard.visits import Form, Visit, Visiting, send
+from api.dashboard.visits import Form, Visit, Visiting, refused, send
 
 router = APIRouter(route_class=PageRoute)
 
@@ -124,6 +124,8 @@ async def _everybody(
     visit: Visit, *, cursor: str = "", made: dict[str, Any] | None = None, refusal: Refusal | None = None
 ) -> Response:
     may = visit.session.may("admin")
+    if refusal is not None and not may:
+        return await refused(visit, refusal.problem)
     if may:
         rows = await visit.api.every("/v1/people", limit=MOST)
         keys = await visit.api.get("/v1/api-keys", limit=KEYS, cursor=cursor)
