@@ -234,7 +234,6 @@ def people(walk: Walk) -> Any:
     theirs.get_by_role("button", name="Sign in with this link").click()
     name = theirs.locator(".person .who").inner_text()
     theirs.context.close()
-    page.reload()
     page.context.close()
     return [said, name]
 
