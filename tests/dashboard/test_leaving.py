@@ -23,9 +23,9 @@ from tests.dashboard.visitor import HERE
 
 pytestmark = pytest.mark.stack
 
-CLIENTS = 40
+CLIENTS = 24
 FIRST = 8
-PAGES = 4
+PAGES = 2
 OPENING = 4
 """Clients that come at a time: it is about what they leave behind, not about load."""
 
