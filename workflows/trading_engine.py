@@ -336,7 +336,7 @@ class TradingEngine:
                 **options.LEDGER,
             )
             self._closed_session = request.session.date.isoformat()
-            self._describe(f"closed {self._closed_session}, equity {mark.equity:.2f}")
+            self._describe(f"closed {self._closed_session}, equity {mark.equity}")
             return TickReport(as_of=request.as_of, phase=request.phase, equity=mark.equity)
         if not self._carried.driven and workflow.patched(RECONCILES):
             await self._reconcile_quietly(request.as_of)
