@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PROCESSES ?= 2
+PROCESSES ?= 3
 UV     := $(shell command -v uv 2>/dev/null)
 STAMP  := $(VENV)/.installed
 CODE   := domain store activities workflows workers api cli

@@ -168,10 +168,16 @@ async def find(session: AsyncSession, key_id: str) -> ApiKey | None:
 
 
 async def list_all(
-    session: AsyncSession, *, limit: int, before: tuple[datetime, str] | None = None
+    session: AsyncSession,
+    *,
+    limit: int,
+    before: tuple[datetime, str] | None = None,
+    person_id: str | None = None,
 ) -> Sequence[ApiKey]:
-    """Keys, newest first, the revoked ones too."""
+    """Keys, newest first, the revoked ones too; those of one person where one is named."""
     statement = select(ApiKey)
+    if person_id is not None:
+        statement = statement.where(ApiKey.person_id == person_id)
     if before is not None:
         at, key_id = before
         statement = statement.where(

@@ -317,13 +317,17 @@ async def list_orders(
     limit: int,
     symbol: str | None = None,
     status: str | None = None,
+    unfinished: bool = False,
     before: tuple[datetime, str] | None = None,
 ) -> list[Order]:
-    """Orders, newest first."""
+    """Orders, newest first; `unfinished` leaves out those of which nothing more can come."""
     statement = select(Order)
     if symbol is not None:
         statement = statement.where(Order.symbol == symbol)
     if status is not None:
         statement = statement.where(Order.status == status)
+    if unfinished:
+        going_on = [each.value for each in OrderStatus if not each.final]
+        statement = statement.where(col(Order.status).in_(going_on), col(Order.abandoned_at).is_(None))
     page = newest_first(statement, Order.created_at, Order.order_id, limit=limit, before=before)
     return list((await session.exec(page)).all())

@@ -112,6 +112,13 @@ async def set_disabled(session: AsyncSession, *, name: str, disabled: bool, acto
     return row
 
 
+async def end_sessions(session: AsyncSession, *, name: str, actor: str, now: datetime) -> None:
+    """Sign a person out everywhere, and end links and proofs that were not used yet. Keys stay."""
+    row = await _locked(session, name)
+    await sessions.revoke_all(session, person_id=row.person_id, now=now)
+    await _note(session, row, "signed_out", actor=actor, now=now, body={})
+
+
 async def set_password(session: AsyncSession, *, name: str, password_hash: str, actor: str, now: datetime) -> Person:
     """Replace the password, or take it away with an empty hash. What was signed in before is signed out."""
     row = await _locked(session, name)

@@ -15,7 +15,8 @@ import httpx
 from api.dashboard.transport import CLIENT
 
 COOKIE = "__Host-stonks"
-_SECONDS = 60.0
+_SECONDS = 90.0
+"""Longer than the longest act takes to be answered: a cancel that waits for the broker."""
 _CONNECT_SECONDS = 5.0
 
 
@@ -30,6 +31,8 @@ class ApiProblem(Exception):
     request_id: str = ""
     errors: tuple[Mapping[str, str], ...] = ()
     """Field and message, one entry a field, where the request itself was invalid."""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """What else it names, by its code: for example `field` and `found`."""
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}"
@@ -230,4 +233,5 @@ def _problem(answer: httpx.Response) -> ApiProblem:
         hint=str(body.get("hint") or ""),
         request_id=str(body.get("request_id") or answer.headers.get("x-request-id", "")),
         errors=tuple(body.get("errors") or ()),
+        fields=dict(body.get("fields") or {}),
     )

@@ -15,6 +15,13 @@ NEW_YORK = ZoneInfo("America/New_York")
 UNKNOWN = Markup('<span class="unknown" title="not known">–</span>')
 _MINUS = "\N{MINUS SIGN}"
 _NUMBERS = re.compile(r"(?<![\w.:-])-?\d+(?:\.\d+)?(?![\w.:-])")
+_COMPARISONS = (
+    ("=>= ", " \N{GREATER-THAN OR EQUAL TO} "),
+    ("=<= ", " \N{LESS-THAN OR EQUAL TO} "),
+    ("=> ", " > "),
+    ("=< ", " < "),
+)
+"""How reasons write what was allowed, and how a person reads it."""
 _UP, _DOWN, _FLAT = "\N{BLACK UP-POINTING TRIANGLE}", "\N{BLACK DOWN-POINTING TRIANGLE}", ""
 
 
@@ -130,6 +137,12 @@ def ago(value: Any, now: datetime) -> str | Markup:
     return UNKNOWN if found is None else f"{span((now - found).total_seconds())} ago"
 
 
+def lasted(value: Any, since: Any) -> str | Markup:
+    """How long it was from one instant to another."""
+    ended, began = moment(value), moment(since)
+    return UNKNOWN if ended is None or began is None else span((ended - began).total_seconds())
+
+
 def moment(value: Any) -> datetime | None:
     """An instant of the API; None where there is none, or only a date."""
     if isinstance(value, datetime):
@@ -147,7 +160,20 @@ def words(value: Any) -> str:
 def code_and_rest(value: Any) -> tuple[str, str]:
     """A reason of ours apart: `CODE: key=value` -> (`CODE`, `key=value`)."""
     code, found, rest = str(value or "").partition(":")
-    return (code, rest.strip()) if found and code.replace("_", "").isupper() else ("", str(value or ""))
+    said = rest.strip()
+    for written, sign in _COMPARISONS:
+        said = said.replace(written, sign)
+    return (code, said) if found and code.replace("_", "").isupper() else ("", str(value or ""))
+
+
+def ticked(value: Any) -> Markup:
+    """A sentence of the API whose `commands` stand between backticks, with these as code."""
+    parts = str(value or "").split("`")
+    if len(parts) % 2 == 0:  # one is not closed
+        return escape(value)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if index % 2 else escape(part) for index, part in enumerate(parts)
+    )
 
 
 def bound(value: Any) -> str:
@@ -177,6 +203,12 @@ def _marked(value: Decimal, text: str) -> Markup:
     return Markup('<span class="{}">{}{}</span>').format(direction, mark, escape(text))
 
 
+def is_past(value: Any, now: datetime) -> bool:
+    """Whether an instant has come."""
+    found = moment(value)
+    return found is not None and found <= now
+
+
 def until(value: Any, now: datetime) -> timedelta | None:
     """How long from `now`; negative when it is over."""
     found = moment(value)
@@ -195,8 +227,11 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "short_instant": short_instant,
     "day": day,
     "span": span,
+    "lasted": lasted,
+    "is_past": is_past,
     "ago": ago,
     "words": words,
     "bound": bound,
+    "ticked": ticked,
     "code_and_rest": code_and_rest,
 }

@@ -29,7 +29,17 @@ _TEXTS = {
     "theme": "The theme is kept in a cookie of this browser.",
     "added": "Added.",
     "reprocessing": "It is being read again.",
-    "canceled": "Its cancel has been asked for.",
+    "cancel-asked": "A cancel is asked for. The broker has not carried it out yet, and is asked again by itself.",
+    "order-canceled": "The order is canceled. What was filled stays filled.",
+    "order-filled": "The order was filled before it could be canceled.",
+    "order-ended": "The order had ended already.",
+    "job-canceled": "It was asked to end, and ends by itself once it has noted how.",
+    "schedule-paused": "The schedule rests. What it has started goes on.",
+    "schedule-resumed": "The schedule goes on.",
+    "person-added": "Added. A sign-in link lets the person in.",
+    "person-disabled": "Shut out: every session has ended, and keys are refused.",
+    "person-enabled": "Let in again. A sign-in link begins a session.",
+    "signed-out": "Signed out everywhere; unused links have ended too.",
 }
 
 

@@ -32,11 +32,14 @@ PLACES = (
     ("overview", "/", "Overview", "o"),
     ("inbox", "/inbox", "Inbox", "i"),
     ("decisions", "/decisions", "Decisions", "d"),
+    ("orders", "/orders", "Orders", "r"),
     ("symbols", "/symbols", "Symbols", "s"),
     ("documents", "/documents", "Documents", "t"),
     ("agents", "/agents", "Agents", "a"),
     ("backtests", "/backtests", "Backtests", "b"),
+    ("jobs", "/jobs", "Jobs", "j"),
     ("dead-letters", "/dead-letters", "Dead letters", "l"),
+    ("people", "/people", "People", "u"),
     ("settings", "/settings", "Settings", "e"),
     ("welcome", "/welcome", "Welcome", "w"),
 )
@@ -71,7 +74,7 @@ def templates() -> Environment:
     )
     environment.filters.update(formats.FILTERS)
     environment.globals.update(asset=asset, places=PLACES, quoted=_quoted, query=_query, fresh_key=_fresh_key)
-    for part in ("forms", "panels", "orders"):  # known also where a block is rendered alone
+    for part in ("forms", "panels", "orders", "access"):  # known also where a block is rendered alone
         environment.globals[part] = environment.get_template(f"parts/{part}.html").module
     return environment
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, cast
@@ -188,17 +188,29 @@ async def visit(request: Request, form: Annotated[Form, Depends(posted)]) -> Vis
 Visiting = Annotated[Visit, Depends(visit)]
 
 
-async def send(visit: Visit, method: str, path: str, body: Any = None, *, version: str | None = None) -> Response | Any:
+Refusing = Callable[[ApiProblem], Awaitable[Response]]
+"""Makes the page that says what was refused."""
+
+
+async def send(
+    visit: Visit,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    version: str | None = None,
+    refusing: Refusing | None = None,
+) -> Response | Any:
     """Send what a form asks for, once however often it is sent with the same words; see `act` for what comes back."""
     said = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
     key = f"{visit.form.key}-{said}" if visit.form.key else ""
-    return await act(visit, visit.api.send(method, path, body, key=key, version=version))
+    return await act(visit, visit.api.send(method, path, body, key=key, version=version), refusing)
 
 
-async def act(visit: Visit, acting: Any) -> Response | Any:
+async def act(visit: Visit, acting: Any, refusing: Refusing | None = None) -> Response | Any:
     """Do what a form asks. Where the API wants to know again who it is, ask, and then do it.
 
-    Gives the act's result, or the page to answer with instead.
+    Gives the act's result, or the page to answer with instead: a refusal's own, unless `refusing` makes another.
     """
     try:
         return await acting
@@ -214,7 +226,7 @@ async def act(visit: Visit, acting: Any) -> Response | Any:
             )
         if problem.status == 401:
             raise
-        return await refused(visit, problem)
+        return await (refusing(problem) if refusing is not None else refused(visit, problem))
 
 
 _NOT_REPEATED = frozenset({"csrf_token", "password", "step_up_key"})

@@ -13,12 +13,15 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.failure.v1 import Failure
+from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import (
     Client,
     WorkflowExecution,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
 )
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
@@ -34,6 +37,8 @@ from store.database import Database
 from workflows import names
 
 RPC_TIMEOUT = timedelta(seconds=10)
+TELLING_TIMEOUT = timedelta(seconds=1)
+"""For a job's own word on how far it is: its worker may be away, and the rest is known without it."""
 PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
 
 STAGES: Mapping[str, tuple[str, ...]] = {
@@ -164,6 +169,7 @@ class JobDetail(JobView):
     summary: str
     parent_id: str
     children: list[str]
+    progress: str = Field(description="how far it is, by its own word; empty: it does not say, or no worker answers")
     events: int = Field(description="of its history so far")
     problems: list[str] = Field(description="why its code cannot go on, by Temporal's word; empty: it can")
     pending: list[PendingStep]
@@ -218,6 +224,7 @@ async def get(client: Client, links: TemporalLinks, workflow_id: str) -> JobDeta
         summary=redacted(await found.static_summary() or ""),
         parent_id=found.parent_id or "",
         children=[child.workflow_id for child in raw.pending_children],
+        progress=redacted(await _progress(client, found)) if seen.status is JobStatus.RUNNING else "",
         events=found.history_length,
         problems=[redacted(each) for each in found.typed_search_attributes.get(PROBLEMS) or ()],
         pending=[_pending(each) for each in raw.pending_activities],
@@ -286,6 +293,18 @@ async def _describe(client: Client, workflow_id: str) -> WorkflowExecutionDescri
                 "JOB_NOT_FOUND", "`stonks jobs` lists them; old ones are forgotten", workflow_id=workflow_id[:200]
             ) from error
         raise
+
+
+async def _progress(client: Client, found: WorkflowExecutionDescription) -> str:
+    """What the workflow says of itself; every SDK answers this query."""
+    handle = client.get_workflow_handle(found.id, run_id=found.run_id)
+    try:
+        told = await handle.query(
+            "__temporal_workflow_metadata", result_type=WorkflowMetadata, rpc_timeout=TELLING_TIMEOUT
+        )
+    except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError):
+        return ""
+    return str(told.current_details)
 
 
 def _view(row: WorkflowExecution, links: TemporalLinks) -> JobView:

@@ -150,6 +150,28 @@ async def own_sessions(dependencies: Dependencies, principal: Principal) -> list
     return [_own(row, principal) for row in rows]
 
 
+async def sessions_of(dependencies: Dependencies, principal: Principal, name: str) -> list[OwnSession]:
+    """Where a person is signed in, the newest first.
+
+    Raises:
+        NotFound: there is no such person.
+    """
+    async with dependencies.database.transaction() as session:
+        person = await people.require(session, name)
+        rows = await sessions.list_of(session, person_id=person.person_id, now=datetime.now(UTC))
+    return [_own(row, principal) for row in rows]
+
+
+async def end_sessions(database: Database, *, name: str, actor: str) -> None:
+    """Sign a person out everywhere.
+
+    Raises:
+        NotFound: there is no such person.
+    """
+    async with database.transaction() as session:
+        await people.end_sessions(session, name=name, actor=actor, now=datetime.now(UTC))
+
+
 async def end_own_session(dependencies: Dependencies, principal: Principal, session_id: str, *, now: datetime) -> None:
     """End a session of one's own.
 

@@ -37,6 +37,10 @@ class NewKey(BaseModel):
     """Whether it may do what asks for a fresh proof without anybody being there."""
 
 
+class KeyQuery(PageQuery):
+    person: Annotated[str | None, Field(pattern=r"^[a-z0-9][a-z0-9._@-]{0,63}$", description="whose")] = None
+
+
 class KeyView(BaseModel):
     key_id: str
     name: str
@@ -57,11 +61,16 @@ class KeyCreated(KeyView):
     ]
 
 
-@router.get("", dependencies=[require(Scope.ADMIN)], responses=problems(422, 503))
-async def list_keys(dependencies: Provided, query: Annotated[PageQuery, Query()]) -> Page[KeyView]:
+@router.get("", dependencies=[require(Scope.ADMIN)], responses=problems(404, 422, 503))
+async def list_keys(dependencies: Provided, query: Annotated[KeyQuery, Query()]) -> Page[KeyView]:
     """Keys, newest first, the revoked ones too."""
     async with dependencies.database.transaction() as session:
-        rows = await keys.list_all(session, limit=query.limit + 1, before=position(KIND, query.cursor))
+        rows = await keys.list_all(
+            session,
+            limit=query.limit + 1,
+            before=position(KIND, query.cursor),
+            person_id=(await people.require(session, query.person)).person_id if query.person else None,
+        )
         names = await people.names(session, {row.person_id for row in rows if row.person_id is not None})
     return page(
         KIND,

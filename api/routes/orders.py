@@ -35,6 +35,7 @@ OrderId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_\-]{1,64}$")]
 class OrderQuery(PageQuery):
     symbol: Annotated[str | None, Field(max_length=20)] = None
     status: OrderStatus | None = None
+    unfinished: Annotated[bool, Field(description="only those of which something may still come")] = False
 
 
 class CancelBody(BaseModel):
@@ -55,6 +56,7 @@ async def list_orders(dependencies: Provided, query: Annotated[OrderQuery, Query
             limit=query.limit + 1,
             symbol=query.symbol,
             status=query.status.value if query.status else None,
+            unfinished=query.unfinished,
             before=position(KIND, query.cursor),
         )
 

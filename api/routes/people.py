@@ -14,7 +14,7 @@ from api.errors import problems
 from api.keys import Scope
 from api.keysets import key_of, keyed_page
 from api.operations import people
-from api.operations.people import LinkMade, PersonDetail
+from api.operations.people import LinkMade, OwnSession, PersonDetail
 from api.paging import Page, PageQuery
 from domain.people import LONGEST_PASSWORD
 
@@ -94,3 +94,15 @@ async def set_password(
 async def make_link(dependencies: Provided, principal: Administrator, name: Name) -> LinkMade:
     """Make a link that signs the person in once within 15 minutes. It is shown once, here."""
     return await people.make_link(dependencies.database, name=name, actor=principal.actor)
+
+
+@router.get("/{name}/sessions", responses=problems(404, 422, 503))
+async def list_sessions_of(dependencies: Provided, principal: Administrator, name: Name) -> list[OwnSession]:
+    """Where a person is signed in, the newest first."""
+    return await people.sessions_of(dependencies, principal, name)
+
+
+@router.delete("/{name}/sessions", status_code=HTTPStatus.NO_CONTENT, responses=problems(404, 422, 503))
+async def end_sessions_of(dependencies: Provided, principal: Administrator, name: Name) -> None:
+    """Sign a person out everywhere; links that were not used yet end too. Keys stay."""
+    await people.end_sessions(dependencies.database, name=name, actor=principal.actor)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 from temporalio.common import WorkflowIDReusePolicy
 
 from api.keys import Scope
@@ -40,7 +40,8 @@ async def listed(api: Caller, workflow_id: str, **filters: Any) -> dict[str, Any
 
 async def entries(platform: Platform, subject: str) -> list[AuditEntry]:
     async with platform.parts.database.transaction() as session:
-        return list((await session.exec(select(AuditEntry).where(AuditEntry.subject == subject))).all())
+        found = select(AuditEntry).where(AuditEntry.subject == subject).order_by(col(AuditEntry.sequence))
+        return list((await session.exec(found)).all())
 
 
 def test_kinds_when_compared_with_what_workers_serve_then_every_workflow_has_a_stage(platform: Platform) -> None:
@@ -113,9 +114,20 @@ async def test_job_when_it_must_not_end_then_its_cancel_is_refused_with_what_to_
     assert "stonks pause" in body["hint"]
     job = await api.get(f"{PATH}/{workflow_id}")
     assert (job["kind"], job["status"], job["cancelable"]) == (kind, "running", False)
+    assert job["progress"] == "", "no worker is there to say it, and the rest is known"
     assert await entries(platform, workflow_id) == [] or all(
         entry.action != "job_cancel_requested" for entry in await entries(platform, workflow_id)
     )
+
+
+async def test_job_when_its_worker_is_there_then_it_says_how_far_it_is(platform: Platform, api: Caller) -> None:
+    await platform.parts.flows.ensure_engine()
+    async with platform.working(Queue.TRADING):
+
+        async def told() -> Any:
+            return (await api.get(f"{PATH}/{names.TRADING_ENGINE}"))["progress"]
+
+        assert " · " in await eventually(told)
 
 
 @pytest.mark.parametrize("workflow_id", ["document/none", "x" * 900, "a b"])

@@ -11,6 +11,7 @@ from sqlmodel import col, select
 from api.keys import Scope, parse
 from store import audit
 from store.tables.platform import ApiKey, AuditEntry
+from tests.api.browser import person
 from tests.api.harness import BOOTSTRAP_KEY, Caller, Platform, assert_problem, caller
 
 pytestmark = pytest.mark.stack
@@ -129,3 +130,13 @@ async def test_new_key_when_asked_for_wrongly_then_422(api: Caller, body: dict[s
 
 async def test_unknown_key_when_revoked_then_404(api: Caller) -> None:
     assert_problem(await api("DELETE", "/v1/api-keys/nothing"), 404, "API_KEY_NOT_FOUND")
+
+
+async def test_keys_when_asked_for_by_person_then_only_that_persons_are_listed(platform: Platform, api: Caller) -> None:
+    anna, ben = await person(platform, Scope.READ), await person(platform, Scope.READ)
+    await platform.key(Scope.READ, name="hers", person=anna)
+    await platform.key(Scope.READ, name="his", person=ben)
+    await platform.key(Scope.READ, name="nobody's")
+    listed = await api.get("/v1/api-keys", person=anna)
+    assert [(each["name"], each["person"]) for each in listed["data"]] == [("hers", anna)]
+    assert_problem(await api("GET", "/v1/api-keys?person=nobody-of-that-name"), 404, "PERSON_NOT_FOUND")

@@ -45,6 +45,11 @@ async def at_the_broker(platform: Platform, api: Caller, symbol: str, status: st
     return shown
 
 
+async def unfinished(api: Caller, symbol: str) -> list[str]:
+    page = await api.get("/v1/orders", symbol=symbol, unfinished="true", limit=200)
+    return [each["order_id"] for each in page["data"]]
+
+
 async def outcome(platform: Platform, order: dict[str, Any]) -> Any:
     handle = platform.parts.client.get_workflow_handle_for(ExecuteOrder.run, names.order_id(order["intent_id"]))
     return await asyncio.wait_for(handle.result(), 60)
@@ -78,6 +83,7 @@ async def test_order_when_canceled_then_the_broker_cancels_it_and_it_is_noted_on
     platform.broker.fill = False
     async with platform.working(Queue.TRADING):
         order = await at_the_broker(platform, api, "MSFT")
+        assert order["order_id"] in await unfinished(api, "MSFT")
         path = f"/v1/orders/{order['order_id']}/cancel"
         answers = await asyncio.gather(*(api("POST", path, json=REASON) for _ in range(3)))
         for answer in answers:
@@ -86,6 +92,7 @@ async def test_order_when_canceled_then_the_broker_cancels_it_and_it_is_noted_on
         assert (await outcome(platform, order)).status == "canceled"
         again = await api("POST", path, json={"reason": "once more"})
         assert (again.json()["status"], again.json()["new"]) == ("canceled", False)
+        assert order["order_id"] not in await unfinished(api, "MSFT")
     assert order["broker_order_id"] in platform.broker.canceled
     detail = await api.get(f"/v1/orders/{order['order_id']}")
     assert [each["status"] for each in detail["events"]] == ["pending", "accepted", "canceled"]

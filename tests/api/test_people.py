@@ -79,6 +79,27 @@ async def test_person_when_added_changed_and_shut_out_then_the_audit_log_has_eac
     ]
 
 
+async def test_sessions_when_an_administrator_ends_them_then_every_browser_and_unused_link_is_out_and_keys_stay(
+    platform: Platform, api: Caller
+) -> None:
+    name = await person(platform, Scope.READ)
+    key = await platform.key(Scope.READ, person=name)
+    browsers = [await signed_in(platform, name) for _ in range(2)]
+    path = f"/v1/people/{name}"
+    link = (await api("POST", f"{path}/sign-in-links")).json()["token"]
+    listed = await api.get(f"{path}/sessions")
+    assert [(each["method"], each["current"]) for each in listed] == [("link", False)] * 2
+    assert (await api("DELETE", f"{path}/sessions")).status_code == 204
+    assert await api.get(f"{path}/sessions") == []
+    for browser in browsers:
+        assert (await browser("GET", "/v1/session")).status_code == 401
+    assert_problem(await Browser(platform.app).sign_in(link=link), 401, "SIGN_IN_FAILED")
+    assert (await caller(platform, key)("GET", "/v1/overview")).status_code == 200
+    assert (await actions(platform, name))[-1] == "person_signed_out"
+    for method in ("GET", "DELETE"):
+        assert_problem(await api(method, "/v1/people/nobody-of-that-name/sessions"), 404, "PERSON_NOT_FOUND")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "code"),
     [

@@ -19,6 +19,7 @@ PAGES = {
     "overview": "/",
     "inbox": "/inbox",
     "decisions": "/decisions",
+    "orders": "/orders",
     "symbols": "/symbols",
     "symbol": "/symbols/SBUX",
     "documents": "/documents",
@@ -26,7 +27,11 @@ PAGES = {
     "agents": "/agents",
     "agent": "/agents/document-extractor",
     "backtests": "/backtests",
+    "jobs": "/jobs",
+    "job": "/jobs/trading-engine",
     "dead-letters": "/dead-letters",
+    "people": "/people",
+    "person": "/people/owner",
     "settings": "/settings",
     "welcome": "/welcome",
 }
@@ -69,6 +74,10 @@ class Walk:
     def shoot(self, page: Page, name: str) -> None:
         page.screenshot(path=str(self.shots / f"{name}.png"), full_page=True)
 
+    def expected(self, status: int) -> None:
+        """Forget that the browser called an answer an error that the step has asked for."""
+        self.console = [each for each in self.console if f"status of {status} " not in each]
+
     def _said(self, kind: str, text: str) -> None:
         if kind in ("error", "warning"):
             self.console.append(f"{kind}: {text}")
@@ -85,7 +94,7 @@ def decision_of(walk: Walk, page: Page, symbol: str) -> None:
 
 
 def pictures(walk: Walk) -> Any:
-    """Every page, dark and light, wide; and those for the pocket at 360 pixels, which must not scroll sideways."""
+    """Every page, dark and light, wide and at 360 pixels, where none may scroll sideways."""
     narrow = {}
     for theme in ("dark", "light"):
         page = walk.signed_in(color_scheme=theme)
@@ -96,8 +105,8 @@ def pictures(walk: Walk) -> Any:
         walk.shoot(page, f"decision-{theme}")
         page.context.close()
         page = walk.signed_in(color_scheme=theme, viewport={"width": 360, "height": 780})
-        for name in ("overview", "inbox", "decisions", "settings"):
-            walk.go(page, PAGES[name])
+        for name, path in PAGES.items():
+            walk.go(page, path)
             narrow[name] = page.evaluate("document.documentElement.scrollWidth")
             walk.shoot(page, f"{name}-360-{theme}")
         decision_of(walk, page, "SBUX")
@@ -190,6 +199,50 @@ def decline(walk: Walk) -> Any:
     return said
 
 
+def cancel(walk: Walk) -> Any:
+    """Take back the order that was approved, while another page of it is open and renews itself."""
+    page, watching = walk.signed_in(), walk.signed_in(viewport={"width": 360, "height": 780})
+    walk.go(page, "/orders")
+    row = page.locator("#open tr", has_text="AAPL")
+    expect(row).to_be_visible(timeout=60_000)
+    row.get_by_role("link").first.click()
+    expect(page.locator("#order header [role=status]")).to_contain_text("accepted", timeout=60_000)
+    watching.goto(page.url)
+    page.locator("#order summary", has_text="Cancel").click()
+    page.get_by_label("Reason", exact=True).fill("the story was wrong")
+    page.get_by_role("button", name="Cancel the order").click()
+    expect(page.locator(".notice.good")).to_contain_text("The order is canceled")
+    walk.shoot(page, "order-canceled")
+    expect(watching.locator("#order header [role=status]")).to_contain_text("canceled", timeout=60_000)
+    said = watching.locator("#order section[aria-labelledby=way-head] tbody tr").last.inner_text()
+    page.context.close()
+    watching.context.close()
+    return said
+
+
+def people(walk: Walk) -> Any:
+    """Add a person at 360 pixels, make a link, and come in with it without scripts in another browser."""
+    page = walk.signed_in(viewport={"width": 360, "height": 780})
+    walk.go(page, "/people")
+    page.locator("summary", has_text="Add a person").click()
+    page.get_by_label("Name", exact=True).first.fill("Anna")
+    page.get_by_role("button", name="Add", exact=True).click()
+    said = page.locator("#add-name-wrong").inner_text()
+    walk.expected(422)
+    page.get_by_label("Name", exact=True).first.fill("anna")
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_role("button", name="Make a sign-in link").click()
+    link = page.get_by_label("The link").inner_text()
+    walk.shoot(page, "link-360")
+    theirs = walk.context(java_script_enabled=False).new_page()
+    theirs.goto(link)
+    theirs.get_by_role("button", name="Sign in with this link").click()
+    name = theirs.locator(".person .who").inner_text()
+    theirs.context.close()
+    page.context.close()
+    return [said, name]
+
+
 def pause_without_scripts(walk: Walk) -> Any:
     page = walk.signed_in(java_script_enabled=False)
     walk.go(page, "/decisions")
@@ -258,7 +311,9 @@ STEPS: tuple[Callable[[Walk], Any], ...] = (
     pause_without_scripts,
     renewed,
     approve,
+    cancel,
     decline,
+    people,
     retry,
 )
 

@@ -28,6 +28,8 @@ PAGES = (
     "/inbox",
     "/decisions",
     "/decisions?symbol=AAPL&action=buy",
+    "/orders",
+    "/orders?symbol=AAPL&status=filled",
     "/symbols",
     "/symbols?q=apple",
     "/symbols/AAPL",
@@ -37,7 +39,10 @@ PAGES = (
     "/agents/document-extractor",
     "/backtests",
     "/backtests/compare",
+    "/jobs",
+    "/jobs?stage=document&status=completed",
     "/dead-letters",
+    "/people",
     "/settings",
     "/welcome",
 )
@@ -268,7 +273,7 @@ async def nothing(servers: Stack, platform: Platform) -> AsyncIterator[Visitor]:
 async def test_page_when_the_installation_is_empty_then_it_names_what_to_do_next(nothing: Visitor, path: str) -> None:
     page = await nothing.get(path)
     assert_sound(page)
-    if path in ("/", "/inbox", "/decisions", "/documents", "/backtests", "/dead-letters"):
+    if path in ("/", "/inbox", "/decisions", "/orders", "/documents", "/backtests", "/jobs", "/dead-letters"):
         assert page.tree.xpath("//*[contains(@class, 'empty')]"), "an empty part says so"
     if path == "/":
         assert "$0" not in page.tree.xpath("//main")[0].text_content(), "what is not known is no zero"

@@ -11,6 +11,7 @@ from lxml import html
 from api.dashboard import formats, highlights, nested, notices
 from api.dashboard.client import ApiProblem, at
 from api.dashboard.pages import safe_path
+from api.dashboard.refusals import Refusal
 from api.dashboard.routes.backtests import equity
 from api.dashboard.routes.dead_letters import grouped
 from api.dashboard.routes.inbox import barred
@@ -276,3 +277,69 @@ def test_backtest_when_drawn_then_its_line_ends_at_its_return() -> None:
 def test_ago_when_nothing_is_known_then_it_is_a_dash() -> None:
     assert formats.ago((NOW - timedelta(minutes=3)).isoformat(), NOW) == "3 min ago"
     assert text(formats.ago(None, NOW)) == "–"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "shown"),
+    [
+        ("Use `stonks pause` now", "Use <code>stonks pause</code> now"),
+        ("`<b>` and <b>", "<code>&lt;b&gt;</code> and &lt;b&gt;"),
+        ("not `closed <", "not `closed &lt;"),
+        (None, ""),
+    ],
+)
+def test_ticked_when_a_command_stands_between_backticks_then_it_is_code_and_all_else_is_text(
+    sentence: Any, shown: str
+) -> None:
+    assert str(formats.ticked(sentence)) == shown
+
+
+@pytest.mark.parametrize(
+    ("reason", "found"),
+    [
+        (
+            "SCORE_TOO_LOW: value=-0.2, limit=>= 0.25",
+            ("SCORE_TOO_LOW", "value=-0.2, limit \N{GREATER-THAN OR EQUAL TO} 0.25"),
+        ),
+        ("ABOVE_EXIT_SCORE: limit=> 0.05", ("ABOVE_EXIT_SCORE", "limit > 0.05")),
+        ("plain words: limit=>= 1", ("", "plain words: limit=>= 1")),
+    ],
+)
+def test_reason_when_it_names_a_limit_then_the_comparison_is_one_sign(reason: str, found: tuple[str, str]) -> None:
+    assert formats.code_and_rest(reason) == found
+
+
+def test_lasted_when_one_end_is_unknown_then_it_is_a_dash() -> None:
+    began, ended = "2026-03-02T15:00:00Z", "2026-03-02T15:12:30Z"
+    assert formats.lasted(ended, began) == "12 min"
+    assert text(formats.lasted(None, began)) == "–"
+    assert (formats.is_past(began, NOW), formats.is_past(ended, NOW), formats.is_past(None, NOW)) == (
+        True,
+        False,
+        False,
+    )
+
+
+def test_refusal_when_the_api_names_fields_then_each_stands_beside_its_own_and_the_rest_above() -> None:
+    errors = (
+        {"field": "body.scopes.0", "message": "no such scope"},
+        {"field": "body.name", "message": "too long"},
+        {"field": "body.other", "message": "not known"},
+    )
+    refusal = Refusal("add", ApiProblem(422, "REQUEST_INVALID", "x", errors=errors), {}, ("name", "scopes"))
+    assert refusal.beside("add", "scopes") == "no such scope"
+    assert refusal.beside("add", "name") == "too long"
+    assert refusal.beside("key", "name") == "", "another form of the page"
+    assert refusal.above == ["other: not known"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "beside"),
+    [({"field": "name", "found": "x"}, "d. h"), ({"name": "x"}, "d. h"), ({"person": "x"}, ""), ({}, "")],
+)
+def test_refusal_when_it_has_a_code_then_it_stands_beside_the_field_that_it_names(
+    fields: dict[str, str], beside: str
+) -> None:
+    refusal = Refusal("add", ApiProblem(409, "PERSON_EXISTS", "d", "h", fields=fields), {}, ("name",))
+    assert refusal.beside("add", "name") == beside
+    assert refusal.above == ([] if beside else ["d. h"])

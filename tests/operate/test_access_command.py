@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
@@ -13,6 +14,9 @@ from typing import Any
 import pytest
 
 from api.keys import Scope
+from cli.commands.stack import show_sign_in
+from cli.stack.names import PartName
+from cli.stack.supervisor import Stack, StackReport
 from domain.actors import BOOTSTRAP_ACTOR
 from tests.api.browser import PASSWORD, Browser, signed_in
 from tests.api.harness import Caller, Platform, assert_problem, caller, eventually
@@ -78,6 +82,31 @@ async def test_link_when_made_at_the_terminal_then_it_signs_its_person_in_once(p
     environment = {"STONKS_PUBLIC_URL": "https://desk.example.com/"}
     done = await cli("sign-in-link", "owner", environment=environment)
     assert done.out.startswith("https://desk.example.com/sign-in?link=")
+
+
+async def test_up_when_everything_runs_then_its_last_line_is_an_address_that_signs_the_owner_in_once(
+    platform: Platform, servers: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = "http://127.0.0.1:18765"
+    report = StackReport(seconds={}, total_seconds=0, addresses={PartName.API: address}, external=frozenset())
+    await asyncio.to_thread(show_sign_in, servers, report)
+    said = capsys.readouterr()
+    assert said.out == "", "standard output is for answers"
+    line = re.fullmatch(rf"Dashboard +{address}/sign-in\?link=([\w-]+)\n", said.err)
+    assert line is not None, said.err
+    browser = Browser(platform.app)
+    assert (await browser.sign_in(link=line[1])).json()["person"]["name"] == "owner"
+    assert_problem(await Browser(platform.app).sign_in(link=line[1]), 401, "SIGN_IN_FAILED")
+    entries = await caller(platform).get("/v1/audit", action="sign_in_link_made", limit=200)
+    assert "cli:owner/up" in {each["actor"] for each in entries["data"]}
+
+
+async def test_up_when_the_api_is_not_among_its_parts_then_no_link_is_made(
+    servers: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = StackReport(seconds={}, total_seconds=0, addresses={}, external=frozenset())
+    await asyncio.to_thread(show_sign_in, servers, report)
+    assert capsys.readouterr().err == ""
 
 
 async def test_audit_log_when_exported_then_it_is_checked_without_a_database(cli: Stonks, tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from http import HTTPStatus
 
+import httpx
 from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from api.dashboard.pages import PageRoute
 from api.dashboard.visits import Visiting
@@ -20,17 +22,20 @@ async def events(visit: Visiting) -> Response:
     headers = {"Accept": "text/event-stream"}
     if last := visit.request.headers.get("last-event-id", ""):
         headers["Last-Event-ID"] = last
-    opened = visit.api.stream("/v1/stream", headers=headers)
-    answer = await opened.__aenter__()
-    if answer.status_code != HTTPStatus.OK:
-        await opened.__aexit__(None, None, None)
-        return Response(status_code=HTTPStatus.NO_CONTENT)
+    async with AsyncExitStack() as opened:
+        answer = await opened.enter_async_context(visit.api.stream("/v1/stream", headers=headers))
+        if answer.status_code != HTTPStatus.OK:
+            return Response(status_code=HTTPStatus.NO_CONTENT)
+        return _PassedOn(answer, opened.pop_all())
 
-    async def parts() -> AsyncIterator[bytes]:
-        try:
-            async for part in answer.aiter_raw():
-                yield part
-        finally:
-            await opened.__aexit__(None, None, None)
 
-    return StreamingResponse(parts(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+class _PassedOn(StreamingResponse):
+    """Leaves the stream behind it however its own client leaves, also before the first part is asked for."""
+
+    def __init__(self, answer: httpx.Response, opened: AsyncExitStack) -> None:
+        super().__init__(answer.aiter_raw(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        self._opened = opened
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._opened:
+            await super().__call__(scope, receive, send)

@@ -16,6 +16,7 @@ from api.dashboard.charts import lines
 from api.dashboard.charts.waterfall import meter
 from api.dashboard.client import Api, ApiProblem, Reading
 from api.dashboard.pages import PageRoute
+from api.dashboard.routes.orders import UNFINISHED, WAITING, asked
 from api.dashboard.visits import Visiting
 
 router = APIRouter(route_class=PageRoute)
@@ -38,6 +39,8 @@ async def overview(visit: Visiting) -> Response:
             schedules="/v1/schedules?limit=200",
             reconciliations="/v1/trading/reconciliations?limit=1",
             decisions=f"/v1/recommendations?limit={NEWEST}",
+            unfinished=UNFINISHED,
+            waiting=WAITING,
         ),
         _history(visit.api),
     )
@@ -46,6 +49,7 @@ async def overview(visit: Visiting) -> Response:
         section="overview",
         readings=found,
         history=history,
+        asked=asked(found["waiting"]),
         chart=equity_chart(history.value, found["performance"].value),
         exposures=exposures(found["account"].value, found["limits"].value),
         upcoming=upcoming(found["schedules"].value),

@@ -102,6 +102,8 @@ def href(entry: Mapping[str, Any]) -> str:
         return f"/documents/{entry['doc_id']}"
     if entry["kind"] == "recommendation":
         return f"/decisions/{entry['id']}"
+    if entry["kind"] in ("order", "fill"):
+        return f"/orders/{entry['id'] if entry['kind'] == 'order' else entry['facts']['order_id']}"
     return ""
 
 

@@ -35,13 +35,6 @@ async def reconcile(visit: Visiting) -> Response:
     return result if isinstance(result, Response) else visit.see("/", "reconciling")
 
 
-@router.post("/orders/{order_id}/cancel")
-async def cancel(visit: Visiting, order_id: str) -> Response:
-    body = {"reason": visit.form["reason"]}
-    result = await send(visit, "POST", at("/v1/orders/{}/cancel", order_id), body)
-    return result if isinstance(result, Response) else visit.see("/", "canceled")
-
-
 @router.post("/breakers/{name}/reset")
 async def reset_breaker(visit: Visiting, name: str) -> Response:
     body = {"reason": visit.form["reason"]}

@@ -152,6 +152,8 @@ function reachable() {
 
 function start() {
   reachable();
+  const strip = document.getElementById("nav"), current = strip?.querySelector("[aria-current]");
+  if (current) strip.scrollLeft = current.offsetLeft - (strip.clientWidth - current.offsetWidth) / 2;
   document.addEventListener("keydown", pressed);
   document.addEventListener("submit", once);
   document.querySelector("[data-keys]")?.addEventListener("click", () => document.getElementById("keys").showModal());
