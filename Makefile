@@ -32,7 +32,7 @@ install: $(STAMP) ## Make the virtual environment from the lock
 demo: $(STAMP) ## Replay a real past fortnight through the whole pipeline
 	$(BIN)/stonks demo
 
-test: $(STAMP) ## Run the whole test suite on real servers [ARGS=... PROCESSES=2, each with servers of its own]
+test: $(STAMP) ## Run the whole test suite on real servers [ARGS=... PROCESSES=3, each with servers of its own]
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 conformance: $(STAMP) ## Independent, unmodified clients against the paper broker
