@@ -15,7 +15,8 @@ from api.app import create_app
 from api.keys import Scope
 from store import requests
 from store.database import Database
-from tests.api.harness import Caller, Platform, assert_problem, caller
+from tests.api.harness import Caller, Platform, assert_problem, caller, eventually
+from workflows.names import Queue
 
 pytestmark = pytest.mark.stack
 
@@ -257,14 +258,19 @@ async def test_stop_when_an_attempt_with_its_key_died_then_it_is_carried_out_aga
     async def die(*_: object) -> None:
         raise SystemExit
 
-    with monkeypatch.context() as patch:
-        patch.setattr(idempotency, "_keep", die)
-        patch.setattr(idempotency, "_let_go", die)
-        with pytest.raises(SystemExit):
-            await api("POST", path, json=said, headers=headers)
-    await api("POST", "/v1/trading/resume", json=said, headers={"Idempotency-Key": new_key()})
-    again = await api("POST", path, json=said, headers=headers)
-    assert again.status_code == 200, again.text
-    status = (await api("GET", "/v1/trading/status")).json()
-    assert status["state"] == {"pause": "reducing", "halt": "halted"}[command]
-    await api("POST", "/v1/trading/resume", json=said, headers={"Idempotency-Key": new_key()})
+    async def resumed() -> bool:
+        answer = await api("POST", "/v1/trading/resume", json=said, headers={"Idempotency-Key": new_key()})
+        return answer.status_code == 200
+
+    async with platform.working(Queue.TRADING):
+        with monkeypatch.context() as patch:
+            patch.setattr(idempotency, "_keep", die)
+            patch.setattr(idempotency, "_let_go", die)
+            with pytest.raises(SystemExit):
+                await api("POST", path, json=said, headers=headers)
+        await eventually(resumed)
+        again = await api("POST", path, json=said, headers=headers)
+        assert again.status_code == 200, again.text
+        status = (await api("GET", "/v1/trading/status")).json()
+        assert status["state"] == {"pause": "reducing", "halt": "halted"}[command]
+        await eventually(resumed)

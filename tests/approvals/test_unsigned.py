@@ -10,7 +10,7 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from activities.commands import CommandActivities
 from api import failures
-from api.operations import trading_commands
+from api.operations import trading, trading_commands
 from domain.decisions import Side
 from domain.errors import Conflict, InvalidInput
 from domain.ids import digest
@@ -34,7 +34,8 @@ pytestmark = pytest.mark.stack
 
 
 @pytest.fixture
-async def engine(house: House) -> WorkflowHandle[Any, Any]:
+async def engine(house: House, monkeypatch: pytest.MonkeyPatch) -> WorkflowHandle[Any, Any]:
+    monkeypatch.setattr(trading, "QUERY_SECONDS", 30.0)  # these servers do other work, too
     await house.platform.parts.flows.ensure_engine()
     return house.platform.parts.client.get_workflow_handle(names.TRADING_ENGINE)
 
