@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from api import server
 from cli.stack.supervisor import Stack
 from tests.api.harness import BOOTSTRAP_KEY
 from tests.conftest import REPOSITORY, clean_environment
@@ -109,3 +110,10 @@ def test_api_process_when_its_port_is_taken_then_one_line_says_so(servers: Stack
     assert done.returncode == 1
     assert done.stderr.startswith("ADDRESS_NOT_AVAILABLE: host=127.0.0.1")
     assert "Traceback" not in done.stderr
+
+
+def test_connection_when_accepted_then_no_segment_waits_for_an_acknowledgement() -> None:
+    with server._listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()[:2]):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
