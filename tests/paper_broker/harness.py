@@ -68,6 +68,16 @@ class _Impatient(HTTPAdapter):
         return super().send(request, *arguments, **(options | {"timeout": self._seconds}))
 
 
+class Watch:
+    """A clock that stands where a test puts it."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
 def bar(symbol: str, opening: str, high: str = "", low: str = "", close: str = "") -> dict[str, Any]:
     return {
         "symbol": symbol,

@@ -9,20 +9,12 @@ import pytest
 from alpaca.trading.enums import TimeInForce
 
 from tests.paper_broker.conftest import Start
-from tests.paper_broker.harness import Client, bar
+from tests.paper_broker.harness import Client, Watch, bar
 
 MONDAY, TUESDAY = "2024-03-04", "2024-03-05"
 MONDAY_NOON = datetime(2024, 3, 4, 17, tzinfo=UTC)
 FIVE = datetime(2024, 3, 5, 10, tzinfo=UTC)
 TUESDAY_NOON = datetime(2024, 3, 5, 17, tzinfo=UTC)
-
-
-class Watch:
-    def __init__(self, at: datetime) -> None:
-        self.at = at
-
-    def __call__(self) -> datetime:
-        return self.at
 
 
 @pytest.fixture

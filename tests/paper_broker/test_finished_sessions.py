@@ -9,7 +9,7 @@ import pytest
 from alpaca.trading.enums import TimeInForce
 
 from tests.paper_broker.conftest import Start
-from tests.paper_broker.harness import Client, bar
+from tests.paper_broker.harness import Client, Watch, bar
 
 NIGHT = datetime(2024, 3, 4, 3, tzinfo=UTC)
 NOON = datetime(2024, 3, 4, 17, tzinfo=UTC)
@@ -18,14 +18,6 @@ EVENING = datetime(2024, 3, 5, 1, tzinfo=UTC)
 MORNING = datetime(2024, 3, 5, 9, tzinfo=UTC)
 NEXT_EVENING = datetime(2024, 3, 6, 1, tzinfo=UTC)
 MONDAY, TUESDAY = "2024-03-04", "2024-03-05"
-
-
-class Watch:
-    def __init__(self, at: datetime) -> None:
-        self.at = at
-
-    def __call__(self) -> datetime:
-        return self.at
 
 
 @pytest.fixture

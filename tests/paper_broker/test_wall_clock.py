@@ -9,7 +9,7 @@ import pytest
 from alpaca.trading.enums import TimeInForce
 
 from tests.paper_broker.conftest import Start
-from tests.paper_broker.harness import Client
+from tests.paper_broker.harness import Client, Watch
 
 NIGHT = datetime(2024, 3, 4, 3, tzinfo=UTC)
 MORNING = datetime(2024, 3, 4, 14, 29, 59, tzinfo=UTC)
@@ -17,14 +17,6 @@ OPEN = datetime(2024, 3, 4, 14, 30, tzinfo=UTC)
 NOON = datetime(2024, 3, 4, 17, tzinfo=UTC)
 CLOSE = datetime(2024, 3, 4, 21, tzinfo=UTC)
 NEXT_NOON = datetime(2024, 3, 5, 17, tzinfo=UTC)
-
-
-class Watch:
-    def __init__(self, at: datetime) -> None:
-        self.at = at
-
-    def __call__(self) -> datetime:
-        return self.at
 
 
 @pytest.fixture
