@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 
 import typer
 
@@ -67,13 +69,29 @@ for module in (
 
 
 def run() -> None:
-    """Run a command; an error of ours is one clear line and exit code 1, never a traceback."""
+    """Run a command and end the process, without the interpreter's own teardown: threads of Temporal's client may come
+    back from Rust in the middle of it, which aborts a command that has done all it was asked."""
+    code = exit_code()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(BrokenPipeError):
+            stream.flush()
+    os._exit(code)
+
+
+def exit_code() -> int:
+    """Run a command: what it came to. An error of ours is one clear line and 1, never a traceback."""
     quiet_libraries()
     try:
         app()
     except StonksError as error:
         report_error(error)
-        sys.exit(1)
+        return 1
+    except SystemExit as left:
+        if left.code is None or isinstance(left.code, int):
+            return left.code or 0
+        sys.stderr.write(f"{left.code}\n")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

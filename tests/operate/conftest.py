@@ -72,7 +72,6 @@ class Stonks:
 
     def _run(self, words: list[str], environment: dict[str, str]) -> Done:
         out, err = io.StringIO(), io.StringIO()
-        code = 0
         with (
             mock.patch.object(sys, "argv", words),
             mock.patch.object(main, "app", _command_line()),
@@ -82,10 +81,7 @@ class Stonks:
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):
-            try:
-                main.run()
-            except SystemExit as stop:
-                code = int(stop.code or 0)
+            code = main.exit_code()
         return Done(code, out.getvalue(), err.getvalue())
 
 
