@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from cli.paper_broker.faults import FaultKind
 from domain.broker import OrderTicket
 from domain.decisions import Side, TradingState
 from tests.chaos.campaign import Failure, Result, run_campaign
@@ -107,11 +108,13 @@ def test_campaign_when_every_process_and_fault_strikes_once_then_every_invariant
     assert played.result.failure is None, "\n".join(played.result.failure.lines())
     figures = _figures(played)
     assert figures["disturbances"] == {label_of(each): 1 for each in DECK}
-    assert sum(figures["disturbances_that_struck"].values()) >= len(DECK) - 3
+    struck = figures["disturbances_that_struck"]
+    assert sum(struck.values()) >= len(DECK) / 2, "the orders were done before anything could happen to them"
     assert (figures["kills"], figures["duplicates"], figures["lost"], figures["cash_difference"]) == (6, 0, 0, "0")
     assert figures["fills_not_booked"] == 0
     assert figures["outcomes"]["filled"] > len(DECK)
-    assert {"declined", "rejected"} <= figures["outcomes"].keys()
+    assert figures["outcomes"]["declined"] > 0
+    assert "rejected" in figures["outcomes"] or not struck[FaultKind.REJECT_AFTER_200.value]
 
 
 @pytest.mark.parametrize("name", [*OF_OUR_BOOK, *OF_THE_BROKERS_BOOK])
