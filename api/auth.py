@@ -185,7 +185,7 @@ async def principal_of_key(given: str, dependencies: Dependencies) -> Principal:
     if parsed is None:
         raise _refused()
     now = datetime.now(UTC)
-    found = await keys.admit(dependencies.database, *parsed, now=now)
+    found = await keys.admit(dependencies.database, dependencies.together, *parsed, now=now)
     if found is None:
         raise _refused()
     if not found.use_noted:

@@ -14,6 +14,7 @@ from activities.adapters.oidc import OidcProvider
 from activities.ports import Calendar
 from api.remembered import Remembered
 from api.throttle import Limits
+from api.together import Together
 from domain.agents import AgentKind
 from store.database import Database
 from store.objects import ObjectStore
@@ -40,6 +41,8 @@ class Dependencies:
     """Settings below those of each kind of agent, such as the model that the environment names."""
     remembered: Remembered = field(default_factory=Remembered)
     """What is kept of figures that cost a walk through a whole table."""
+    together: Together = field(default_factory=Together)
+    """What is read once for everybody who asks at the same moment."""
     limits: Limits = field(default_factory=Limits)
     """How often a key or a session may ask."""
     oidc: OidcProvider | None = None

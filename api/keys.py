@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from api.together import Together
 from domain.errors import NotFound
 from store import audit, sessions
 from store.database import Database
@@ -90,12 +91,13 @@ def known_scopes(names: Iterable[str]) -> frozenset[Scope]:
     return frozenset(known[name] for name in names if name in known)
 
 
-async def admit(database: Database, key_id: str, secret: str, *, now: datetime) -> Admitted | None:
+async def admit(database: Database, together: Together, key_id: str, secret: str, *, now: datetime) -> Admitted | None:
     """What a key may do now; None where it is unknown, wrong, revoked or expired, or its person is disabled.
 
-    Asked of the book at every request, so that a key ends with the next one: in one round trip, and nothing is kept.
+    Asked of the book at every request, so that a key ends with the next one: in one round trip, which requests of the
+    same moment share, and nothing is kept.
     """
-    rows = await database.run(_LOOK_UP, key_id)
+    rows = await together.get(("key", key_id), lambda: database.run(_LOOK_UP, key_id))
     row = rows[0] if rows else None
     # An unknown id takes the same path and the same time as a wrong secret.
     if not matches(secret, row["key_hash"] if row else _NO_HASH) or row is None:

@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 
 Value = TypeVar("Value")
 
-WORTH_SECONDS = 0.05
-"""What took less is worked out every time."""
 SHARE = 20
 """A figure is good for so many times as long as it took: working it out never takes more than a twentieth."""
 LONGEST_SECONDS = 10.0
@@ -39,26 +37,34 @@ class Remembered:
         self._kept: dict[Hashable, _Kept] = {}
         self._under_way: dict[Hashable, asyncio.Task[Any]] = {}
 
-    async def get(self, key: Hashable, work_out: Callable[[], Awaitable[Value]]) -> Value:
-        """The figure, which may be some seconds old where the book is large."""
+    async def get(
+        self, key: Hashable, work_out: Callable[[], Awaitable[Value]], *, is_large: Callable[[Value], bool]
+    ) -> Value:
+        """The figure.
+
+        Args:
+            is_large: whether the book that it came from is so large that it may be some seconds old next time.
+        """
         kept, now = self._kept.get(key), self._clock()
         if kept is not None and now < kept.until:
             return kept.value  # type: ignore[no-any-return]
         task = self._under_way.get(key)
         if task is None:
-            task = asyncio.create_task(self._work_out(key, work_out))
+            task = asyncio.create_task(self._work_out(key, work_out, is_large))
             self._under_way[key] = task
             task.add_done_callback(lambda done: self._ended(key, done))
         if kept is not None and now - kept.begun < OLDEST_SECONDS:
             return kept.value  # type: ignore[no-any-return]
         return await asyncio.shield(task)
 
-    async def _work_out(self, key: Hashable, work_out: Callable[[], Awaitable[Any]]) -> Any:
+    async def _work_out(
+        self, key: Hashable, work_out: Callable[[], Awaitable[Any]], is_large: Callable[[Any], bool]
+    ) -> Any:
         begun = self._clock()
         value = await work_out()
         now = self._clock()
         self._kept.pop(key, None)
-        if now - begun >= WORTH_SECONDS:
+        if is_large(value):
             self._kept[key] = _Kept(value, begun, now + min(LONGEST_SECONDS, SHARE * (now - begun)))
             while len(self._kept) > MOST:
                 self._kept.pop(next(iter(self._kept)))

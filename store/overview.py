@@ -1,6 +1,6 @@
 """What stands in the book at a glance, for a page that is asked for again and again: one statement.
 
-Two figures more are sums over whole tables. Whoever shows them keeps them for a while.
+The counts of documents walk through a whole table. Whoever shows them keeps them for a while.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from domain.decisions import Side, TradingState
+from domain.decisions import TradingState
 from store.database import Database
 
 _STANDING = """
     SELECT control.state, control.reason, control.changed_by, control.changed_at, control.epoch,
            marked.as_of, marked.cash, marked.equity, marked.peak_equity, marked.gross_exposure, marked.realized_pnl,
-           marked.unrealized_pnl,
+           marked.unrealized_pnl, marked.paid_in,
            (SELECT count(*) FROM order_intents WHERE state = 'open') AS open_orders,
            (SELECT count(*) FROM approvals WHERE status = 'pending') AS approvals_pending,
            ARRAY(SELECT (symbol, quantity, average_price, last_price) FROM positions
@@ -31,11 +31,6 @@ _STANDING = """
     CROSS JOIN (SELECT max(as_of) AS as_of FROM recommendations) AS newest
 """
 _DOCUMENTS = "SELECT status, count(*) AS documents FROM documents GROUP BY status ORDER BY status"
-_BOOKED = """
-    SELECT coalesce(sum(CASE side WHEN $2 THEN quantity * price ELSE -quantity * price END + fee), 0)
-           - (SELECT coalesce(sum(cash), 0) FROM corporate_action_entries WHERE applied_at <= $1) AS spent
-    FROM fills WHERE filled_at <= $1
-"""
 
 
 class Held(NamedTuple):
@@ -83,9 +78,3 @@ async def standing(database: Database) -> Standing:
 
 async def documents_by_status(database: Database) -> dict[str, int]:
     return {row["status"]: row["documents"] for row in await database.run(_DOCUMENTS)}
-
-
-async def spent(database: Database, *, until: datetime) -> Decimal:
-    """Dollars that fills have cost, less those that sales and dividends brought, up to an instant."""
-    (row,) = await database.run(_BOOKED, until, Side.BUY.value)
-    return Decimal(row["spent"])

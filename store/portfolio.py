@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func
+from sqlalchemy import case, func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -152,12 +152,23 @@ async def snapshot(session: AsyncSession, *, as_of: datetime, phase: str, cash: 
         unrealized_pnl=sum(((h.last_price - h.average_price) * h.quantity for h in held), ZERO),
         net_exposure=sum((holding.market_value for holding in held), ZERO),
         sectors=await _by_sector(session, held),
+        paid_in=cash + await _spent(session, until=as_of),
         **to_the_micro_dollar(divided).model_dump(),
     )
     await upsert(session, [row])
     if await latest_snapshot(session, before=as_of) is None:
         await accounting.enter_opening(session, cash=cash, at=as_of)
     return row
+
+
+async def _spent(session: AsyncSession, *, until: datetime) -> Decimal:
+    """Dollars that executions have cost up to an instant, less those that sales and dividends brought."""
+    traded = case((col(FillRow.side) == Side.BUY.value, FillRow.quantity), else_=-FillRow.quantity) * FillRow.price
+    bought = await session.exec(select(func.sum(traded + FillRow.fee)).where(FillRow.filled_at <= until))
+    paid = await session.exec(
+        select(func.sum(CorporateActionEntry.cash)).where(CorporateActionEntry.applied_at <= until)
+    )
+    return ((bought.one() or ZERO) - (paid.one() or ZERO)).quantize(MICRO, rounding=ROUND_HALF_UP)
 
 
 async def latest_snapshot(session: AsyncSession, *, before: datetime) -> AccountSnapshot | None:

@@ -36,7 +36,7 @@ class AccountView(BaseModel):
     drawdown_pct: str
     """Percent below the highest equity so far, never negative."""
     return_pct: str | None
-    """Percent earned on the capital paid in: cash, plus what fills have cost, less dividends."""
+    """Percent earned on the capital paid in: cash, plus what fills had cost by then, less dividends; null: unknown."""
 
 
 class PositionRow(BaseModel):
@@ -68,17 +68,25 @@ class Overview(BaseModel):
     recommendations: RecommendationCounts | None
 
 
+MANY_DOCUMENTS = 10_000
+"""From so many on their counts may be some seconds old."""
+
+
 async def overview(database: Database, remembered: Remembered, *, mode: str) -> Overview:
-    """Read what there is. Counts of documents and the capital paid in walk through whole tables and are remembered."""
+    """Read what there is. Counts of documents walk through a whole table and are remembered."""
     found = await store.standing(database)
     marked = found.marked
-    counts = await remembered.get("documents", lambda: store.documents_by_status(database))
+    counts = await remembered.get(
+        "documents",
+        lambda: store.documents_by_status(database),
+        is_large=lambda found: sum(found.values()) >= MANY_DOCUMENTS,
+    )
     return Overview(
         mode=mode,
         trading=TradingView(
             state=found.state, reason=found.reason, since=found.changed_at, changed_by=found.changed_by
         ),
-        account=await _account(database, remembered, marked) if marked is not None else None,
+        account=_account(marked) if marked is not None else None,
         positions=[_position(row) for row in found.held],
         open_orders=found.open_orders,
         approvals_pending=found.approvals_pending,
@@ -90,20 +98,18 @@ async def overview(database: Database, remembered: Remembered, *, mode: str) -> 
     )
 
 
-async def _account(database: Database, remembered: Remembered, marked: Mapping[str, Any]) -> AccountView:
-    as_of, equity, peak = marked["as_of"], marked["equity"], marked["peak_equity"]
-    # Capital that came from outside, by the identity cash = paid in - bought + sold - fees + dividends.
-    paid_in = marked["cash"] + await remembered.get(("spent", as_of), lambda: store.spent(database, until=as_of))
+def _account(marked: Mapping[str, Any]) -> AccountView:
+    equity, peak, paid_in = marked["equity"], marked["peak_equity"], marked["paid_in"]
     below = (1 - equity / peak) * 100 if peak > 0 else Decimal(0)
     return AccountView(
-        as_of=as_of,
+        as_of=marked["as_of"],
         equity=_cents(equity),
         cash=_cents(marked["cash"]),
         gross_exposure=_cents(marked["gross_exposure"]),
         realized_pnl=_cents(marked["realized_pnl"]),
         unrealized_pnl=_cents(marked["unrealized_pnl"]),
         drawdown_pct=f"{max(below, Decimal(0)):.4f}",
-        return_pct=f"{(equity / paid_in - 1) * 100:+.4f}" if paid_in > 0 else None,
+        return_pct=f"{(equity / paid_in - 1) * 100:+.4f}" if paid_in is not None and paid_in > 0 else None,
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from api.auth import require
-from api.dependencies import Provided
+from api.dependencies import Dependencies, Provided
 from api.errors import problems
 from api.keys import Scope
 from api.operations.overview import Overview, overview
@@ -13,10 +13,16 @@ from api.operations.overview import Overview, overview
 router = APIRouter(prefix="/v1/overview", tags=["overview"])
 
 
-@router.get("", dependencies=[require(Scope.READ)], responses=problems(503))
-async def read_overview(dependencies: Provided) -> Overview:
+@router.get("", dependencies=[require(Scope.READ)], response_model=Overview, responses=problems(503))
+async def read_overview(dependencies: Provided) -> Response:
     """Trading state, account, positions, open work, documents, the newest recommendations.
 
-    In a book of millions of rows the counts of documents, and executions in `return_pct`, may be up to 30 seconds old.
+    In a book of many documents their counts may be up to 30 seconds old.
     """
-    return await overview(dependencies.database, dependencies.remembered, mode=dependencies.mode)
+    body = await dependencies.together.get("overview", lambda: _read(dependencies))
+    return Response(body, media_type="application/json")
+
+
+async def _read(dependencies: Dependencies) -> str:
+    found = await overview(dependencies.database, dependencies.remembered, mode=dependencies.mode)
+    return found.model_dump_json()

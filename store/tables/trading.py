@@ -117,6 +117,8 @@ class AccountSnapshot(SQLModel, table=True):
     floor: Decimal | None = dollars(nullable=True)
     reservations: Decimal | None = dollars(nullable=True)
     deployable: Decimal | None = dollars(nullable=True)
+    paid_in: Decimal | None = dollars(nullable=True)
+    """Cash, and what the executions booked by then have cost, less dividends: the capital that came from outside."""
 
 
 class ReserveEntry(SQLModel, table=True):

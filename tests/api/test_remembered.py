@@ -6,13 +6,14 @@ import asyncio
 
 import pytest
 
-from api.remembered import LONGEST_SECONDS, OLDEST_SECONDS, SHARE, WORTH_SECONDS, Remembered
+from api.remembered import LONGEST_SECONDS, OLDEST_SECONDS, SHARE, Remembered
 
 
 class Counting:
     """Counts how often it was asked, and takes so long by its own clock."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, large: bool = True) -> None:
+        self.large = large
         self.now = 100.0
         self.seconds = seconds
         self.asked = 0
@@ -20,7 +21,7 @@ class Counting:
         self.remembered = Remembered(lambda: self.now)
 
     async def get(self) -> int:
-        return await self.remembered.get("figure", self._work_out)
+        return await self.remembered.get("figure", self._work_out, is_large=lambda _: self.large)
 
     async def settle(self) -> None:
         """Let what is worked out beside come to its end."""
@@ -36,8 +37,8 @@ class Counting:
         return self.asked
 
 
-async def test_figure_when_it_takes_no_time_then_it_is_worked_out_every_time() -> None:
-    counting = Counting(WORTH_SECONDS / 2)
+async def test_figure_when_the_book_is_small_then_it_is_worked_out_every_time() -> None:
+    counting = Counting(1.0, large=False)
     assert [await counting.get() for _ in range(3)] == [1, 2, 3]
 
 
