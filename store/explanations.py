@@ -1,8 +1,8 @@
-"""What stands behind a recommendation, each kind of row in one short statement whatever their number."""
+"""What stands behind a recommendation: three statements, whatever the number of rows."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,37 +24,52 @@ _CONCLUDED = """
 _OF_ID = f"{_CONCLUDED} WHERE recommendations.recommendation_id = $1"
 _NEWEST_OF_SYMBOL = f"""{_CONCLUDED} WHERE recommendations.symbol = $1
     ORDER BY recommendations.as_of DESC, recommendations.recommendation_id DESC LIMIT 1"""
-_DOCUMENTS = "SELECT doc_id, title, publisher, url, published_at FROM documents WHERE doc_id = ANY($1)"
-_EXTRACTIONS = "SELECT extraction_id, extractor, extractor_version FROM extractions WHERE extraction_id = ANY($1)"
-_ON_ECONOMY = """
-    SELECT macro_event_id AS evidence_id, topic AS event_type, factor AS role, direction AS sentiment,
-           coalesce(quotes -> 0 ->> 'quote', '') AS quote
-    FROM macro_events WHERE macro_event_id = ANY($1)
-"""
-_ON_RIVALS = "SELECT evidence_id, event_type, role, sentiment, quote FROM evidence WHERE evidence_id = ANY($1)"
-_INTENTS = """
-    SELECT intent_id, side, quantity, reference_price, notional, target_weight, reason, state, clamps
-    FROM order_intents WHERE recommendation_id = $1 ORDER BY as_of, intent_id
-"""
-_RISK = """
-    SELECT DISTINCT ON (intent_id)
-           intent_id, decision_id, outcome, allowed_quantity, checks, needs_approval, approval_reason
-    FROM risk_decisions WHERE intent_id = ANY($1) ORDER BY intent_id, as_of DESC, stage DESC, decision_id
-"""
-_ASKED = """
-    SELECT DISTINCT ON (intent_id)
-           intent_id, approval_id, status, reason, requested_at, expires_at, decided_at, decided_by, decision_reason
-    FROM approvals WHERE intent_id = ANY($1) ORDER BY intent_id, requested_at DESC, ask DESC
-"""
-_ORDERS = """
-    SELECT intent_id, order_id, client_order_id, status, quantity, filled_quantity, filled_average_price, reason,
-           submitted_at, closed_at
-    FROM orders WHERE intent_id = ANY($1)
-"""
-_FILLS = """
-    SELECT order_id, fill_id, quantity, price, fee, filled_at
-    FROM fills WHERE order_id = ANY($1) ORDER BY filled_at, fill_id
-"""
+_DOCUMENT = ("doc_id", "title", "publisher", "url", "published_at")
+_EXTRACTION = ("extraction_id", "extractor", "extractor_version")
+_STATEMENT = ("evidence_id", "event_type", "role", "sentiment", "quote")
+_NAMED = f"""
+    SELECT ARRAY(SELECT ({", ".join(_DOCUMENT)}) FROM documents WHERE doc_id = ANY($1)) AS documents,
+           ARRAY(SELECT ({", ".join(_EXTRACTION)}) FROM extractions WHERE extraction_id = ANY($2)) AS extractions,
+           ARRAY(SELECT (macro_event_id, topic, factor, direction, coalesce(quotes -> 0 ->> 'quote', ''))
+                 FROM macro_events WHERE macro_event_id = ANY($3)) AS on_economy,
+           ARRAY(SELECT ({", ".join(_STATEMENT)}) FROM evidence WHERE evidence_id = ANY($4)) AS on_rivals
+"""  # noqa: S608
+_INTENT = (
+    *("intent_id", "side", "quantity", "reference_price", "notional", "target_weight", "reason", "state"),
+    "clamps",
+)
+_RISK = ("decision_id", "outcome", "allowed_quantity", "checks", "needs_approval", "approval_reason")
+_ASKED = (
+    *("approval_id", "status", "reason", "requested_at", "expires_at", "decided_at", "decided_by"),
+    "decision_reason",
+)
+_ORDER = (
+    *("order_id", "client_order_id", "status", "quantity", "filled_quantity", "filled_average_price", "reason"),
+    *("submitted_at", "closed_at"),
+)
+_FILL = ("fill_id", "quantity", "price", "fee", "filled_at")
+_FOLLOWED = f"""
+    SELECT {", ".join(_INTENT)},
+           (SELECT ({", ".join(_RISK)}) FROM risk_decisions WHERE risk_decisions.intent_id = intents.intent_id
+            ORDER BY as_of DESC, stage DESC, decision_id LIMIT 1) AS risk,
+           (SELECT ({", ".join(_ASKED)}) FROM approvals WHERE approvals.intent_id = intents.intent_id
+            ORDER BY requested_at DESC, ask DESC LIMIT 1) AS asked,
+           (SELECT ({", ".join(_ORDER)}) FROM orders WHERE orders.intent_id = intents.intent_id) AS followed_by,
+           ARRAY(SELECT ({", ".join(f"fills.{name}" for name in _FILL)})
+                 FROM fills JOIN orders USING (order_id) WHERE orders.intent_id = intents.intent_id
+                 ORDER BY filled_at, fill_id) AS fills
+    FROM order_intents AS intents WHERE recommendation_id = $1 ORDER BY intents.as_of, intent_id
+"""  # noqa: S608
+
+
+@dataclass(frozen=True)
+class Named:
+    """What the terms of a score name, each by its id."""
+
+    documents: Mapping[str, Row]
+    extractions: Mapping[str, Row]
+    statements: Mapping[str, Row]
+    """Kind, role, sign and quote of what the terms of the macro and the competitive layer rest on."""
 
 
 @dataclass(frozen=True)
@@ -87,45 +102,41 @@ async def concluded(run: Run, wanted: str) -> Row:
     return row
 
 
-async def documents(run: Run, doc_ids: Collection[str]) -> dict[str, Row]:
-    return await _by(run, "doc_id", _DOCUMENTS, doc_ids)
-
-
-async def extractions(run: Run, extraction_ids: Collection[str]) -> dict[str, Row]:
-    return await _by(run, "extraction_id", _EXTRACTIONS, extraction_ids)
-
-
-async def statements(run: Run, *, on_economy: Collection[str], on_rivals: Collection[str]) -> dict[str, Row]:
-    """Kind, role, sign and quote of what the terms of the macro and the competitive layer name, by their ids."""
-    return {
-        **await _by(run, "evidence_id", _ON_ECONOMY, on_economy),
-        **await _by(run, "evidence_id", _ON_RIVALS, on_rivals),
-    }
+async def named(
+    run: Run,
+    *,
+    documents: Collection[str],
+    extractions: Collection[str],
+    on_economy: Collection[str],
+    on_rivals: Collection[str],
+) -> Named:
+    """Everything that a record names, by ids; what is not there any more is left out."""
+    (row,) = await run(_NAMED, list(documents), list(extractions), list(on_economy), list(on_rivals))
+    return Named(
+        documents=_by_id(_DOCUMENT, row["documents"]),
+        extractions=_by_id(_EXTRACTION, row["extractions"]),
+        statements=_by_id(_STATEMENT, row["on_economy"]) | _by_id(_STATEMENT, row["on_rivals"]),
+    )
 
 
 async def followed(run: Run, recommendation_id: str) -> list[Followed]:
     """What was planned from a recommendation, in order, and what became of each."""
-    intents = await run(_INTENTS, recommendation_id)
-    ids = [row["intent_id"] for row in intents]
-    risks = await _by(run, "intent_id", _RISK, ids)
-    asked = await _by(run, "intent_id", _ASKED, ids)
-    orders = await _by(run, "intent_id", _ORDERS, ids)
-    fills: dict[str, list[Row]] = {row["order_id"]: [] for row in orders.values()}
-    if fills:
-        for row in await run(_FILLS, list(fills)):
-            fills[row["order_id"]].append(row)
     return [
         Followed(
-            intent=row,
-            risk=risks.get(row["intent_id"]),
-            asked=asked.get(row["intent_id"]),
-            order=(order := orders.get(row["intent_id"])),
-            fills=fills[order["order_id"]] if order is not None else [],
+            intent={name: row[name] for name in _INTENT},
+            risk=_row(_RISK, row["risk"]),
+            asked=_row(_ASKED, row["asked"]),
+            order=_row(_ORDER, row["followed_by"]),
+            fills=[dict(zip(_FILL, each, strict=True)) for each in row["fills"]],
         )
-        for row in intents
+        for row in await run(_FOLLOWED, recommendation_id)
     ]
 
 
-async def _by(run: Run, key: str, statement: str, wanted: Collection[str]) -> dict[str, Row]:
-    """Rows by their key; nothing is asked where nothing is wanted."""
-    return {row[key]: row for row in await run(statement, list(wanted))} if wanted else {}
+def _row(names: Sequence[str], values: Sequence[Any] | None) -> Row | None:
+    return dict(zip(names, values, strict=True)) if values is not None else None
+
+
+def _by_id(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> dict[str, Row]:
+    """Rows by what stands first in them."""
+    return {row[0]: dict(zip(names, row, strict=True)) for row in rows}

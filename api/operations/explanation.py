@@ -272,8 +272,14 @@ async def _told(run: Run, record: DecisionRecord) -> dict[str, _Told]:
     """By evidence id: from the record what it carries, from the book what its other layers' terms name."""
     named = {(item.doc_id, item.extraction_id) for item in record.evidence}
     named |= {(term.doc_id, term.extraction_id) for term in record.terms}
-    documents = await store.documents(run, {doc_id for doc_id, _ in named})
-    extractions = await store.extractions(run, {extraction_id for _, extraction_id in named})
+    known = await store.named(
+        run,
+        documents={doc_id for doc_id, _ in named},
+        extractions={extraction_id for _, extraction_id in named},
+        on_economy={term.evidence_id for term in record.terms if term.layer is Layer.MACRO},
+        on_rivals={term.evidence_id for term in record.terms if term.layer is Layer.COMPETITIVE},
+    )
+    documents, extractions = known.documents, known.extractions
     found = {}
     for item in record.evidence:
         document, extraction = documents.get(item.doc_id), extractions.get(item.extraction_id)
@@ -290,14 +296,9 @@ async def _told(run: Run, record: DecisionRecord) -> dict[str, _Told]:
             extractor=item.extractor.value,
             extractor_version=extraction["extractor_version"] if extraction else "",
         )
-    statements = await store.statements(
-        run,
-        on_economy={term.evidence_id for term in record.terms if term.layer is Layer.MACRO},
-        on_rivals={term.evidence_id for term in record.terms if term.layer is Layer.COMPETITIVE},
-    )
     for term in record.terms:
         document, extraction = documents.get(term.doc_id), extractions.get(term.extraction_id)
-        said = statements.get(term.evidence_id, _NOTHING_SAID)
+        said = known.statements.get(term.evidence_id, _NOTHING_SAID)
         found[term.evidence_id] = _Told(
             title=document["title"] if document else "",
             publisher=document["publisher"] if document else "",
@@ -422,10 +423,8 @@ def _intent(found: store.Followed, links: TemporalLinks) -> IntentStep:
     intent = found.intent
     return IntentStep(
         **intent,
-        risk=RiskView.model_validate(dict(found.risk)) if found.risk else None,
-        approval=ApprovalStep.model_validate(dict(found.asked)) if found.asked else None,
-        order=OrderStep.model_validate({**found.order, "fills": [dict(fill) for fill in found.fills]})
-        if found.order
-        else None,
+        risk=RiskView.model_validate(found.risk) if found.risk else None,
+        approval=ApprovalStep.model_validate(found.asked) if found.asked else None,
+        order=OrderStep.model_validate({**found.order, "fills": found.fills}) if found.order else None,
         temporal_url=links.workflow(names.order_id(intent["intent_id"])),
     )
