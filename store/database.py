@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import asyncpg
 from pydantic import BaseModel, ConfigDict, SecretStr
 from pydantic_core import to_json
 from sqlalchemy import URL, event, inspect, text
@@ -20,6 +23,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 Run = Callable[..., Awaitable[list[Any]]]
 """Runs one statement with its values and returns its rows."""
 
+WAIT_SECONDS = 10.0
+"""For a connection, where all are in use."""
+CLOSING_SECONDS = 5.0
 PING_AFTER_SECONDS = 1.0
 BATCH = 10_000
 """Rows that are fetched at a time where there may be millions."""
@@ -51,16 +57,21 @@ class DatabaseSettings(BaseModel):
 
 
 class Database:
-    """One engine a process. Use `transaction()` for everything that reads or writes rows."""
+    """One engine a process. Use `transaction()` for everything that reads or writes rows.
+
+    `run()` and `runner()` have connections of the driver's own pool: taking one from the engine's costs as much as a
+    short statement does.
+    """
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self.settings = settings
+        self._pool: asyncpg.Pool | None = None
         self.engine: AsyncEngine = create_async_engine(
             settings.url(),
             pool_size=settings.pool_size,
             max_overflow=settings.pool_size,
-            pool_timeout=10,
-            connect_args={"timeout": 5, "command_timeout": 60, "server_settings": _server_settings(settings)},
+            pool_timeout=WAIT_SECONDS,
+            connect_args=_connecting(settings),
         )
         _ping_after_rest(self.engine)
 
@@ -81,15 +92,28 @@ class Database:
     @asynccontextmanager
     async def runner(self) -> AsyncIterator[Run]:
         """The same for several statements over one connection, each still a transaction of its own."""
-        async with self.engine.connect() as connection:
-            pooled: Any = connection.sync_connection
-            driver: Any = pooled.connection.driver_connection
-            try:
-                yield driver.fetch
-            except BaseException:
-                if driver.is_closed():
-                    await connection.invalidate()  # a dead one must not go back to the pool
-                raise
+        if self._pool is None:
+            self._pool = self._make_pool()
+        pool = await self._pool
+        async with pool.acquire(timeout=WAIT_SECONDS) as connection:
+            yield connection.fetch
+
+    def _make_pool(self) -> asyncpg.Pool:
+        """Connections that are opened when they are needed; one that the server has closed is replaced."""
+        settings = self.settings
+        return asyncpg.create_pool(
+            host=settings.host,
+            port=settings.port,
+            user=settings.user,
+            password=settings.password.get_secret_value(),
+            database=settings.name,
+            init_size=0,
+            min_size=0,
+            max_size=settings.pool_size,
+            init=_read_json,
+            reset=_leave_as_it_is,
+            **_connecting(settings),
+        )
 
     async def copy(self, table: str, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:
         """Insert many new rows with COPY, through a temporary table; rows whose key exists stay as they are."""
@@ -113,12 +137,34 @@ class Database:
             await connection.execute(text("SELECT 1"))
 
     async def close(self) -> None:
+        if self._pool is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSING_SECONDS):  # then what is still in use is cut off
+                    await self._pool.close()
         await self.engine.dispose()
 
 
-def _server_settings(settings: DatabaseSettings) -> dict[str, str]:
+def _connecting(settings: DatabaseSettings) -> dict[str, Any]:
     named = {"application_name": "stonks"}
-    return named | {"default_transaction_read_only": "on"} if settings.read_only else named
+    if settings.read_only:
+        named["default_transaction_read_only"] = "on"
+    return {"timeout": 5, "command_timeout": 60, "server_settings": named}
+
+
+async def _read_json(connection: Any) -> None:
+    """Have JSON columns as Python values, as the engine's connections do."""
+    for name, version in (("json", b""), ("jsonb", b"\x01")):
+        await connection.set_type_codec(
+            name,
+            schema="pg_catalog",
+            format="binary",  # text could not be read inside of a row
+            encoder=lambda value, version=version: version + json.dumps(value).encode(),
+            decoder=lambda value, version=version: json.loads(value[len(version) :]),
+        )
+
+
+async def _leave_as_it_is(connection: Any) -> None:
+    """Statements that are transactions of their own leave nothing behind on a connection."""
 
 
 def _ping_after_rest(engine: AsyncEngine) -> None:
