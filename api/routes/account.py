@@ -6,7 +6,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import AwareDatetime, Field
 
 from api.auth import Principal, require
@@ -16,13 +16,14 @@ from api.keys import Scope
 from api.operations import account
 from api.operations.account import AccountReport, AccountState, CashEntryView, Entered, NewCashEntry
 from api.paging import Page, PageQuery, page, position
+from api.routing import Router
 from domain.cash import CashKind
 from domain.trading import TickPhase
 
 HISTORY = "account-history"
 LEDGER = "cash-entries"
 
-router = APIRouter(prefix="/v1/account", tags=["account"])
+router = Router(prefix="/v1/account", tags=["account"])
 
 Controller = Annotated[Principal, require(Scope.TRADE_CONTROL)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.auth import Principal, require
@@ -19,6 +19,7 @@ from api.operations.agent_comparison import Promoted, PromotionRequest, Promotio
 from api.operations.agent_trials import AgentTrial
 from api.operations.agents import Activation, AgentChange, AgentView, BudgetView, NewAgent, NewVariant, VariantView
 from api.paging import Page, PageQuery, page, position
+from api.routing import Router
 from domain.agents import AgentKind
 from domain.comparison import Comparison
 from domain.trials import AgentTrialReport
@@ -27,7 +28,7 @@ KIND = "agents"
 VARIANTS = "agent-variants"
 PROMOTIONS = "agent-promotions"
 
-router = APIRouter(prefix="/v1/agents", tags=["agents"])
+router = Router(prefix="/v1/agents", tags=["agents"])
 
 Keeper = Annotated[Principal, require(Scope.AGENTS_WRITE)]
 AgentPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9\-]{0,62}$", description="the agent's id")]

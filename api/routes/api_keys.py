@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import keys
@@ -15,12 +15,13 @@ from api.dependencies import Provided
 from api.errors import problems
 from api.keys import Scope
 from api.paging import Page, PageQuery, page, position
+from api.routing import Router
 from store import people
 from store.tables.platform import ApiKey
 
 KIND = "api-keys"
 
-router = APIRouter(prefix="/v1/api-keys", tags=["API keys"])
+router = Router(prefix="/v1/api-keys", tags=["API keys"])
 
 Administrator = Annotated[Principal, require(Scope.ADMIN)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Principal, require
@@ -17,12 +17,13 @@ from api.operations import approvals
 from api.operations.approvals import ApprovalDetail, ApprovalView, ExpiredView
 from api.operations.links import TemporalLinks
 from api.paging import Page, PageQuery, page, position
+from api.routing import Router
 from domain.approvals import ApprovalStatus
 from domain.trading import Reason
 
 KIND = "approvals"
 
-router = APIRouter(prefix="/v1/approvals", tags=["approvals"])
+router = Router(prefix="/v1/approvals", tags=["approvals"])
 
 
 class ApprovalQuery(PageQuery):

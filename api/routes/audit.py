@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, Field
 
@@ -16,6 +16,7 @@ from api.keysets import key_of, keyed_page
 from api.operations import audit
 from api.operations.audit import AuditView
 from api.paging import Page, PageQuery
+from api.routing import Router
 from domain.audit_chain import ChainReport
 from domain.errors import InvalidInput
 
@@ -23,7 +24,7 @@ KIND = "audit"
 LINES = "application/jsonl"
 LARGEST = 2**63 - 1
 
-router = APIRouter(prefix="/v1/audit", tags=["audit"])
+router = Router(prefix="/v1/audit", tags=["audit"])
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 

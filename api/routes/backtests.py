@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import BaseModel
 
 from api.auth import Principal, require
@@ -16,12 +16,13 @@ from api.operations import backtests
 from api.operations.backtests import BacktestView, NewBacktest
 from api.operations.links import TemporalLinks
 from api.paging import Page, PageQuery, page, position
+from api.routing import Router
 from domain.backtest import TradeEntry
 from domain.backtest_report import BacktestReport
 
 KIND = "backtests"
 
-router = APIRouter(prefix="/v1/backtests", tags=["backtests"])
+router = Router(prefix="/v1/backtests", tags=["backtests"])
 
 Trader = Annotated[Principal, require(Scope.TRADE_CONTROL)]
 BacktestId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_\-]{1,64}$")]

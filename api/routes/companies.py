@@ -6,7 +6,7 @@ from datetime import date
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from api.auth import Principal, require
@@ -20,6 +20,7 @@ from api.operations.companies import AliasView, Candidates, CompanyView, NewProf
 from api.operations.earnings import EarningsDateView, NewEarningsDate
 from api.operations.exposures import Acceptance, EstimateView
 from api.paging import Page, PageQuery
+from api.routing import Router
 from domain.errors import InvalidInput
 from domain.registry import CompanyChange, NewAlias, NewCompany
 
@@ -28,7 +29,7 @@ ALIASES = "aliases"
 VERSIONS = "exposure-versions"
 EARNINGS = "earnings-dates"
 
-router = APIRouter(prefix="/v1/companies", tags=["companies"])
+router = Router(prefix="/v1/companies", tags=["companies"])
 
 Registrar = Annotated[Principal, require(Scope.REGISTRY_WRITE)]
 SymbolPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9.\-]{1,20}$", description="the company's symbol")]

@@ -6,7 +6,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from api.auth import Principal, require
 from api.dependencies import Dependencies, Provided
@@ -18,13 +18,14 @@ from api.operations import competitors
 from api.operations.competitors import InferenceView, LinkChangeView, LinkView, Search
 from api.operations.links import TemporalLinks
 from api.paging import Page, PageQuery
+from api.routing import Router
 from domain.errors import InvalidInput
 from domain.registry import LinkChange, LinkStatus, NewCompetitor
 
 KIND = "competitors"
 CHANGES = "competitor-changes"
 
-router = APIRouter(prefix="/v1", tags=["competitors"])
+router = Router(prefix="/v1", tags=["competitors"])
 
 Registrar = Annotated[Principal, require(Scope.REGISTRY_WRITE)]
 Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9_\-]{1,64}$")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Principal, require
@@ -17,11 +17,12 @@ from api.operations.dead_letter_details import DeadLetterDetail
 from api.operations.dead_letters import BulkReport, DeadLetter, Discarded, Filter, Retried
 from api.operations.links import TemporalLinks
 from api.paging import Page, PageQuery, from_token, token_of
+from api.routing import Router
 from domain.trading import MAX_REASON, Reason
 
 KIND = "dead-letters"
 
-router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
+router = Router(prefix="/v1/dead-letters", tags=["dead letters"])
 
 Operator = Annotated[Principal, require(Scope.OPS_WRITE)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import AwareDatetime, Field
 
 from api.auth import require
@@ -15,11 +15,12 @@ from api.operations import decisions
 from api.operations.decisions import DecisionAudit, DecisionView
 from api.operations.links import TemporalLinks
 from api.paging import Page, PageQuery, page, position
+from api.routing import Router
 from domain.decisions import Side
 
 KIND = "decisions"
 
-router = APIRouter(prefix="/v1/trading/decisions", tags=["trading"], dependencies=[require(Scope.READ)])
+router = Router(prefix="/v1/trading/decisions", tags=["trading"], dependencies=[require(Scope.READ)])
 
 Word = Annotated[str | None, Field(max_length=64)]
 

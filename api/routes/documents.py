@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import Header, Path, Query, Request, Response
 from pydantic import AwareDatetime, Field
 
 from api.auth import Principal, require
@@ -22,12 +22,13 @@ from api.operations.links import TemporalLinks
 from api.operations.submissions import NewDocument, Submitted
 from api.paging import Page, PageQuery, page, position
 from api.ranges import answer_bytes
+from api.routing import Router
 from domain.documents import DocumentStatus
 
 KIND = "documents"
 EXTRACTIONS = "extractions"
 
-router = APIRouter(prefix="/v1/documents", tags=["documents"])
+router = Router(prefix="/v1/documents", tags=["documents"])
 
 
 class DocumentQuery(PageQuery):

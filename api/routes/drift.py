@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 
 from api.auth import require
 from api.dependencies import Provided
@@ -15,12 +15,13 @@ from api.keysets import key_of, keyed_page
 from api.operations import drift
 from api.operations.drift import DriftView
 from api.paging import Page, PageQuery
+from api.routing import Router
 from domain.drift import DriftReport
 from domain.errors import InvalidInput
 
 KIND = "drift"
 
-router = APIRouter(prefix="/v1/backtests/drift", tags=["backtests"], dependencies=[require(Scope.READ)])
+router = Router(prefix="/v1/backtests/drift", tags=["backtests"], dependencies=[require(Scope.READ)])
 
 
 @router.get("", responses=problems(422, 503))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.auth import Principal, require
@@ -16,6 +16,7 @@ from api.operations import evaluations
 from api.operations.evaluations import EvaluationView
 from api.operations.links import TemporalLinks
 from api.paging import Page, PageQuery, page, position
+from api.routing import Router
 from domain.agent_evaluation import MAXIMUM_SENTENCES
 from domain.evaluation import LabelledSentence
 from domain.registry import Line, Name
@@ -23,7 +24,7 @@ from workflows import names
 
 KIND = "evaluations"
 
-router = APIRouter(prefix="/v1/agents", tags=["agents"])
+router = Router(prefix="/v1/agents", tags=["agents"])
 
 Keeper = Annotated[Principal, require(Scope.AGENTS_WRITE)]
 AgentPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9\-]{0,62}$", description="the agent's id")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import AwareDatetime, Field
 
 from api.auth import require
@@ -14,11 +14,12 @@ from api.keys import Scope
 from api.operations import extractions
 from api.operations.extractions import EventDetail, EventView, ExtractionView
 from api.paging import Page, PageQuery, page, position
+from api.routing import Router
 from domain.extraction import EventType
 
 KIND = "events"
 
-router = APIRouter(prefix="/v1", tags=["documents"], dependencies=[require(Scope.READ)])
+router = Router(prefix="/v1", tags=["documents"], dependencies=[require(Scope.READ)])
 
 Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9_\-]{1,64}$")]
 

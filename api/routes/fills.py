@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.auth import require
@@ -14,6 +14,7 @@ from api.errors import problems
 from api.keys import Scope
 from api.numbers import Money, Shares
 from api.paging import Page, PageQuery, page, position
+from api.routing import Router
 from domain.decisions import Side
 from domain.portfolio import plain, product
 from store import account_history
@@ -21,7 +22,7 @@ from store.tables.trading import FillRow
 
 KIND = "fills"
 
-router = APIRouter(prefix="/v1/fills", tags=["orders"])
+router = Router(prefix="/v1/fills", tags=["orders"])
 
 
 class FillQuery(PageQuery):

@@ -9,19 +9,20 @@ from datetime import timedelta
 from http import HTTPStatus
 
 import structlog
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import BaseModel
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 
 from api.dependencies import Dependencies, Provided
 from api.errors import Problem, problem
 from api.failures import as_stonks_error
+from api.routing import Router
 
 log = structlog.get_logger(__name__)
 
 CHECK_SECONDS = 3.0
 
-router = APIRouter(tags=["health"])
+router = Router(tags=["health"])
 
 
 class Health(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict
 
 from api.auth import Principal, require
@@ -16,11 +16,12 @@ from api.operations import jobs
 from api.operations.jobs import JobCancel, JobDetail, JobFilter, JobView
 from api.operations.links import TemporalLinks
 from api.paging import Page, PageQuery, from_token, token_of
+from api.routing import Router
 from domain.trading import Reason
 
 KIND = "jobs"
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+router = Router(prefix="/v1/jobs", tags=["jobs"])
 
 
 class JobQuery(PageQuery, JobFilter):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import Field
 
 from api.auth import Principal, require
@@ -16,12 +16,13 @@ from api.keys import Scope
 from api.operations import notifications
 from api.operations.notifications import ConfigChange, ConfigView, NotificationView, TestReport, TestRequest
 from api.paging import Page, PageQuery, page, position
+from api.routing import Router
 from domain.notification_texts import Place
 from domain.notifications import NotificationStatus
 
 KIND = "notifications"
 
-router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
+router = Router(prefix="/v1/notifications", tags=["notifications"])
 
 Administrator = Annotated[Principal, require(Scope.ADMIN)]
 NotificationId = Annotated[str, Path(pattern=r"^[0-9a-f]{8,64}$")]

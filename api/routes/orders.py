@@ -6,7 +6,7 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Principal, require
@@ -18,6 +18,7 @@ from api.operations import trading_commands
 from api.operations.links import TemporalLinks
 from api.operations.orders import OrderCancel, OrderDetail, OrderView
 from api.paging import Page, PageQuery, page, position
+from api.routing import Router
 from domain.decisions import Side
 from domain.portfolio import OrderStatus
 from domain.trading import Reason
@@ -26,7 +27,7 @@ from store import orders
 
 KIND = "orders"
 
-router = APIRouter(prefix="/v1/orders", tags=["orders"])
+router = Router(prefix="/v1/orders", tags=["orders"])
 
 
 OrderId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_\-]{1,64}$")]

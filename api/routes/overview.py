@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from api.auth import require
 from api.dependencies import Dependencies, Provided
 from api.errors import problems
 from api.keys import Scope
 from api.operations.overview import Overview, overview
+from api.routing import Router
 
-router = APIRouter(prefix="/v1/overview", tags=["overview"])
+router = Router(prefix="/v1/overview", tags=["overview"])
 
 
 @router.get("", dependencies=[require(Scope.READ)], response_model=Overview, responses=problems(503))

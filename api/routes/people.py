@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from api.auth import Principal, gate_of, require
@@ -16,11 +16,12 @@ from api.keysets import key_of, keyed_page
 from api.operations import people
 from api.operations.people import LinkMade, OwnSession, PersonDetail
 from api.paging import Page, PageQuery
+from api.routing import Router
 from domain.people import LONGEST_PASSWORD
 
 KIND = "people"
 
-router = APIRouter(prefix="/v1/people", tags=["people"])
+router = Router(prefix="/v1/people", tags=["people"])
 
 Administrator = Annotated[Principal, require(Scope.ADMIN)]
 Name = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._@-]{0,63}$", examples=["anna"])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import require
@@ -16,10 +16,11 @@ from api.keysets import key_of, keyed_page
 from api.operations import performance
 from api.operations.performance import BENCHMARK, PerformancePointView, PerformanceView
 from api.paging import Page, PageQuery
+from api.routing import Router
 
 KIND = "performance"
 
-router = APIRouter(prefix="/v1/trading/performance", tags=["trading"], dependencies=[require(Scope.READ)])
+router = Router(prefix="/v1/trading/performance", tags=["trading"], dependencies=[require(Scope.READ)])
 
 First = Annotated[date | None, Field(alias="from", description="first session; the account's first where left out")]
 Last = Annotated[date | None, Field(alias="to", description="last session; the account's last where left out")]

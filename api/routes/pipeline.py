@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from api.auth import require
 from api.dependencies import Provided
 from api.errors import problems
 from api.keys import Scope
 from api.operations import pipeline
 from api.operations.pipeline import PipelineHealth
+from api.routing import Router
 
-router = APIRouter(prefix="/v1/pipeline", tags=["pipeline"])
+router = Router(prefix="/v1/pipeline", tags=["pipeline"])
 
 
 @router.get("/health", dependencies=[require(Scope.READ)], responses=problems(503))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import Field
 
 from api.auth import require
@@ -15,10 +15,11 @@ from api.keysets import key_of, keyed_page
 from api.operations import positions
 from api.operations.positions import PositionDetail, PositionView
 from api.paging import Page, PageQuery
+from api.routing import Router
 
 KIND = "positions"
 
-router = APIRouter(prefix="/v1/positions", tags=["account"], dependencies=[require(Scope.READ)])
+router = Router(prefix="/v1/positions", tags=["account"], dependencies=[require(Scope.READ)])
 
 
 class PositionQuery(PageQuery):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import Field
 
 from api.auth import require
@@ -17,6 +17,7 @@ from api.operations.citations import CitedEvidence, RecommendationDetail, Recomm
 from api.operations.explanation import Explanation, explain
 from api.operations.links import TemporalLinks
 from api.paging import Page, PageQuery, encode, page, position
+from api.routing import Router
 from domain.decisions import Action
 from domain.errors import InvalidInput
 from store import recommendations
@@ -24,7 +25,7 @@ from store import recommendations
 KIND = "recommendations"
 EVIDENCE = "recommendation-evidence"
 
-router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"])
+router = Router(prefix="/v1/recommendations", tags=["recommendations"])
 
 RecommendationId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_\-]{1,64}$")]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict
 
 from api.auth import Principal, require
@@ -14,12 +14,13 @@ from api.keys import Scope
 from api.operations import reconciliations, trading_commands
 from api.operations.reconciliations import ReconciliationBegun, ReconciliationDetail, ReconciliationView
 from api.paging import Page, PageQuery, page, position
+from api.routing import Router
 from domain.acceptance import AcceptanceReport, AcceptDifference, DeclineDifference
 from domain.trading import Reason
 
 KIND = "reconciliations"
 
-router = APIRouter(prefix="/v1/trading", tags=["trading"])
+router = Router(prefix="/v1/trading", tags=["trading"])
 
 
 DifferenceId = Annotated[str, Path(pattern=r"^[0-9a-f]{1,64}$")]

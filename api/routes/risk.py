@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 from pydantic import Field
 
 from api.auth import Principal, require
@@ -17,9 +17,10 @@ from api.operations import protection, risk, trading_commands
 from api.operations.protection import LimitsView
 from api.operations.risk import EvaluationRequest, EvaluationView, RiskDecisionView
 from api.routes.trading import CommandBody
+from api.routing import Router
 from domain.trading_commands import ConfigReport, Configure
 
-router = APIRouter(prefix="/v1/risk", tags=["risk"])
+router = Router(prefix="/v1/risk", tags=["risk"])
 
 
 class LimitsChange(CommandBody):

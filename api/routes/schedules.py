@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from api.auth import Principal, require
 from api.dependencies import Dependencies, Provided
@@ -14,10 +14,11 @@ from api.operations import schedules
 from api.operations.links import TemporalLinks
 from api.operations.schedules import ScheduleChange, ScheduleView
 from api.paging import Page, PageQuery, from_token, token_of
+from api.routing import Router
 
 KIND = "schedules"
 
-router = APIRouter(prefix="/v1/schedules", tags=["schedules"])
+router = Router(prefix="/v1/schedules", tags=["schedules"])
 
 
 @router.get("", dependencies=[require(Scope.READ)], responses=problems(422, 503))

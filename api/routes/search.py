@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
 from api.auth import require
@@ -15,12 +15,13 @@ from api.keys import Scope
 from api.operations import searching
 from api.operations.searching import HitView, SearchOrder
 from api.paging import Page, PageQuery, decode, encode
+from api.routing import Router
 from domain.errors import InvalidInput
 from store.search import Place
 
 LONGEST_QUESTION = 300
 
-router = APIRouter(prefix="/v1/search", tags=["documents"], dependencies=[require(Scope.READ)])
+router = Router(prefix="/v1/search", tags=["documents"], dependencies=[require(Scope.READ)])
 
 
 class SearchQueryParameters(PageQuery):

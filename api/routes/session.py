@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -20,10 +20,11 @@ from api.operations import oidc, people, sign_in
 from api.operations.people import OwnSession
 from api.operations.sign_in import Given, SessionView
 from api.origins import address_of, require_private_way, require_same_origin
+from api.routing import Router
 from domain.errors import StonksError
 from domain.people import LONGEST_PASSWORD, LONGEST_SESSION, OIDC_LASTS, SignInMethod
 
-router = APIRouter(prefix="/v1", tags=["sign-in"])
+router = Router(prefix="/v1", tags=["sign-in"])
 
 OIDC_COOKIE = "__Host-stonks-oidc"
 _COOKIE: dict[str, Any] = {"path": "/", "secure": True, "httponly": True, "samesite": "lax"}

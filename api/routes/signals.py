@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import AwareDatetime, Field
 
 from api.auth import require
@@ -15,11 +15,12 @@ from api.keys import Scope
 from api.operations import signals
 from api.operations.signals import SignalDetail, SignalView
 from api.paging import Page, PageQuery, page, position
+from api.routing import Router
 from domain.decisions import Layer
 
 KIND = "signals"
 
-router = APIRouter(prefix="/v1/signals", tags=["signals"], dependencies=[require(Scope.READ)])
+router = Router(prefix="/v1/signals", tags=["signals"], dependencies=[require(Scope.READ)])
 
 
 class EvidenceLayer(StrEnum):

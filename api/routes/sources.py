@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Principal, require
@@ -17,11 +17,12 @@ from api.operations import sources
 from api.operations.links import TemporalLinks
 from api.operations.sources import NewSource, RunView, SourceChange, SourceView, Started
 from api.paging import Page, PageQuery, page, position
+from api.routing import Router
 from domain.ingestion import SourceTestReport, SourceTestRequest
 
 RUNS = "source-runs"
 
-router = APIRouter(prefix="/v1/sources", tags=["sources"])
+router = Router(prefix="/v1/sources", tags=["sources"])
 
 Registrar = Annotated[Principal, require(Scope.REGISTRY_WRITE)]
 Operator = Annotated[Principal, require(Scope.OPS_WRITE)]

@@ -17,7 +17,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, cast
 
 import structlog
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import Header, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import Message, Receive, Send
@@ -26,6 +26,7 @@ from starlette.types import Scope as AsgiScope
 from api.auth import Principal, require
 from api.errors import problems
 from api.keys import Scope
+from api.routing import Router
 from api.tail import Subscription, Tail
 from domain.errors import InvalidInput, StonksError
 from domain.feed import FeedKind
@@ -38,7 +39,7 @@ RETRY_MILLISECONDS = 2_000
 SEND_SECONDS = 30.0
 """A client that takes nothing for so long is gone."""
 
-router = APIRouter(prefix="/v1/stream", tags=["stream"])
+router = Router(prefix="/v1/stream", tags=["stream"])
 
 _TYPES = ", ".join(FeedKind)
 

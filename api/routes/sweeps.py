@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Principal, require
@@ -15,10 +15,11 @@ from api.keys import Scope
 from api.operations import backtests
 from api.operations.backtests import NewBacktest
 from api.operations.links import TemporalLinks
+from api.routing import Router
 from domain.sweep import SweepReport, WalkForward
 from workflows import names
 
-router = APIRouter(prefix="/v1/backtests/sweeps", tags=["backtests"])
+router = Router(prefix="/v1/backtests/sweeps", tags=["backtests"])
 
 Trader = Annotated[Principal, require(Scope.TRADE_CONTROL)]
 SweepId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_\-]{1,64}$")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
 from api.auth import require
@@ -19,13 +19,14 @@ from api.operations.symbols import Adjustment, BarView, SymbolExposure, SymbolSu
 from api.operations.timeline import EntryKind, Place, TimelineEntry
 from api.paging import Page, PageQuery, decode, encode
 from api.routes.signals import SymbolSignalQuery, signal_page
+from api.routing import Router
 from domain.errors import InvalidInput
 from store import registry
 
 BARS = "bars"
 TIMELINE = "timeline"
 
-router = APIRouter(prefix="/v1/symbols/{symbol}", tags=["symbols"], dependencies=[require(Scope.READ)])
+router = Router(prefix="/v1/symbols/{symbol}", tags=["symbols"], dependencies=[require(Scope.READ)])
 
 SymbolPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9.\-]{1,20}$", description="today's symbol", examples=["AAPL"])]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Principal, require
@@ -18,6 +18,7 @@ from api.operations import protection, trading, trading_commands
 from api.operations.protection import ConfigView, ProposalView, ProtectionView, VersionView
 from api.operations.trading import CommandReport, TradingStatus
 from api.paging import Page, PageQuery
+from api.routing import Router
 from domain.breaker_state import Breaker
 from domain.errors import InvalidInput
 from domain.trading import Reason
@@ -32,7 +33,7 @@ from domain.trading_commands import (
     ReviewConfig,
 )
 
-router = APIRouter(prefix="/v1/trading", tags=["trading"])
+router = Router(prefix="/v1/trading", tags=["trading"])
 
 VERSIONS = "config-versions"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from api.auth import Principal, require
 from api.dependencies import Provided
@@ -16,11 +16,12 @@ from api.keysets import key_of, keyed_page
 from api.operations import watchlists
 from api.operations.watchlists import WatchlistDetails, WatchlistView
 from api.paging import Page, PageQuery
+from api.routing import Router
 from domain.registry import NewWatchlist, WatchlistChange
 
 KIND = "watchlists"
 
-router = APIRouter(prefix="/v1/watchlists", tags=["watchlists"])
+router = Router(prefix="/v1/watchlists", tags=["watchlists"])
 
 Registrar = Annotated[Principal, require(Scope.REGISTRY_WRITE)]
 Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9_\-]{1,64}$")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from api.auth import Principal, require
 from api.dependencies import Dependencies, Provided
@@ -15,10 +15,11 @@ from api.operations import what_ifs
 from api.operations.links import TemporalLinks
 from api.operations.what_ifs import NewWhatIf, WhatIfSummary, WhatIfView
 from api.paging import Page, PageQuery, page, position
+from api.routing import Router
 
 KIND = "what-ifs"
 
-router = APIRouter(tags=["what-ifs"])
+router = Router(tags=["what-ifs"])
 
 Asker = Annotated[Principal, require(Scope.AGENTS_WRITE)]
 

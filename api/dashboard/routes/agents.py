@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.dashboard.client import at
 from api.dashboard.pages import PageRoute
 from api.dashboard.visits import Visiting, send
+from api.routing import Router
 
-router = APIRouter(route_class=PageRoute)
+router = Router(route_class=PageRoute)
 
 
 @router.get("/agents")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 from markupsafe import Markup
 
@@ -16,8 +16,9 @@ from api.dashboard.charts import lines
 from api.dashboard.client import ApiProblem, at
 from api.dashboard.pages import PageRoute
 from api.dashboard.visits import Visiting, refused, send
+from api.routing import Router
 
-router = APIRouter(route_class=PageRoute)
+router = Router(route_class=PageRoute)
 
 TIERS = ("conservative", "moderate", "aggressive")
 POINTS = 400

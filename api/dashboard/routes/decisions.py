@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.dashboard import highlights, stories
@@ -14,8 +13,9 @@ from api.dashboard.client import at
 from api.dashboard.pages import PageRoute
 from api.dashboard.routes.documents import texts
 from api.dashboard.visits import Visit, Visiting, send
+from api.routing import Router
 
-router = APIRouter(route_class=PageRoute)
+router = Router(route_class=PageRoute)
 
 TEXTS = 8
 ACTIONS = ("buy", "sell", "hold", "watch", "none")

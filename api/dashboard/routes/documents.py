@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.dashboard import highlights
 from api.dashboard.client import ApiProblem, Reading, at
 from api.dashboard.pages import PageRoute
 from api.dashboard.visits import Visit, Visiting, send
+from api.routing import Router
 
-router = APIRouter(route_class=PageRoute)
+router = Router(route_class=PageRoute)
 
 STATUSES = ("processed", "registered", "needs_review", "failed", "duplicate", "released")
 _STEPS = (

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.dashboard import formats
@@ -14,8 +13,9 @@ from api.dashboard.client import at
 from api.dashboard.pages import PageRoute
 from api.dashboard.sessions import Session
 from api.dashboard.visits import Visit, Visiting, send
+from api.routing import Router
 
-router = APIRouter(route_class=PageRoute)
+router = Router(route_class=PageRoute)
 
 SHOWN = 20
 EVIDENCE = 3

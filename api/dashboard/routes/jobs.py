@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.dashboard.client import ApiProblem, Reading, at
 from api.dashboard.pages import PageRoute
 from api.dashboard.refusals import Refusal
 from api.dashboard.visits import Visit, Visiting, send
+from api.routing import Router
 
-router = APIRouter(route_class=PageRoute)
+router = Router(route_class=PageRoute)
 
 STARTED = {
     "backtests": "/v1/jobs?stage=backtest&limit=8",

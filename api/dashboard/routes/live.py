@@ -6,14 +6,14 @@ from contextlib import AsyncExitStack
 from http import HTTPStatus
 
 import httpx
-from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from api.dashboard.pages import PageRoute
 from api.dashboard.visits import Visiting
+from api.routing import Router
 
-router = APIRouter(route_class=PageRoute)
+router = Router(route_class=PageRoute)
 
 
 @router.get("/events")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.dashboard.client import ApiProblem, Reading, at
 from api.dashboard.pages import PageRoute
 from api.dashboard.refusals import Refusal
 from api.dashboard.visits import Visit, Visiting, send
+from api.routing import Router
 
-router = APIRouter(route_class=PageRoute)
+router = Router(route_class=PageRoute)
 
 SHOWN = 50
 UNFINISHED = f"/v1/orders?unfinished=true&limit={SHOWN}"

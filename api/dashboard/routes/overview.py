@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 from markupsafe import Markup
 
@@ -18,8 +17,9 @@ from api.dashboard.client import Api, ApiProblem, Reading
 from api.dashboard.pages import PageRoute
 from api.dashboard.routes.orders import UNFINISHED, WAITING, asked
 from api.dashboard.visits import Visiting
+from api.routing import Router
 
-router = APIRouter(route_class=PageRoute)
+router = Router(route_class=PageRoute)
 
 SESSIONS = 250
 NEWEST = 8

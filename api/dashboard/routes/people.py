@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.dashboard.client import ApiProblem, at
 from api.dashboard.pages import PageRoute
 from api.dashboard.refusals import Refusal
 from api.dashboard.visits import Form, Visit, Visiting, refused, send
+from api.routing import Router
 
-router = APIRouter(route_class=PageRoute)
+router = Router(route_class=PageRoute)
 
 SCOPES = (
     ("read", "look at everything but people, keys and the audit log"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from api.dashboard import sessions
@@ -14,8 +14,9 @@ from api.dashboard.pages import PageRoute, render, safe_path, see
 from api.dashboard.visits import THEME_COOKIE, THEMES, Form, Visiting, http_of, identity, plain_context, posted
 from api.errors import Forbidden
 from api.origins import require_private_way
+from api.routing import Router
 
-router = APIRouter(route_class=PageRoute)
+router = Router(route_class=PageRoute)
 
 Posted = Annotated[Form, Depends(posted)]
 _YEAR = 365 * 24 * 3600

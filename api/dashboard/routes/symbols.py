@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 from markupsafe import Markup
 
@@ -15,8 +14,9 @@ from api.dashboard.charts import candles, lines
 from api.dashboard.client import at
 from api.dashboard.pages import PageRoute
 from api.dashboard.visits import Visiting
+from api.routing import Router
 
-router = APIRouter(route_class=PageRoute)
+router = Router(route_class=PageRoute)
 
 BARS = 120
 _MARKS = {"document": "document", "recommendation": "decision", "order": "order", "fill": "fill"}

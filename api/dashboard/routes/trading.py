@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.dashboard.client import at
 from api.dashboard.pages import PageRoute
 from api.dashboard.visits import Visit, Visiting, send
+from api.routing import Router
 
-router = APIRouter(route_class=PageRoute)
+router = Router(route_class=PageRoute)
 
 NO_REASON = "from the dashboard, no reason given"
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.dashboard.client import ApiProblem, at
 from api.dashboard.pages import PageRoute
 from api.dashboard.visits import Visit, Visiting, act, refused, send
+from api.routing import Router
 
-router = APIRouter(route_class=PageRoute)
+router = Router(route_class=PageRoute)
 
 WATCHLIST = "Sample universe"
 SAMPLE = (
