@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -69,7 +70,7 @@ async def previous_actions(session: AsyncSession, *, symbols: Sequence[str], bef
     """The newest action of each symbol strictly before an instant; symbols never recommended are absent."""
     rows = await session.exec(
         select(RecommendationRow.symbol, RecommendationRow.action)
-        .distinct(col(RecommendationRow.symbol))
+        .ext(distinct_on(col(RecommendationRow.symbol)))
         .where(col(RecommendationRow.symbol).in_(symbols), RecommendationRow.as_of < before)
         .order_by(col(RecommendationRow.symbol), col(RecommendationRow.as_of).desc())
     )
@@ -80,7 +81,7 @@ async def latest(session: AsyncSession, *, as_of: datetime, not_before: datetime
     """Each symbol's newest recommendation made in `not_before <= t <= as_of`, by symbol."""
     rows = await session.exec(
         select(RecommendationRow)
-        .distinct(col(RecommendationRow.symbol))
+        .ext(distinct_on(col(RecommendationRow.symbol)))
         .where(RecommendationRow.as_of <= as_of, RecommendationRow.as_of >= not_before)
         .order_by(col(RecommendationRow.symbol), col(RecommendationRow.as_of).desc())
     )
@@ -92,7 +93,7 @@ async def horizons(session: AsyncSession, *, symbols: Sequence[str], as_of: date
     body: Any = RecommendationRow.body
     rows = await session.exec(
         select(RecommendationRow.symbol, body["assessment"]["horizon_td"].astext)
-        .distinct(col(RecommendationRow.symbol))
+        .ext(distinct_on(col(RecommendationRow.symbol)))
         .where(col(RecommendationRow.symbol).in_(symbols), RecommendationRow.as_of <= as_of)
         .order_by(col(RecommendationRow.symbol), col(RecommendationRow.as_of).desc())
     )
