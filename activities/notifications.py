@@ -54,6 +54,8 @@ READER = "notifications"
 READ_AT_ONCE = 200
 HAND_OUT_AT_ONCE = 50
 POLL_SECONDS = 2.0
+HORIZON_SECONDS = 1.0
+"""So long what is published at the moment is waited for; what takes longer is read the next time."""
 FAILURES = "failed-workflows"
 FAILURES_OVERLAP = timedelta(minutes=10)
 """Temporal's list lags: each look goes back behind the one before, and what is in the outbox already stays there."""
@@ -164,8 +166,7 @@ class NotificationActivities:
         async with self._database.transaction() as session:
             if not await outbox.has_news(session, READER):
                 return 0  # not even what streams alone tell
-        async with self._database.transaction() as session:  # nobody can publish while it lasts
-            until = await outbox.horizon(session)
+        until = await outbox.horizon(self._database, patience=HORIZON_SECONDS)
         if until is None:
             return 0
         async with self._database.transaction() as session:

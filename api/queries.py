@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from store.database import Database
-from store.keysets import Chosen, Position, newest_first
+from store.keysets import Chosen, Position, newest_first_of
 from store.tables.ingestion import Document, DocumentSymbol, EvidenceRow
 
 _COLUMNS = """
@@ -72,11 +72,24 @@ def documents_about(
     """At the most twice as many (doc_id, available_at) as a page of a symbol's documents needs, as a subquery."""
 
     def rows(table: Any) -> Any:
-        own = select(table.doc_id, table.available_at).where(table.symbol == symbol).distinct()
+        own = select(table.symbol, table.doc_id, table.available_at).distinct()
         if source is not None or status is not None:
             own = own.join(Document, col(Document.doc_id) == table.doc_id)
-        own = _filtered(own, table.available_at, source=source, status=status, first=first, last=last)
-        return newest_first(own, table.available_at, table.doc_id, limit=limit, before=before)
+        if source is not None:
+            own = own.where(Document.source_id == source)
+        if status is not None:
+            own = own.where(Document.status == status)
+        return newest_first_of(
+            own,
+            table.symbol,
+            symbol,
+            table.available_at,
+            table.doc_id,
+            limit=limit,
+            first=first,
+            last=last,
+            before=before,
+        )
 
     return union(rows(DocumentSymbol), rows(EvidenceRow)).subquery("about")
 
@@ -87,23 +100,3 @@ async def symbols_of_document(session: AsyncSession, doc_id: str) -> list[str]:
     for table in (DocumentSymbol, EvidenceRow):
         found.update(await session.exec(select(table.symbol).where(table.doc_id == doc_id).distinct()))
     return sorted(found)
-
-
-def _filtered(
-    statement: Any,
-    at: Any,
-    *,
-    source: str | None,
-    status: str | None,
-    first: datetime | None,
-    last: datetime | None,
-) -> Any:
-    if source is not None:
-        statement = statement.where(Document.source_id == source)
-    if status is not None:
-        statement = statement.where(Document.status == status)
-    if first is not None:
-        statement = statement.where(at >= first)
-    if last is not None:
-        statement = statement.where(at <= last)
-    return statement

@@ -10,6 +10,7 @@ does not keep up is cut off, and one that begins again says how far it has read.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -29,8 +30,9 @@ log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 1.0
-HORIZON_SECONDS = 0.02
-BEGIN_SECONDS = 10.0
+ATTEMPTS = 2
+"""So often the reader fails to begin before those who wait for it are told. How long it takes says nothing: the process
+may be busy with them."""
 PAGE = 500
 QUEUE = 2_000
 """Messages that wait for a client before it counts as too slow."""
@@ -109,7 +111,8 @@ class Tail:
         self._remembered: deque[Frame] = deque(maxlen=REMEMBERED)
         self._remembered_from = 0
         self._position: int | None = None
-        self._begun = asyncio.Event()
+        self._begins: asyncio.Future[None] | None = None
+        """While somebody waits for the reader to begin."""
         self._task: asyncio.Task[None] | None = None
         self._backlogs = asyncio.Semaphore(BACKLOGS_AT_ONCE)
         self._over = False
@@ -131,12 +134,11 @@ class Tail:
                 raise VendorUnavailable("STREAM_CLOSING", "The process stops: connect again in a moment")
             if self._task is None:
                 self._task = asyncio.create_task(self._run(), name="outbox-tail")
-            async with asyncio.timeout(BEGIN_SECONDS):
-                await self._begun.wait()
-        except BaseException as error:
+            if self._position is None:
+                self._begins = self._begins or asyncio.get_running_loop().create_future()
+                await asyncio.shield(self._begins)
+        except BaseException:
             self.leave(subscription)
-            if isinstance(error, TimeoutError):
-                raise VendorUnavailable("DATABASE_UNAVAILABLE", "Is it running? `stonks doctor` tells") from error
             raise
         subscription.begins_at = subscription.seen = self._position or 0
         return subscription
@@ -146,8 +148,7 @@ class Tail:
         self._subscriptions.discard(subscription)
         if not self._subscriptions and self._task is not None:
             self._task.cancel()
-            self._task, self._position = None, None
-            self._begun = asyncio.Event()
+            self._task, self._position, self._begins = None, None, None
             self._remembered.clear()
 
     def close(self) -> None:
@@ -189,7 +190,7 @@ class Tail:
         return True
 
     async def _run(self) -> None:
-        while True:
+        for attempt in itertools.count(1):
             try:
                 async with outbox.listening(self._database()) as news:
                     while True:
@@ -202,13 +203,17 @@ class Tail:
                             continue
             except Exception as error:  # the streams stay: what they miss meanwhile is read afterwards
                 log.warning("outbox_not_read", error=f"{type(error).__name__}: {error}"[:300])
+                if attempt >= ATTEMPTS:
+                    self._not_begun(error)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _read(self) -> None:
         """Hand out what is new, up to the horizon."""
         if self._position is None:
             self._position = self._remembered_from = await self._horizon()
-            self._begun.set()
+            if self._begins is not None:
+                self._begins.set_result(None)
+                self._begins = None
             return
         async with self._database().transaction() as session:
             if await outbox.newest(session) <= self._position:
@@ -224,12 +229,17 @@ class Tail:
                 subscription.offer(found, until=self._position)
 
     async def _horizon(self) -> int:
-        while True:
-            async with self._database().transaction() as session:
-                until = await outbox.horizon(session)
-            if until is not None:
-                return until
-            await asyncio.sleep(HORIZON_SECONDS)
+        return await outbox.horizon(self._database()) or 0
+
+    def _not_begun(self, error: Exception) -> None:
+        """Tell those who wait for the beginning that the database does not answer; whoever comes then waits anew."""
+        if self._begins is None:
+            return
+        waiting, self._begins = self._begins, None
+        told = VendorUnavailable("DATABASE_UNAVAILABLE", "Is it running? `stonks doctor` tells")
+        told.__cause__ = error
+        waiting.set_exception(told)
+        waiting.exception()  # all of them may have left
 
     def _remember(self, frames: Sequence[Frame]) -> None:
         for each in frames:

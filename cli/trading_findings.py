@@ -1,4 +1,7 @@
-"""What the doctor says of trading: differences with the broker that wait for a person, orders that wait for a price."""
+"""What the doctor says of trading: differences with the broker that wait for a person, orders that wait for a price.
+
+And whether the balances that are kept of the cash ledger are what its entries come to.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from activities.ports import Calendar
     from api.operations.broker_standing import UnpricedOrder
     from api.operations.reconciliations import StandingDifference
+    from store.cash_ledger import Misstated
     from workers.settings import Settings
 
 
@@ -29,18 +33,19 @@ def trading_findings(state_dir: Path) -> list[Finding]:
     except ConfigurationError as error:
         return [failed("settings", error)]
     try:
-        differences, unpriced = asyncio.run(_read(settings))
+        differences, unpriced, misstated = asyncio.run(_read(settings))
     except Exception as error:
         if as_stonks_error(error) is None:
             raise
         return []  # the doctor's look at the database says why
-    return [_of_differences(differences), _of_orders(unpriced)]
+    return [_of_differences(differences), _of_orders(unpriced), _of_balances(misstated)]
 
 
-async def _read(settings: Settings) -> tuple[list[StandingDifference], list[UnpricedOrder]]:
+async def _read(settings: Settings) -> tuple[list[StandingDifference], list[UnpricedOrder], list[Misstated]]:
     from api.operations.broker_standing import unpriced_orders
     from api.operations.reconciliations import standing_differences
     from api.operations.trading import REPLAY
+    from store import cash_ledger
     from store.database import Database
 
     database = Database(settings.database(read_only=True))
@@ -48,8 +53,10 @@ async def _read(settings: Settings) -> tuple[list[StandingDifference], list[Unpr
     try:
         async with database.transaction() as session:
             differences = await standing_differences(session)
+            misstated = await cash_ledger.misstated(session)
         told = settings.mode.value == REPLAY
-        return differences, [] if told else await unpriced_orders(database, _calendar, now=now)
+        unpriced = [] if told else await unpriced_orders(database, _calendar, now=now)
+        return differences, unpriced, misstated
     finally:
         await database.close()
 
@@ -85,3 +92,16 @@ def _of_orders(unpriced: Sequence[UnpricedOrder]) -> Finding:
     )
     fix = "A source of bars must bring it: `stonks sources list` shows how they fare, `stonks sources run ID` reads one"
     return Finding("orders", False, said, fix)
+
+
+def _of_balances(misstated: Sequence[Misstated]) -> Finding:
+    from store.cash_ledger import SUM_AGAIN
+
+    if not misstated:
+        return Finding("ledger", True, "every balance that is kept is what its entries come to")
+    first = misstated[0]
+    what = (
+        f"{len(misstated)} balances of the cash ledger are not what their entries come to; the first, {first.kind} of "
+        f"{first.day}, is kept as {first.kept}, its entries come to {first.summed}"
+    )
+    return Finding("ledger", False, what, f"No entry is lost. Have the balances made anew, in psql: {SUM_AGAIN}")

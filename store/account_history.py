@@ -1,4 +1,4 @@
-"""The account read back: pages of snapshots, fills and cash entries, and the sessions performance is measured on."""
+"""The account read back: pages of snapshots and fills, and the sessions performance is measured on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from sqlalchemy import String, case, cast, func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -20,7 +19,6 @@ from domain.portfolio import plain
 from store import accounting
 from store.keysets import newest_first
 from store.market import bar_of
-from store.tables.accounting import CashEntryRow
 from store.tables.market import BarRow, CorporateActionRow
 from store.tables.trading import AccountSnapshot, FillRow
 
@@ -30,16 +28,6 @@ ZERO = Decimal(0)
 
 Key = tuple[datetime, str]
 """Where a row stands in its list: its instant, and its key among rows of the same instant."""
-
-
-class LedgerRow(NamedTuple):
-    """An entry as the ledger lists it."""
-
-    entry: CashEntry
-    recorded_at: datetime
-    balance: Decimal
-    """After it, all entries counted, also those that a filter leaves out."""
-    key: str
 
 
 class Period(NamedTuple):
@@ -96,43 +84,6 @@ async def page_of_fills(
         statement = statement.where(FillRow.filled_at <= last)
     page = newest_first(statement, FillRow.filled_at, FillRow.fill_id, limit=limit, before=before)
     return list((await session.exec(page)).all())
-
-
-async def page_of_entries(
-    session: AsyncSession,
-    *,
-    limit: int,
-    kind: str | None = None,
-    symbol: str | None = None,
-    first: datetime | None = None,
-    last: datetime | None = None,
-    before: Key | None = None,
-) -> list[LedgerRow]:
-    """Newest first, as `domain.cash.statement` orders them; `first` and `last` are both inclusive."""
-    places = {kind.value: str(place) for place, kind in enumerate(CashKind)}
-    key = cast(case(places, value=col(CashEntryRow.kind)), String) + "/" + col(CashEntryRow.entry_id)
-    running = func.sum(CashEntryRow.amount).over(order_by=(col(CashEntryRow.occurred_at), key))
-    ledger = select(CashEntryRow.entry_id, key.label("key"), running.label("balance")).subquery()
-    statement = select(CashEntryRow, ledger.c.key, ledger.c.balance).join(
-        ledger, ledger.c.entry_id == col(CashEntryRow.entry_id)
-    )
-    for column, wanted in ((CashEntryRow.kind, kind), (CashEntryRow.symbol, symbol)):
-        if wanted is not None:
-            statement = statement.where(column == wanted)
-    if first is not None:
-        statement = statement.where(CashEntryRow.occurred_at >= first)
-    if last is not None:
-        statement = statement.where(CashEntryRow.occurred_at <= last)
-    if before is not None:
-        at, last_key = before
-        statement = statement.where(
-            (col(CashEntryRow.occurred_at) < at) | ((col(CashEntryRow.occurred_at) == at) & (ledger.c.key < last_key))
-        )
-    statement = statement.order_by(col(CashEntryRow.occurred_at).desc(), ledger.c.key.desc()).limit(limit)
-    return [
-        LedgerRow(accounting.entry_of(row), row.recorded_at, plain(balance), place)
-        for row, place, balance in await session.exec(statement)
-    ]
 
 
 async def period(session: AsyncSession, *, first: date | None = None, last: date | None = None) -> Period:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -219,16 +219,6 @@ async def entries(
         statement = statement.where(CashEntryRow.occurred_at <= until)
     rows = await session.exec(statement.order_by(col(CashEntryRow.occurred_at), col(CashEntryRow.entry_id)))
     return [entry_of(row) for row in rows]
-
-
-async def balances(session: AsyncSession, *, until: datetime | None = None) -> dict[CashKind, Decimal]:
-    """The ledger by kind; together they are the balance."""
-    statement = select(CashEntryRow.kind, func.sum(CashEntryRow.amount))
-    if until is not None:
-        statement = statement.where(CashEntryRow.occurred_at <= until)
-    rows = await session.exec(statement.group_by(col(CashEntryRow.kind)))
-    found: Mapping[str, Decimal] = dict(rows.all())
-    return {kind: plain(found[kind.value]) for kind in CashKind if kind.value in found}
 
 
 def entry_of(row: CashEntryRow) -> CashEntry:

@@ -21,6 +21,7 @@ from domain.errors import Conflict, InvalidInput, NotFound
 from domain.ids import digest
 from store import promotions, registry
 from store.database import insert_new
+from store.keysets import newest_first
 from store.registry import PERSON
 from store.tables.agents import AgentVariant, AiAgent
 
@@ -94,14 +95,8 @@ async def list_variants(
 ) -> Sequence[AgentVariant]:
     """An agent's variants, the newest first; `before` is the creation and the id of one."""
     statement = select(AgentVariant).where(AgentVariant.agent_id == agent_id)
-    if before is not None:
-        at, key = before
-        statement = statement.where(
-            (col(AgentVariant.created_at) < at)
-            | ((col(AgentVariant.created_at) == at) & (col(AgentVariant.variant_id) < key))
-        )
-    ordered = statement.order_by(col(AgentVariant.created_at).desc(), col(AgentVariant.variant_id).desc())
-    return (await session.exec(ordered.limit(limit))).all()
+    page = newest_first(statement, AgentVariant.created_at, AgentVariant.variant_id, limit=limit, before=before)
+    return list((await session.exec(page)).all())
 
 
 async def active_variants(session: AsyncSession, agent_ids: Sequence[str]) -> dict[str, list[AgentVariant]]:

@@ -19,6 +19,7 @@ from domain.market import CorporateAction, Session
 from domain.sweep import SweepReport
 from store import competitor_history, documents, earnings, economy, evidence, exposures, outbox, registry
 from store.database import insert_new
+from store.keysets import newest_first
 from store.market import bar_of
 from store.tables.market import BarRow, CorporateActionRow
 from store.tables.trading import Backtest
@@ -232,13 +233,8 @@ async def list_recent(
 ) -> Sequence[Backtest]:
     """Backtests, newest first; `before` is the instant and the id of the last row of the page before."""
     statement = select(Backtest).where(Backtest.kind == KIND)
-    if before is not None:
-        at, key = before
-        statement = statement.where(
-            (col(Backtest.created_at) < at) | ((col(Backtest.created_at) == at) & (col(Backtest.backtest_id) < key))
-        )
-    ordered = statement.order_by(col(Backtest.created_at).desc(), col(Backtest.backtest_id).desc()).limit(limit)
-    return (await session.exec(ordered)).all()
+    page = newest_first(statement, Backtest.created_at, Backtest.backtest_id, limit=limit, before=before)
+    return list((await session.exec(page)).all())
 
 
 async def trials(

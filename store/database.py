@@ -275,7 +275,7 @@ def _insert(rows: Sequence[SQLModel]) -> Insert:
 
 
 def _values(row: SQLModel) -> dict[str, Any]:
-    """The row's columns, without keys that the database itself counts up."""
+    """The row's columns, without those that the database itself counts up or makes of others."""
     mapped: Any = inspect(type(row))
-    counted = {column.name for column in mapped.columns if column.identity is not None}
-    return row.model_dump(exclude=counted)
+    made = {column.name for column in mapped.columns if column.identity is not None or column.computed is not None}
+    return row.model_dump(exclude=made)

@@ -23,6 +23,35 @@ def newest_first(statement: Any, at: Any, key: Any, *, limit: int, before: Posit
     return statement.order_by(col(at).desc(), col(key).desc()).limit(limit)
 
 
+def newest_first_of(
+    statement: Any,
+    of: Any,
+    value: str,
+    at: Any,
+    key: Any,
+    *,
+    limit: int,
+    first: datetime | None = None,
+    last: datetime | None = None,
+    before: Position | None = None,
+) -> Any:
+    """The same of rows with one value, such as a company's; `first` and `last` are both inclusive.
+
+    They are chosen as a range and ordered by the value, too: only an index that begins with it gives them so. Where
+    they are chosen by equality, the planner may prefer to walk the rows of all values until it meets enough of these,
+    and there may be none for years.
+    """
+    instants = tuple_(col(of), col(at))
+    statement = statement.where(
+        col(of) >= value if first is None else instants >= tuple_(literal(value), literal(first)),
+        col(of) <= value if last is None else instants <= tuple_(literal(value), literal(last)),
+    )
+    if before is not None:
+        place = tuple_(literal(value), literal(before[0]), literal(before[1]))
+        statement = statement.where(tuple_(col(of), col(at), col(key)) < place)
+    return statement.order_by(col(of).desc(), col(at).desc(), col(key).desc()).limit(limit)
+
+
 @dataclass
 class Chosen:
     """What a SELECT for the driver itself leaves out: conditions joined by AND, and their values as `$1`, `$2`..."""

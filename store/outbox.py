@@ -3,13 +3,16 @@
     a change and its event, one transaction -> NOTIFY at its commit -> readers look for their horizon and read up to it
 
 Sequence numbers are given out before their transactions commit, so a later number may be seen before an earlier one.
-Whoever publishes therefore holds a shared lock until its transaction ends, and a reader with a cursor looks for its
-horizon in a moment when nobody holds it: then every number up to the highest that it sees is there, or will never be.
+Whoever publishes therefore holds a shared lock until its transaction ends. A reader with a cursor looks for the highest
+number, and then who holds the lock: once those transactions have ended, every number up to it is there, or will never
+be. What others publish meanwhile has later numbers, so a reader waits for no more than what was under way, however many
+publish without a pause; and nobody waits for a reader, because none takes the lock.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -35,6 +38,12 @@ _COUNTED = ("dead_letter",)
 
 _LOCK = text("SELECT pg_advisory_xact_lock_shared(:key)")
 _LOCK_AND_WAKE = text("SELECT pg_advisory_xact_lock_shared(:key), pg_notify(:channel, '')")
+_UNDER_WAY = text(
+    "SELECT virtualtransaction FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
+    "AND (classid::bigint << 32) + objid::bigint = :key "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+LOOK_SECONDS = 0.02
 
 
 def telling(columns: str, condition: str = "") -> str:
@@ -78,15 +87,30 @@ async def publish(
     return bool(await insert_new(session, [row]))
 
 
-async def horizon(session: AsyncSession) -> int | None:
-    """The sequence number up to which every event is there that will ever be; None where a writer is at work.
+async def horizon(database: Database, *, patience: float = math.inf) -> int | None:
+    """The sequence number up to which every event is there that will ever be, for transactions that begin afterwards.
 
-    It never queues for the lock, so that no writer has to wait behind a reader that waits; ask again a moment later, in
-    a transaction that is used for nothing else.
+    Args:
+        patience: seconds for transactions that were publishing to end; None is returned where one has not.
     """
+    clock = asyncio.get_running_loop().time
+    async with database.transaction() as session:
+        until = await newest(session)
+        ahead = await _under_way(session)
+    deadline = clock() + patience
+    while ahead:
+        if clock() >= deadline:
+            return None
+        await asyncio.sleep(LOOK_SECONDS)
+        async with database.transaction() as session:
+            ahead &= await _under_way(session)
+    return until
+
+
+async def _under_way(session: AsyncSession) -> set[str]:
+    """The transactions that have published and not ended, or are about to publish."""
     connection = await session.connection()
-    found = await connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _WRITERS})
-    return await newest(session) if found.scalar_one() else None
+    return set((await connection.execute(_UNDER_WAY, {"key": _WRITERS})).scalars())
 
 
 async def newest(session: AsyncSession) -> int:

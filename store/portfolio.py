@@ -17,7 +17,7 @@ from domain.live_protection import LiveProtection
 from domain.market import CorporateAction
 from domain.portfolio import MICRO, Fill, apply_dividend, apply_fill, apply_split, position_view
 from domain.reserve import buckets
-from store import accounting, config, protection
+from store import accounting, cash_ledger, config, protection
 from store.database import insert_new, upsert
 from store.tables.accounting import PositionAdjustment
 from store.tables.decisions import OrderIntentRow
@@ -158,6 +158,7 @@ async def snapshot(session: AsyncSession, *, as_of: datetime, phase: str, cash: 
     await upsert(session, [row])
     if await latest_snapshot(session, before=as_of) is None:
         await accounting.enter_opening(session, cash=cash, at=as_of)
+    await cash_ledger.sum_up(session)
     return row
 
 

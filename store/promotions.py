@@ -15,6 +15,7 @@ from domain.comparison import PROMOTION_SHARE, GateDecision
 from domain.errors import Conflict
 from domain.ids import digest
 from store import registry
+from store.keysets import newest_first
 from store.tables.agents import AgentPromotion, AgentVariant
 from store.tables.platform import AuditEntry
 
@@ -36,14 +37,8 @@ async def list_promotions(
     statement = select(AgentPromotion).where(AgentPromotion.agent_id == agent_id)
     if variant_id is not None:
         statement = statement.where(AgentPromotion.variant_id == variant_id)
-    if before is not None:
-        at, key = before
-        statement = statement.where(
-            (col(AgentPromotion.decided_at) < at)
-            | ((col(AgentPromotion.decided_at) == at) & (col(AgentPromotion.promotion_id) < key))
-        )
-    ordered = statement.order_by(col(AgentPromotion.decided_at).desc(), col(AgentPromotion.promotion_id).desc())
-    return (await session.exec(ordered.limit(limit))).all()
+    page = newest_first(statement, AgentPromotion.decided_at, AgentPromotion.promotion_id, limit=limit, before=before)
+    return list((await session.exec(page)).all())
 
 
 async def settings_changed_at(session: AsyncSession, agent_id: str) -> datetime | None:

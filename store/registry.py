@@ -15,6 +15,7 @@ from functools import cached_property, lru_cache
 from importlib import resources
 from typing import Any
 
+from sqlalchemy import literal, tuple_
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -170,11 +171,8 @@ async def list_aliases(
     """A company's names and former tickers, in the alphabet's order; `after` is the alias and the id of one."""
     statement = _known_aliases().where(CompanyAlias.symbol == symbol)
     if after is not None:
-        alias, alias_id = after
-        statement = statement.where(
-            (col(CompanyAlias.alias) > alias)
-            | ((col(CompanyAlias.alias) == alias) & (col(CompanyAlias.alias_id) > alias_id))
-        )
+        place = tuple_(literal(after[0]), literal(after[1]))
+        statement = statement.where(tuple_(col(CompanyAlias.alias), col(CompanyAlias.alias_id)) > place)
     rows = await session.exec(statement.order_by(col(CompanyAlias.alias), col(CompanyAlias.alias_id)).limit(limit))
     return list(rows.all())
 

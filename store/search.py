@@ -21,6 +21,12 @@ Place = tuple[float, datetime, str]
 
 RANKED = 2_000
 """Of what is found the newest so many are ranked: a common word costs no more than that."""
+SAMPLE = 200
+"""So many of the newest documents are looked at first: they tell how common the words are."""
+COMMON = 4
+"""Words that so many of the sample hold are found by walking from the newest document to older ones..."""
+FARTHEST = 20_000
+"""...where so many documents at the most should hold enough of them."""
 BY_LENGTH = 1
 """A rank is divided by 1 + the logarithm of the text's length: a long report is not found first for its length."""
 
@@ -76,6 +82,39 @@ async def add(database: Database, documents: Sequence[tuple[str, IndexedText]]) 
     await database.run(index_from_json("$1", replace=False), values_as_json(values))
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What documents must hold, and where they are looked for."""
+
+    query: Any
+    symbol: str | None
+    source: str | None
+    first: datetime | None
+    last: datetime | None
+
+    def held_by(self, of: Any) -> list[Any]:
+        """That a row holds the words and is about the symbol; `of` has the columns."""
+        words = [of.search.op("@@")(self.query)]
+        return words if self.symbol is None else [*words, of.symbols.contains([self.symbol])]
+
+    def bounds(self) -> list[Any]:
+        table = DocumentSearch
+        bounds: list[Any] = []
+        if self.source is not None:
+            bounds.append(table.source_id == self.source)
+        if self.first is not None:
+            bounds.append(table.available_at >= self.first)
+        if self.last is not None:
+            bounds.append(table.available_at <= self.last)
+        return bounds
+
+    def newest(self, many: int, before: Position | None) -> Any:
+        """The newest so many documents, whether they hold the words or not, as a subquery."""
+        table = DocumentSearch
+        rows = select(table.doc_id, table.available_at, table.symbols, table.search).where(*self.bounds())
+        return newest_first(rows, table.available_at, table.doc_id, limit=many, before=before).subquery()
+
+
 async def find(
     session: AsyncSession,
     question: str,
@@ -95,25 +134,10 @@ async def find(
         first, last: bounds of `available_at`, both inclusive.
         before: where the last row of the page before stands.
     """
-    query = func.websearch_to_tsquery(_SIMPLE, question)
-    found: Any = select(DocumentSearch.doc_id, DocumentSearch.available_at).where(
-        col(DocumentSearch.search).op("@@")(query)
-    )
-    if symbol is not None:
-        found = found.where(col(DocumentSearch.symbols).contains([symbol]))
-    if source is not None:
-        found = found.where(DocumentSearch.source_id == source)
-    if first is not None:
-        found = found.where(DocumentSearch.available_at >= first)
-    if last is not None:
-        found = found.where(DocumentSearch.available_at <= last)
-    await _prefer_words(session, True)
-    if await _count(session, found) > RANKED:
-        await _prefer_words(session, False)
-    page = _newest(found, limit, before) if by_time else _best(found, query, limit, before)
-    connection = await session.connection()
-    ranks = {doc_id: rank for doc_id, _, rank in await connection.execute(page)}
-    await _prefer_words(session, False)
+    asked = _Asked(func.websearch_to_tsquery(_SIMPLE, question), symbol, source, first, last)
+    ranks = await _walked(session, asked, limit, before, by_time=by_time)
+    if ranks is None:
+        ranks = await _looked_up(session, asked, limit, before, by_time=by_time)
     rows = await session.exec(
         select(Document, DocumentSearch.symbols)
         .join(DocumentSearch, col(DocumentSearch.doc_id) == col(Document.doc_id))
@@ -121,6 +145,46 @@ async def find(
     )
     known = {document.doc_id: (document, list(symbols)) for document, symbols in rows}
     return [Found(*known[doc_id], rank) for doc_id, rank in ranks.items()]
+
+
+async def _walked(
+    session: AsyncSession, asked: _Asked, limit: int, before: Place | None, *, by_time: bool
+) -> dict[str, float | None] | None:
+    """Find common words among the newest documents, as many as are needed; None where there are not enough.
+
+    The index of words lists every document that has a word before the first of them is seen.
+    """
+    start = _position(before) if by_time else None
+    sample = asked.newest(SAMPLE, start)
+    holding = (await session.exec(select(func.count()).select_from(sample).where(*asked.held_by(sample.c)))).one()
+    needed = limit if by_time else RANKED
+    reach = 2 * needed * SAMPLE // max(holding, 1)
+    if holding < COMMON or reach > FARTHEST:
+        return None
+    newest = asked.newest(reach, start)
+    found: Any = select(newest.c.doc_id, newest.c.available_at).where(*asked.held_by(newest.c))
+    connection = await session.connection()
+    if by_time:
+        page = list(await connection.execute(_newest(found, newest.c, limit, None)))
+        return {row[0]: None for row in page} if len(page) == limit else None
+    best = list(await connection.execute(_best(found, newest.c, asked.query, limit, before)))
+    return {row[0]: row[2] for row in best} if best and best[0].ranked == RANKED else None
+
+
+async def _looked_up(
+    session: AsyncSession, asked: _Asked, limit: int, before: Place | None, *, by_time: bool
+) -> dict[str, float | None]:
+    """Find words with their index."""
+    table: Any = DocumentSearch
+    found: Any = select(table.doc_id, table.available_at).where(*asked.held_by(table), *asked.bounds())
+    await _prefer_words(session, True)
+    if await _count(session, found) > RANKED:
+        await _prefer_words(session, False)
+    page = _newest(found, table, limit, before) if by_time else _best(found, table, asked.query, limit, before)
+    connection = await session.connection()
+    ranks = {row[0]: row[2] for row in await connection.execute(page)}
+    await _prefer_words(session, False)
+    return ranks
 
 
 async def _count(session: AsyncSession, found: Any) -> int:
@@ -140,18 +204,19 @@ async def _prefer_words(session: AsyncSession, wanted: bool) -> None:
     )
 
 
-def _newest(found: Any, limit: int, before: Place | None) -> Any:
-    at: Position | None = None if before is None else (before[1], before[2])
-    page = newest_first(found, DocumentSearch.available_at, DocumentSearch.doc_id, limit=limit, before=at)
+def _position(before: Place | None) -> Position | None:
+    return None if before is None else (before[1], before[2])
+
+
+def _newest(found: Any, of: Any, limit: int, before: Place | None) -> Any:
+    page = newest_first(found, of.available_at, of.doc_id, limit=limit, before=_position(before))
     return page.add_columns(null().label("rank"))
 
 
-def _best(found: Any, query: Any, limit: int, before: Place | None) -> Any:
-    rank = func.ts_rank(col(DocumentSearch.search), query, BY_LENGTH).label("rank")
-    newest = newest_first(
-        found.add_columns(rank), DocumentSearch.available_at, DocumentSearch.doc_id, limit=RANKED
-    ).subquery()
-    page = select(newest)
+def _best(found: Any, of: Any, query: Any, limit: int, before: Place | None) -> Any:
+    rank = func.ts_rank(of.search, query, BY_LENGTH).label("rank")
+    newest = newest_first(found.add_columns(rank), of.available_at, of.doc_id, limit=RANKED).cte("newest")
+    page = select(newest, select(func.count()).select_from(newest).scalar_subquery().label("ranked"))
     if before is not None:
         place = tuple_(cast(literal(before[0], Float), REAL), literal(before[1]), literal(before[2]))
         page = page.where(tuple_(newest.c.rank, newest.c.available_at, newest.c.doc_id) < place)

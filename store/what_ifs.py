@@ -15,6 +15,7 @@ from domain.errors import NotFound
 from domain.sources import site_of
 from domain.what_if import MAXIMUM_DOCUMENTS, FrozenDocument, WhatIfPlan, WhatIfReport, WhatIfRequest
 from store.database import insert_new
+from store.keysets import newest_first
 from store.tables.agents import WhatIfRow
 from store.tables.ingestion import Document, DocumentSymbol, ExtractionRow, Source
 
@@ -102,11 +103,5 @@ async def of_recommendation(
 ) -> Sequence[WhatIfRow]:
     """What-ifs without their reports, the newest first; `before` is the instant and the id of one."""
     statement = select(WhatIfRow).where(WhatIfRow.recommendation_id == recommendation_id)
-    if before is not None:
-        at, key = before
-        statement = statement.where(
-            (col(WhatIfRow.requested_at) < at)
-            | ((col(WhatIfRow.requested_at) == at) & (col(WhatIfRow.what_if_id) < key))
-        )
-    ordered = statement.order_by(col(WhatIfRow.requested_at).desc(), col(WhatIfRow.what_if_id).desc())
-    return (await session.exec(ordered.limit(limit).options(defer(_REPORT)))).all()
+    page = newest_first(statement, WhatIfRow.requested_at, WhatIfRow.what_if_id, limit=limit, before=before)
+    return list((await session.exec(page.options(defer(_REPORT)))).all())

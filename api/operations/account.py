@@ -17,8 +17,9 @@ from domain.documents import NEW_YORK
 from domain.errors import Conflict, InvalidInput
 from domain.portfolio import plain
 from domain.trading import MAX_REASON
-from store import account_history, accounting, audit
-from store.account_history import Key, LedgerRow
+from store import account_history, accounting, audit, cash_ledger
+from store.account_history import Key
+from store.cash_ledger import LedgerRow
 from store.database import Database
 from store.tables.accounting import CashEntryRow
 from store.tables.trading import AccountSnapshot
@@ -155,7 +156,7 @@ async def ledger(
     before: Key | None = None,
 ) -> Sequence[LedgerRow]:
     async with database.transaction() as session:
-        return await account_history.page_of_entries(
+        return await cash_ledger.page_of_entries(
             session,
             limit=limit,
             kind=kind.value if kind else None,
@@ -197,7 +198,7 @@ async def enter(database: Database, wanted: NewCashEntry, *, actor: str) -> Ente
                 body={"amount": str(entry.amount), "source_id": entry.source_id, "reason": entry.note},
                 recorded_at=now,
             )
-        balance = sum((await accounting.balances(session)).values(), Decimal(0))
+        balance = sum((await cash_ledger.balances(session)).values(), Decimal(0))
     return Entered(entry_id=entry.entry_id, new=new, balance=balance)
 
 
@@ -264,8 +265,8 @@ def state_of(row: AccountSnapshot) -> AccountState:
 
 
 async def _summary(session: AsyncSession, marked: AccountSnapshot | None) -> LedgerSummary:
-    kinds = await accounting.balances(session)
-    explained = await accounting.balances(session, until=marked.as_of) if marked is not None else {}
+    kinds = await cash_ledger.balances(session)
+    explained = await cash_ledger.balances(session, until=marked.as_of) if marked is not None else {}
     return LedgerSummary(
         balance=sum(kinds.values(), Decimal(0)),
         by_kind={kind.value: amount for kind, amount in kinds.items()},

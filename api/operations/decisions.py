@@ -6,7 +6,7 @@ One decision is one order intent: a wish to trade, whatever became of it. Recomm
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,8 +23,8 @@ from domain.errors import NotFound
 from domain.lots import LotClosing
 from store import accounting
 from store.account_history import Key
-from store.database import Database
-from store.keysets import newest_first
+from store.database import Database, fetch
+from store.keysets import Chosen
 from store.objects import ObjectStore
 from store.tables.decisions import (
     Approval,
@@ -39,6 +39,19 @@ from store.tables.ingestion import ExtractionRow
 from store.tables.platform import AuditEntry
 from store.tables.trading import FillRow, Order
 from workflows import names
+
+_VIEWS = """
+    SELECT wish.intent_id AS decision_id, wish.recommendation_id, wish.symbol, wish.side, wish.as_of, wish.quantity,
+           wish.reference_price, wish.notional, wish.state, wish.proposed_by,
+           (SELECT outcome FROM risk_decisions AS judged WHERE judged.intent_id = wish.intent_id
+            ORDER BY judged.as_of DESC, judged.stage DESC, judged.decision_id LIMIT 1) AS risk,
+           (SELECT status FROM approvals AS asked WHERE asked.intent_id = wish.intent_id
+            ORDER BY asked.requested_at DESC, asked.ask DESC LIMIT 1) AS approval,
+           orders.status AS "order", coalesce(orders.filled_quantity, 0) AS filled_quantity
+    FROM (SELECT * FROM order_intents {where} ORDER BY as_of DESC, intent_id DESC LIMIT {limit:d}) AS wish
+    LEFT JOIN orders ON orders.intent_id = wish.intent_id
+    ORDER BY wish.as_of DESC, wish.intent_id DESC
+"""
 
 
 class DecisionView(BaseModel):
@@ -204,22 +217,16 @@ async def decisions(
     before: Key | None = None,
 ) -> list[DecisionView]:
     """Newest first; `first` and `last` are both inclusive."""
-    statement: Any = select(OrderIntentRow)
-    for column, wanted in (
-        (OrderIntentRow.symbol, symbol),
-        (OrderIntentRow.side, side),
-        (OrderIntentRow.state, state),
-        (OrderIntentRow.recommendation_id, recommendation_id),
-    ):
-        if wanted is not None:
-            statement = statement.where(column == wanted)
-    if first is not None:
-        statement = statement.where(OrderIntentRow.as_of >= first)
-    if last is not None:
-        statement = statement.where(OrderIntentRow.as_of <= last)
-    page = newest_first(statement, OrderIntentRow.as_of, OrderIntentRow.intent_id, limit=limit, before=before)
-    async with database.transaction() as session:
-        return await _views(session, (await session.exec(page)).all(), links)
+    chosen = Chosen()
+    chosen.add("symbol = {}", symbol)
+    chosen.add("side = {}", side)
+    chosen.add("state = {}", state)
+    chosen.add("recommendation_id = {}", recommendation_id)
+    chosen.add("as_of >= {}", first)
+    chosen.add("as_of <= {}", last)
+    chosen.before("as_of", "intent_id", before)
+    rows = await database.run(_VIEWS.format(where=chosen.where, limit=limit), *chosen.values)
+    return [_view(row, links) for row in rows]
 
 
 async def decision(database: Database, objects: ObjectStore, links: TemporalLinks, decision_id: str) -> DecisionAudit:
@@ -232,7 +239,7 @@ async def decision(database: Database, objects: ObjectStore, links: TemporalLink
         intent = await session.get(OrderIntentRow, decision_id)
         if intent is None:
             raise NotFound("DECISION_NOT_FOUND", "/v1/trading/decisions lists them", decision_id=decision_id)
-        (view,) = await _views(session, [intent], links)
+        (row,) = await fetch(session, _VIEWS.format(where="WHERE intent_id = $1", limit=1), decision_id)
         made = await session.get(RecommendationRow, intent.recommendation_id)
         kept = await _record_of(session, intent.recommendation_id)
         approvals = await _approvals(session, decision_id)
@@ -260,7 +267,7 @@ async def decision(database: Database, objects: ObjectStore, links: TemporalLink
         }
     record = DecisionRecord.model_validate_json(await objects.get(kept.record_key)) if kept is not None else None
     return DecisionAudit(
-        **dict(view),
+        **dict(_view(row, links)),
         **found,
         target_weight=intent.target_weight,
         reason=intent.reason,
@@ -271,32 +278,8 @@ async def decision(database: Database, objects: ObjectStore, links: TemporalLink
     )
 
 
-async def _views(session: AsyncSession, rows: Sequence[OrderIntentRow], links: TemporalLinks) -> list[DecisionView]:
-    ids = [row.intent_id for row in rows]
-    risks = await session.exec(
-        select(RiskDecisionRow)
-        .where(col(RiskDecisionRow.intent_id).in_(ids))
-        .order_by(col(RiskDecisionRow.as_of), col(RiskDecisionRow.stage), col(RiskDecisionRow.decision_id).desc())
-    )
-    asked = await session.exec(
-        select(Approval).where(col(Approval.intent_id).in_(ids)).order_by(col(Approval.requested_at), col(Approval.ask))
-    )
-    sent = await session.exec(select(Order).where(col(Order.intent_id).in_(ids)))
-    outcome = {row.intent_id: row.outcome for row in risks}
-    status = {row.intent_id: row.status for row in asked}
-    order_of = {row.intent_id: row for row in sent}
-    return [
-        DecisionView(
-            **row.model_dump(include=set(DecisionView.model_fields)),
-            decision_id=row.intent_id,
-            risk=outcome.get(row.intent_id),
-            approval=status.get(row.intent_id),
-            order=order.status if (order := order_of.get(row.intent_id)) is not None else None,
-            filled_quantity=order.filled_quantity if order is not None else 0,
-            temporal_url=links.workflow(names.order_id(row.intent_id)),
-        )
-        for row in rows
-    ]
+def _view(row: Mapping[str, Any], links: TemporalLinks) -> DecisionView:
+    return DecisionView(**row, temporal_url=links.workflow(names.order_id(row["decision_id"])))
 
 
 async def _record_of(session: AsyncSession, recommendation_id: str) -> DecisionRecordRow | None:

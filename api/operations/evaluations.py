@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
-from sqlmodel import col, select
+from sqlmodel import select
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -27,6 +27,7 @@ from domain.evaluation import Evaluation, LabelledSentence
 from domain.ids import digest
 from store import agents
 from store.database import Database
+from store.keysets import newest_first
 from store.objects import ObjectStore, key_for
 from store.tables.agents import AgentEvaluation
 from workflows import names
@@ -139,16 +140,12 @@ async def list_for(
         NotFound: no such agent.
     """
     statement = select(AgentEvaluation).where(AgentEvaluation.agent_id == agent_id)
-    if before is not None:
-        at, key = before
-        statement = statement.where(
-            (col(AgentEvaluation.recorded_at) < at)
-            | ((col(AgentEvaluation.recorded_at) == at) & (col(AgentEvaluation.evaluation_id) < key))
-        )
-    ordered = statement.order_by(col(AgentEvaluation.recorded_at).desc(), col(AgentEvaluation.evaluation_id).desc())
+    page = newest_first(
+        statement, AgentEvaluation.recorded_at, AgentEvaluation.evaluation_id, limit=limit, before=before
+    )
     async with database.transaction() as session:
         await agents.require(session, agent_id)
-        rows = await session.exec(ordered.limit(limit))
+        rows = await session.exec(page)
         return [
             EvaluationView(
                 **row.model_dump(exclude={"figures", "right"}), figures=Evaluation.model_validate(row.figures)

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from api.operations.document_texts import require
 from domain.errors import NotFound
 from store.database import Database
-from store.keysets import Position, newest_first
+from store.keysets import Position, newest_first, newest_first_of
 from store.tables.ingestion import EventRow, EvidenceRow, ExtractionRow, MacroEventRow
 
 
@@ -166,14 +166,27 @@ async def events(
         ExtractionRow, col(ExtractionRow.extraction_id) == of.extraction_id
     )
     found = found.where(~col(ExtractionRow.superseded))
-    for column, wanted in ((EvidenceRow.symbol, symbol), (kind, type), (of.doc_id, doc_id)):
+    for column, wanted in ((kind, type), (of.doc_id, doc_id)):
         if wanted is not None:
             found = found.where(column == wanted)
-    if first is not None:
-        found = found.where(of.available_at >= first)
-    if last is not None:
-        found = found.where(of.available_at <= last)
-    page = newest_first(found, of.available_at, of.event_id, limit=limit, before=before)
+    if symbol is not None:
+        page = newest_first_of(
+            found,
+            of.symbol,
+            symbol,
+            of.available_at,
+            of.event_id,
+            limit=limit,
+            first=first,
+            last=last,
+            before=before,
+        )
+    else:
+        if first is not None:
+            found = found.where(of.available_at >= first)
+        if last is not None:
+            found = found.where(of.available_at <= last)
+        page = newest_first(found, of.available_at, of.event_id, limit=limit, before=before)
     async with database.transaction() as session:
         ids = [event_id for event_id, _ in await session.exec(page)]
         rows = {

@@ -19,7 +19,7 @@ from domain.portfolio import as_decimal, product
 from domain.protection import entry_size
 from domain.risk import decide_risk
 from domain.surroundings import SeenMarket, everything
-from store import accounting, config, control, market, orders, portfolio, protection, registry
+from store import cash_ledger, config, control, market, orders, portfolio, protection, registry
 from store.database import Database
 
 VOLUME_SESSIONS = 20
@@ -72,7 +72,7 @@ async def evaluate(database: Database, calendar: Calendar, wanted: EvaluationReq
     async with database.transaction() as session:
         settings, live = await config.current(session), await protection.load(session)
         state = TradingState((await control.state(session)).state)
-        cash = sum((await accounting.balances(session)).values(), Decimal(0))
+        cash = sum((await cash_ledger.balances(session)).values(), Decimal(0))
         account = await portfolio.load(session, as_of=now, cash=cash)
         windows = await market.windows(session, symbols=[wanted.symbol], as_of=now, sessions=VOLUME_SESSIONS)
         symbols = sorted({*everything(account, ()), wanted.symbol})

@@ -8,14 +8,13 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field
-from sqlalchemy import literal, tuple_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.numbers import from_nano, money, shares
 from api.queries import documents_about
 from store.database import Database
-from store.keysets import Position
+from store.keysets import Position, newest_first, newest_first_of
 from store.tables.decisions import RecommendationRow
 from store.tables.ingestion import Document, EventRow, EvidenceRow, ExtractionRow
 from store.tables.trading import FillRow, Order
@@ -86,18 +85,20 @@ class _Cut(NamedTuple):
     before: Place | None
     place: int
 
-    def of(self, statement: Any, at: Any, key: Any) -> Any:
-        if self.first is not None:
-            statement = statement.where(at >= self.first)
-        if self.last is not None:
-            statement = statement.where(at <= self.last)
-        if self.before is not None:
-            instant = literal(self.before.at)
-            if self.place == self.before.kind:
-                statement = statement.where(tuple_(at, key) < tuple_(instant, literal(self.before.id)))
-            else:
-                statement = statement.where(at <= instant if self.place < self.before.kind else at < instant)
-        return statement.order_by(at.desc(), key.desc()).limit(self.limit)
+    def of(self, statement: Any, symbol: Any, at: Any, key: Any) -> Any:
+        if self.before is not None and self.place > self.before.kind:  # of its instant all were shown
+            statement = statement.where(col(at) < self.before.at)
+        return newest_first_of(
+            statement,
+            symbol,
+            self.symbol,
+            at,
+            key,
+            limit=self.limit,
+            first=self.first,
+            last=self.until,
+            before=self.position,
+        )
 
     @property
     def position(self) -> Position | None:
@@ -116,7 +117,7 @@ class _Cut(NamedTuple):
 async def _documents(session: AsyncSession, cut: _Cut) -> list[TimelineEntry]:
     about = documents_about(cut.symbol, cut.limit, first=cut.first, last=cut.until, before=cut.position)
     wanted = select(Document).join(about, about.c.doc_id == col(Document.doc_id))
-    rows = await session.exec(cut.of(wanted, col(Document.available_at), col(Document.doc_id)))
+    rows = await session.exec(newest_first(wanted, Document.available_at, Document.doc_id, limit=cut.limit))
     return [
         TimelineEntry(
             kind=EntryKind.DOCUMENT,
@@ -135,9 +136,10 @@ async def _events(session: AsyncSession, cut: _Cut) -> list[TimelineEntry]:
         select(EvidenceRow, EventRow.quotes)
         .join(EventRow, col(EventRow.event_id) == col(EvidenceRow.event_id))
         .join(ExtractionRow, col(ExtractionRow.extraction_id) == col(EvidenceRow.extraction_id))
-        .where(EvidenceRow.symbol == cut.symbol, ~col(ExtractionRow.superseded))
+        .where(~col(ExtractionRow.superseded))
     )
-    rows = await session.exec(cut.of(wanted, col(EvidenceRow.available_at), col(EvidenceRow.event_id)))
+    page = cut.of(wanted, EvidenceRow.symbol, EvidenceRow.available_at, EvidenceRow.event_id)
+    rows = await session.exec(page)
     return [
         TimelineEntry(
             kind=EntryKind.EVENT,
@@ -152,8 +154,13 @@ async def _events(session: AsyncSession, cut: _Cut) -> list[TimelineEntry]:
 
 
 async def _recommendations(session: AsyncSession, cut: _Cut) -> list[TimelineEntry]:
-    wanted = select(RecommendationRow).where(RecommendationRow.symbol == cut.symbol)
-    rows = await session.exec(cut.of(wanted, col(RecommendationRow.as_of), col(RecommendationRow.recommendation_id)))
+    wanted = cut.of(
+        select(RecommendationRow),
+        RecommendationRow.symbol,
+        RecommendationRow.as_of,
+        RecommendationRow.recommendation_id,
+    )
+    rows = await session.exec(wanted)
     return [
         TimelineEntry(
             kind=EntryKind.RECOMMENDATION,
@@ -168,8 +175,8 @@ async def _recommendations(session: AsyncSession, cut: _Cut) -> list[TimelineEnt
 
 
 async def _orders(session: AsyncSession, cut: _Cut) -> list[TimelineEntry]:
-    wanted = select(Order).where(Order.symbol == cut.symbol)
-    rows = await session.exec(cut.of(wanted, col(Order.created_at), col(Order.order_id)))
+    wanted = cut.of(select(Order), Order.symbol, Order.created_at, Order.order_id)
+    rows = await session.exec(wanted)
     return [
         TimelineEntry(
             kind=EntryKind.ORDER,
@@ -184,8 +191,8 @@ async def _orders(session: AsyncSession, cut: _Cut) -> list[TimelineEntry]:
 
 
 async def _fills(session: AsyncSession, cut: _Cut) -> list[TimelineEntry]:
-    wanted = select(FillRow).where(FillRow.symbol == cut.symbol)
-    rows = await session.exec(cut.of(wanted, col(FillRow.filled_at), col(FillRow.fill_id)))
+    wanted = cut.of(select(FillRow), FillRow.symbol, FillRow.filled_at, FillRow.fill_id)
+    rows = await session.exec(wanted)
     return [
         TimelineEntry(
             kind=EntryKind.FILL,

@@ -1,12 +1,15 @@
 """What is held by purchase, and every movement of money."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import Column, Computed, Index, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from domain.cash import CashKind
 from store.tables.columns import dollars, exact_dollars, instant, shares, text
+
+_PLACES = " ".join(f"WHEN '{kind.value}' THEN '{place}'" for place, kind in enumerate(CashKind))
 
 
 class LotRow(SQLModel, table=True):
@@ -43,16 +46,44 @@ class CashEntryRow(SQLModel, table=True):
     """Append-only, and the database holds to it: a wrong entry is put right by another one."""
 
     __tablename__ = "cash_entries"
-    __table_args__ = (UniqueConstraint("kind", "source_id"),)
+    __table_args__ = (
+        UniqueConstraint("kind", "source_id"),
+        Index("ix_cash_entries_newest", "occurred_at", "place"),
+        Index("ix_cash_entries_of_kind", "kind", "occurred_at", "place"),
+        Index("ix_cash_entries_of_symbol", "symbol", "occurred_at", "place"),
+    )
 
     entry_id: str = Field(primary_key=True)
-    kind: str = text(index=True)
+    kind: str = text()
     source_id: str = text()
-    symbol: str = text("", index=True)
+    symbol: str = text("")
     amount: Decimal = exact_dollars()
-    occurred_at: datetime = instant(index=True)
+    occurred_at: datetime = instant()
     recorded_at: datetime = instant()
     note: str = text("")
+    place: str = Field(
+        default="",
+        sa_column=Column(Text, Computed(f"CASE kind {_PLACES} END || '/' || entry_id", persisted=True), nullable=False),
+    )
+    """Where it stands among entries of its instant; the database makes it."""
+
+
+class CashBalance(SQLModel, table=True):
+    """What the entries of a kind come to at the end of a day in UTC on which one of them is. A projection."""
+
+    __tablename__ = "cash_balances"
+
+    kind: str = Field(primary_key=True, sa_type=Text)
+    day: date = Field(primary_key=True)
+    balance: Decimal = exact_dollars()
+
+
+class CashEntryNotSummed(SQLModel, table=True):
+    """An entry that no balance counts yet; the database writes it with the entry."""
+
+    __tablename__ = "cash_entries_not_summed"
+
+    entry_id: str = Field(primary_key=True, foreign_key="cash_entries.entry_id")
 
 
 class PositionAdjustment(SQLModel, table=True):

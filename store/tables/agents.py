@@ -31,9 +31,10 @@ class AgentVariant(SQLModel, table=True):
     """A configuration of an agent. Its settings never change (the database refuses): a change is a new variant."""
 
     __tablename__ = "agent_variants"
+    __table_args__ = (Index("ix_agent_variants_of_agent", "agent_id", "created_at", "variant_id"),)
 
     variant_id: str = Field(primary_key=True)
-    agent_id: str = Field(foreign_key="ai_agents.agent_id", index=True)
+    agent_id: str = Field(foreign_key="ai_agents.agent_id")
     name: str = text("")
     settings: Json = json_object()
     """Fields that differ from the agent's."""
@@ -114,9 +115,10 @@ class AgentEvaluation(SQLModel, table=True):
     """A variant measured on labelled sentences."""
 
     __tablename__ = "agent_evaluations"
+    __table_args__ = (Index("ix_agent_evaluations_of_agent", "agent_id", "recorded_at", "evaluation_id"),)
 
     evaluation_id: str = Field(primary_key=True)
-    agent_id: str = Field(foreign_key="ai_agents.agent_id", index=True)
+    agent_id: str = Field(foreign_key="ai_agents.agent_id")
     variant_id: str = text("")
     engine_version: str = text()
     dataset: str = text()
@@ -132,9 +134,10 @@ class AgentPromotion(SQLModel, table=True):
     """A variant put to the gate: every criterion with value, limit and whether it passed."""
 
     __tablename__ = "agent_promotions"
+    __table_args__ = (Index("ix_agent_promotions_of_agent", "agent_id", "decided_at", "promotion_id"),)
 
     promotion_id: str = Field(primary_key=True)
-    agent_id: str = Field(foreign_key="ai_agents.agent_id", index=True)
+    agent_id: str = Field(foreign_key="ai_agents.agent_id")
     variant_id: str = text()
     against: str = text("")
     """The variant that it would replace; empty: the agent's own settings."""
@@ -162,9 +165,10 @@ class WhatIfRow(SQLModel, table=True):
     """A recommendation asked again: the same frozen documents read by somebody else."""
 
     __tablename__ = "what_ifs"
+    __table_args__ = (Index("ix_what_ifs_of_recommendation", "recommendation_id", "requested_at", "what_if_id"),)
 
     what_if_id: str = Field(primary_key=True)
-    recommendation_id: str = Field(foreign_key="recommendations.recommendation_id", index=True)
+    recommendation_id: str = Field(foreign_key="recommendations.recommendation_id")
     status: str = text("running")
     """running, finished or failed."""
     request: Json = json_object()

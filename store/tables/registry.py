@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from store.tables.columns import Json, instant, json_list, json_object, text
@@ -32,9 +32,10 @@ class CompanyAlias(SQLModel, table=True):
     """A name or an old ticker of a company, with the days on which it was valid (both inclusive, empty = open)."""
 
     __tablename__ = "company_aliases"
+    __table_args__ = (Index("ix_company_aliases_of_symbol", "symbol", "alias", "alias_id"),)
 
     alias_id: str = Field(primary_key=True)
-    symbol: str = Field(foreign_key="companies.symbol", index=True)
+    symbol: str = Field(foreign_key="companies.symbol")
     alias: str = text(index=True)
     kind: str = text()
     valid_from: date | None = None

@@ -227,6 +227,7 @@ class ConfigProposal(SQLModel, table=True):
 
 class Backtest(SQLModel, table=True):
     __tablename__ = "backtests"
+    __table_args__ = (Index("ix_backtests_newest", "created_at", "backtest_id"),)
 
     backtest_id: str = Field(primary_key=True)
     kind: str = text("backtest")
@@ -238,7 +239,7 @@ class Backtest(SQLModel, table=True):
     """Of each session: what later trials of the period are compared with."""
     error: str = text("")
     requested_by: str = text("")
-    created_at: datetime = instant(index=True)
+    created_at: datetime = instant()
     finished_at: datetime | None = instant(nullable=True)
 
 

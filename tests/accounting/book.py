@@ -12,7 +12,7 @@ from domain.decisions import Side
 from domain.lots import LotClosing, TaxLot
 from domain.market import CorporateAction
 from domain.portfolio import Fill, OrderStatus
-from store import accounting, portfolio
+from store import accounting, cash_ledger, portfolio
 from store.database import Database, insert_new
 from store.tables.accounting import CashEntryRow
 from store.tables.decisions import OrderIntentRow
@@ -114,4 +114,4 @@ class Book:
 
     async def balance(self) -> Decimal:
         async with self.database.transaction() as session:
-            return sum((await accounting.balances(session)).values(), Decimal(0))
+            return sum((await cash_ledger.balances(session)).values(), Decimal(0))

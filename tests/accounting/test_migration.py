@@ -17,9 +17,10 @@ from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
 from cli.stack.supervisor import Stack
+from domain.cash import totals
 from domain.lots import held
 from domain.portfolio import Fill
-from store import accounting, migrate
+from store import accounting, cash_ledger, migrate
 from store.database import Database, DatabaseSettings
 from workers.settings import load
 
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.stack
 
 D = Decimal
 BEFORE = "0009"
-OURS = {"lots", "lot_closings", "cash_entries", "account_snapshots"}
+OURS = {"lots", "lot_closings", "cash_entries", "cash_balances", "cash_entries_not_summed", "account_snapshots"}
 FILLS = [
     bought(3, "651.49", 0, fill_id="a", fee=D(1)),
     bought(5, "660", 1, fill_id="b"),
@@ -96,6 +97,8 @@ def _kept(settings: DatabaseSettings) -> dict[str, Any]:
                     "lots": await accounting.open_lots(session),
                     "closings": await accounting.closings(session),
                     "entries": await accounting.entries(session),
+                    "balances": await cash_ledger.balances(session),
+                    "misstated": await cash_ledger.misstated(session),
                 }
         finally:
             await database.close()
@@ -135,6 +138,7 @@ def test_book_when_it_is_brought_up_to_date_then_lots_and_ledger_follow_from_its
     ]
     assert sum(entry.amount for entry in kept["entries"] if entry.occurred_at <= at(4) - timedelta(hours=1)) == 95_000
     assert len(kept["entries"]) == 8 + 2 + 1 + 1
+    assert (kept["balances"], kept["misstated"]) == (totals(kept["entries"]), [])
 
 
 def test_tables_when_migrated_then_they_are_those_of_the_models_and_can_be_taken_back(old: DatabaseSettings) -> None:
@@ -155,7 +159,7 @@ def test_tables_when_migrated_then_they_are_those_of_the_models_and_can_be_taken
     assert asyncio.run(compare()) == []
     command.downgrade(migrate._config(old), BEFORE)
     migrate.upgrade(old)
-    assert _kept(old) == {"lots": [], "closings": [], "entries": []}
+    assert _kept(old) == {"lots": [], "closings": [], "entries": [], "balances": {}, "misstated": []}
 
 
 def _table(difference: Any) -> str:

@@ -15,7 +15,7 @@ from domain.cash import CashEntry, CashKind
 from domain.decisions import Side
 from domain.errors import Conflict
 from domain.lots import held
-from store import accounting, portfolio
+from store import accounting, cash_ledger, portfolio
 from store.tables.accounting import CashEntryRow, LotRow
 from store.tables.trading import FillRow
 
@@ -149,7 +149,7 @@ async def test_entry_when_recorded_twice_then_it_stands_once(book: Book) -> None
         assert await accounting.record(session, [entry], recorded_at=at(4)) == 1
         assert await accounting.record(session, [entry], recorded_at=at(5)) == 0
         assert await accounting.entries(session) == [entry]
-        assert await accounting.balances(session) == {CashKind.INTEREST: D("1.25")}
+        assert await cash_ledger.balances(session) == {CashKind.INTEREST: D("1.25")}
 
 
 async def test_fractions_when_booked_then_nothing_is_rounded(book: Book) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 import pytest
 from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
 from activities.search import SearchActivities
-from domain.search import IndexReport
+from domain.search import IndexedText, IndexReport
+from store import search
+from store.search import Found, Place
 from tests.api.harness import Caller, Platform, assert_problem
 from tests.api.library import AS_OF, Library, story
 from tests.api.test_lists import walk
@@ -273,3 +275,80 @@ async def test_index_when_made_again_or_a_reading_is_gone_then_the_rest_is_index
             text("SELECT count(*) FROM document_search WHERE doc_id = :doc_id"), {"doc_id": row.doc_id}
         )
     assert left.scalar_one() == 0
+
+
+class Indexed(NamedTuple):
+    """A document of which the test knows every word."""
+
+    at: datetime
+    doc_id: str
+    words: frozenset[str]
+
+
+@pytest.fixture(scope="module")
+async def indexed(platform: Platform) -> list[Indexed]:
+    """A hundred and twenty: `often` in two of three, `seldom` in one of twenty, `once` in the oldest alone."""
+    made = []
+    for number in range(120):
+        words = {"often"} if number % 3 else set()
+        words |= {"seldom"} if number % 20 == 0 else set()
+        words |= {"once"} if number == 0 else set()
+        at = AS_OF + timedelta(days=400, hours=number // 2)
+        row = await platform.document(f"Indexed {number}", at=at, source_id="indexed")
+        text = IndexedText(title="often" if number % 7 == 0 else "", text=" ".join(sorted(words) * (1 + number % 5)))
+        await search.add(platform.parts.database, [(row.doc_id, text)])
+        made.append(Indexed(at, row.doc_id, frozenset(words | set(text.title.split()))))
+    return sorted(made, key=lambda each: (each.at, each.doc_id), reverse=True)
+
+
+async def _found(platform: Platform, question: str, **wanted: Any) -> list[tuple[str, float | None]]:
+    """Everything that is found, page by page."""
+    rows: list[Found] = []
+    before: Place | None = None
+    while True:
+        async with platform.parts.database.transaction() as session:
+            page = await search.find(session, question, limit=9, source="indexed", before=before, **wanted)
+        rows += page
+        if len(page) < 9:
+            return [(row.document.doc_id, row.rank) for row in rows]
+        last = page[-1]
+        before = (last.rank or 0.0, last.document.available_at, last.document.doc_id)
+
+
+@pytest.mark.parametrize(
+    "question", ['"often"', '"seldom"', '"once"', '"often" "seldom"', '"often" -"seldom"', '"none"']
+)
+async def test_search_when_words_are_common_then_the_walk_finds_what_the_index_finds(
+    platform: Platform, indexed: list[Indexed], monkeypatch: pytest.MonkeyPatch, question: str
+) -> None:
+    wanted, unwanted = set(question.replace("-", " -").replace('"', "").split()), set()
+    for word in [each for each in wanted if each.startswith("-")]:
+        wanted.remove(word)
+        unwanted.add(word[1:])
+    plain = [each.doc_id for each in indexed if wanted <= each.words and not unwanted & each.words]
+    monkeypatch.setattr(search, "RANKED", 20)
+    by_index = []
+    for common in (10_000, 1):  # never walked; walked wherever the sample has one
+        monkeypatch.setattr(search, "COMMON", common)
+        monkeypatch.setattr(search, "SAMPLE", 30)
+        assert [doc_id for doc_id, _ in await _found(platform, question, by_time=True)] == plain
+        by_index.append(await _found(platform, question))
+    assert by_index[0] == by_index[1]
+    assert {doc_id for doc_id, _ in by_index[0]} == set(plain[:20])
+
+
+async def test_search_when_words_are_common_then_their_index_is_not_asked(
+    platform: Platform, indexed: list[Indexed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lists every document that has them first."""
+
+    async def asked(*_: Any, **__: Any) -> None:
+        raise AssertionError("the index of words was asked")
+
+    monkeypatch.setattr(search, "RANKED", 20)
+    monkeypatch.setattr(search, "_looked_up", asked)
+    async with platform.parts.database.transaction() as session:
+        assert len(await search.find(session, '"often"', limit=9, source="indexed", by_time=True)) == 9
+        assert len(await search.find(session, '"often"', limit=9, source="indexed")) == 9
+        with pytest.raises(AssertionError, match="was asked"):
+            await search.find(session, '"once"', limit=9, source="indexed")

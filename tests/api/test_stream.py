@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import socket
+import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -15,14 +17,15 @@ from fastapi import FastAPI
 from sqlalchemy import event
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api import keys
+from api import keys, tail
 from api.app import create_app
 from api.keys import Scope, parse
 from api.routes import stream
-from api.tail import Tail
+from api.tail import Frame, Tail
 from cli.stack.supervisor import Stack
 from domain.feed import FeedKind
 from store import outbox
+from store.database import Database
 from tests.api.harness import Caller, Platform, assert_problem, caller
 from tests.api.streaming import Listener, listening, served, tell
 from tests.api.test_server import api_process, free_port, wait_ready
@@ -386,3 +389,85 @@ async def test_publish_when_its_transaction_rolls_back_then_nothing_is_told(plat
             await transaction.rollback()
         after = await tell(database)
         assert [each.data["subject_id"] for each in await heard.until(after)] == [after]
+
+
+async def test_stream_when_others_publish_without_a_pause_then_it_begins_and_is_told_what_they_did(
+    platform: Platform,
+) -> None:
+    """A transaction ends after the next one has published, so that there is no moment in which nobody does."""
+    database, over, published = platform.parts.database, asyncio.Event(), asyncio.Event()
+
+    async def publish() -> None:
+        held = contextlib.AsyncExitStack()
+        while not over.is_set():
+            following = contextlib.AsyncExitStack()
+            session = await following.enter_async_context(database.transaction())
+            await outbox.publish(
+                session,
+                event_id=f"overlap/{uuid.uuid4()}",
+                event="order_denied",
+                subject_id="overlap",
+                body={},
+                occurred_at=datetime.now(UTC),
+            )
+            published.set()
+            await held.aclose()
+            held = following
+        await held.aclose()
+
+    reader = Tail(lambda: database)
+    writer = asyncio.create_task(publish())
+    try:
+        await published.wait()
+        async with asyncio.timeout(60):
+            subscription = await reader.subscribe(frozenset(FeedKind))
+            assert (await subscription.take(60))[0].sequence > subscription.begins_at
+        reader.leave(subscription)
+    finally:
+        over.set()
+        await writer
+
+
+async def test_stream_when_its_reader_fails_once_then_those_who_wait_are_let_in(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail, "RETRY_SECONDS", 0)
+    failures = itertools.chain([TimeoutError("no answer")], itertools.repeat(None))
+
+    def database() -> Database:
+        if (error := next(failures)) is not None:
+            raise error
+        return platform.parts.database
+
+    reader = Tail(database)
+    subscriptions = await asyncio.gather(*(reader.subscribe(frozenset(FeedKind)) for _ in range(5)))
+    last = await tell(platform.parts.database)
+    for each in subscriptions:
+        found: list[Frame] = []
+        while not any(last.encode() in frame.encoded for frame in found):
+            found += await each.take(60)
+        reader.leave(each)
+
+
+async def test_stream_when_the_database_does_not_answer_then_all_are_told_and_later_ones_are_let_in(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail, "RETRY_SECONDS", 0)
+    away = True
+
+    def database() -> Database:
+        if away:
+            raise ConnectionRefusedError(111, "no")
+        return platform.parts.database
+
+    reader = Tail(database)
+    waiting = (reader.subscribe(frozenset(FeedKind)) for _ in range(5))
+    told = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [getattr(each, "code", each) for each in told] == ["DATABASE_UNAVAILABLE"] * 5
+    away = False
+    subscription = await reader.subscribe(frozenset(FeedKind))
+    last = await tell(platform.parts.database)
+    found: list[Frame] = []
+    while not any(last.encode() in frame.encoded for frame in found):
+        found += await subscription.take(60)
+    reader.leave(subscription)

@@ -34,6 +34,8 @@ from api.paging import encode
 from cli.migrate import migrate
 from cli.stack.names import PartName
 from cli.stack.supervisor import Stack
+from store import cash_ledger
+from store.database import Database
 from store.tables.access import Person
 from tests.benchmarks.book import COMMON_WORD, RARE_WORD, Size, enlarge
 from tests.benchmarks.figure import Figure
@@ -70,8 +72,12 @@ LISTS = (
     "/v1/fills",
     "/v1/signals",
     "/v1/recommendations",
+    "/v1/account/ledger",
+    f"/v1/account/ledger?symbol={SYMBOL}",
     FOUND,
 )
+ALONE = ("/v1/account",)
+"""Answers that are no lists, and could cost what the book is long."""
 SEARCHES = {
     "rare_word.by_rank": f"/v1/search?q={RARE_WORD}",
     "rare_word.by_time": f"/v1/search?q={RARE_WORD}&order=time",
@@ -96,7 +102,7 @@ class Served:
 def api_on_a_large_book() -> Iterable[Figure]:
     with large_book() as stack, bare_server(stack) as bare_port:
         served = asyncio.run(_prepare(stack, bare_port))
-        for measure in (_against_bare, _words, _far_inside):
+        for measure in (_against_bare, _words, _alone, _far_inside):
             for figure in asyncio.run(measure(served)):
                 print(f"{figure.name} {figure.value:.3f} {figure.unit}", file=sys.stderr, flush=True)
                 yield figure
@@ -136,6 +142,12 @@ async def _enlarge(stack: Stack) -> None:
         await enlarge(connection, Size(DOCUMENTS, ORDERS))
     finally:
         await connection.close()
+    database = Database(settings)
+    try:
+        async with database.transaction() as session:
+            await cash_ledger.sum_up(session)  # as the next mark of the account does
+    finally:
+        await database.close()
 
 
 @contextmanager
@@ -308,6 +320,20 @@ async def _words(served: Served) -> list[Figure]:
         seconds, _ = await _alternating(asker, path, path + "&limit=20")
         how = f"{len(answer['data'])} hits with their snippets, one question at a time; median of {SAMPLES}"
         figures.append(Figure(f"api.search.{name}", 1000 * seconds, "ms", how))
+    asker.close()
+    return figures
+
+
+async def _alone(served: Served) -> list[Figure]:
+    """Against the smallest page of orders: what any answer that reads the book costs."""
+    asker = await Asker.connect(served.port, key=served.key)
+    figures = []
+    for path in ALONE:
+        seconds, smallest = await _alternating(asker, path, _with("/v1/orders", limit=1))
+        how = f"against a page of one order, one question at a time, taking turns; medians of {SAMPLES}"
+        name = path.removeprefix("/v1/").replace("/", ".")
+        figures.append(Figure(f"api.alone.{name}", 1000 * seconds, "ms", how))
+        figures.append(Figure(f"api.alone.{name}.ratio", seconds / smallest, "ratio", how))
     asker.close()
     return figures
 

@@ -259,7 +259,8 @@ def _orders(size: Size) -> Sequence[_Copy]:
 async def _copy(connection: Any, table: str, own: Mapping[str, str], source: str) -> None:
     rows = await connection.fetch(
         "SELECT column_name FROM information_schema.columns "
-        "WHERE table_schema = 'public' AND table_name = $1 AND is_identity = 'NO' ORDER BY ordinal_position",
+        "WHERE table_schema = 'public' AND table_name = $1 AND is_identity = 'NO' AND is_generated = 'NEVER' "
+        "ORDER BY ordinal_position",
         table,
     )
     names = [row["column_name"] for row in rows]

@@ -44,6 +44,7 @@ TABLES = (
     "broker_failures",
     "outbox",
     "cash_entries",
+    "cash_balances",
     "corporate_actions",
     "corporate_action_entries",
     "trading_control",
@@ -236,7 +237,7 @@ class Office:
 async def office(settings: DatabaseSettings, client: Client) -> AsyncIterator[Office]:
     database = Database(settings)
     made = Office(database, client)
-    await made.run("ALTER TABLE cash_entries DISABLE TRIGGER USER")
+    await made.run("ALTER TABLE cash_entries DISABLE TRIGGER cash_entries_are_append_only")
     await made.run(f"TRUNCATE {', '.join(TABLES)} CASCADE")
     try:
         yield made

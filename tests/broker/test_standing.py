@@ -93,18 +93,23 @@ async def test_doctor_when_a_difference_and_an_order_wait_then_it_names_both_and
     for name, value in {**servers.environment(), "STONKS_DB_NAME": str(market.database.engine.url.database)}.items():
         monkeypatch.setenv(name, value)
     found = await asyncio.to_thread(trading_findings, tmp_path)
-    assert [(each.part, each.ok) for each in found] == [("reconciliation", True), ("orders", True)]
+    assert [(each.part, each.ok) for each in found] == [("reconciliation", True), ("orders", True), ("ledger", True)]
     await market.intend("a1")
     await market.prepare("a1")
     await market.place_past_us("a1", type=OrderType.LIMIT, limit_price=Decimal(50), time_in_force="gtc")
     await market.place_past_us("nobody", type=OrderType.LIMIT, limit_price=Decimal(50), time_in_force="gtc")
     assert not (await market.reconcile()).clean
-    differences, orders = await asyncio.to_thread(trading_findings, tmp_path)
-    assert (differences.ok, orders.ok) == (False, False)
+    differences, orders, ledger = await asyncio.to_thread(trading_findings, tmp_path)
+    assert (differences.ok, orders.ok, ledger.ok) == (False, False, True)
     assert differences.what.startswith("1 differences with the broker wait: unknown order AAPL"), differences
     assert "stonks reconcile" in differences.fix
     assert orders.what == f"buy AAPL waits for the bar of {MONDAY}, the newest is none"
     assert "stonks sources list" in orders.fix
+    await market.run("INSERT INTO cash_balances VALUES ('fee', '2024-01-02', -5)")
+    *_, ledger = await asyncio.to_thread(trading_findings, tmp_path)
+    assert not ledger.ok
+    assert "fee of 2024-01-02, is kept as -5.000000000000000, its entries come to None" in ledger.what
+    assert "DELETE FROM cash_balances" in ledger.fix
     monkeypatch.setenv("STONKS_API_PORT", "many")
     (settings,) = trading_findings(tmp_path)
     assert (settings.part, settings.ok, settings.what) == (

@@ -115,8 +115,7 @@ async def test_outbox_when_many_write_with_delays_and_roll_back_then_a_reader_se
         reader = f"reader-{desk.kind}"
         while True:
             ended = writers.done()
-            async with desk.parts.database.transaction() as session:
-                until = await outbox.horizon(session)
+            until = await outbox.horizon(desk.parts.database, patience=0)
             async with desk.parts.database.transaction() as session:
                 cursor = await outbox.cursor(session, reader, at=NOW)
                 if until is not None:
