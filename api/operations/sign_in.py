@@ -79,8 +79,14 @@ async def sign_in(
 
 
 async def begin(dependencies: Dependencies, proof: Proof, *, before: str | None) -> tuple[SecretStr, SessionView]:
+    """Begin the session of somebody who has proven who it is.
+
+    Raises:
+        Unauthenticated: everything of this person's has ended since the proof.
+    """
     now = datetime.now(UTC)
     async with dependencies.database.transaction() as session:
+        await _require_unchanged(session, proof)
         if before:
             old = await sessions.find(session, before, now=now)
             if old is not None:
@@ -151,9 +157,10 @@ async def step_up_key(
             "KEY_WITHOUT_PERSON", "A session steps up with POST /v1/session/step-up", key_id=principal.key_id
         )
     given = Given(SignInMethod.PASSWORD, password, principal.person.name)
-    await prove(dependencies, gate, given, address=address, expected=principal.person.person_id)
+    proof = await prove(dependencies, gate, given, address=address, expected=principal.person.person_id)
     now = datetime.now(UTC)
     async with dependencies.database.transaction() as session:
+        await _require_unchanged(session, proof)
         token, until = await sessions.make_step_up(
             session, person_id=principal.person.person_id, key_id=principal.key_id, now=now
         )
@@ -234,6 +241,11 @@ async def _by_key(dependencies: Dependencies, secret: SecretStr) -> tuple[Person
     async with dependencies.database.transaction() as session:
         person = await people.get(session, principal.person.person_id)
     return (person if person is not None and person.disabled_at is None else None), principal.key_id
+
+
+async def _require_unchanged(session: AsyncSession, proof: Proof) -> None:
+    if not await people.unchanged(session, proof.person):
+        raise _failed(proof.method)
 
 
 def _failed(method: SignInMethod) -> Unauthenticated:

@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
     people.command()(add)
     people.command()(disable)
     people.command()(enable)
+    people.command(name="sign-out")(sign_out)
     people.command(name="set-password")(set_password)
     people.command(name="scopes")(set_scopes)
     app.add_typer(people, name="people")
@@ -88,6 +89,24 @@ def disable(name: Name, state: State = DEFAULT_STATE, json: Json = False) -> Non
 def enable(name: Name, state: State = DEFAULT_STATE, json: Json = False) -> None:
     """Let a disabled person in again."""
     _change(name, {"disabled": False}, state, json)
+
+
+def sign_out(
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Whom; left out: whoever's key the command uses")] = "",
+    state: State = DEFAULT_STATE,
+    json: Json = False,
+) -> None:
+    """Sign a person out everywhere: sessions, proofs and unused links end, keys stay.
+
+    Another person than oneself needs the scope admin.
+
+    Example: stonks people sign-out anna
+    """
+    acting.send(state, "DELETE", f"{_path(name)}/sessions" if name else "/v1/sessions")
+    if json:
+        print_json({"name": name or None, "signed_out": True})
+        return
+    out.print(f"{name or 'You'}: signed out everywhere", markup=False)
 
 
 def set_password(

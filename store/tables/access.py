@@ -22,6 +22,8 @@ class Person(SQLModel, table=True):
     """Who it is to the provider of sign-in; empty: nobody."""
     created_at: datetime = instant()
     disabled_at: datetime | None = instant(nullable=True)
+    generation: int = 0
+    """Counted up whenever everything of the person's ends at once: what was proven before then begins no session."""
 
 
 class SignInSession(SQLModel, table=True):
