@@ -60,6 +60,17 @@ class SignInLink(SQLModel, table=True):
     used_at: datetime | None = instant(nullable=True)
 
 
+class SignInAttempts(SQLModel, table=True):
+    """Attempts in a row to sign in with a password, on one name or from one address."""
+
+    __tablename__ = "sign_in_attempts"
+
+    key: str = Field(primary_key=True)
+    """`name/` and a keyed hash of what was typed, which may be a password in the wrong field; `address/` and it."""
+    count: int = 0
+    last_at: datetime = instant(index=True)
+
+
 class StepUp(SQLModel, table=True):
     """A person's proof for what one API key does in the next minutes."""
 

@@ -12,27 +12,26 @@ from sqlalchemy import update
 from sqlmodel import col, select
 
 from api import keys
-from api.app import create_app
 from api.auth import COOKIE
 from api.errors import Unauthenticated
 from api.keys import Scope
 from api.operations import people as operations
 from api.operations import sign_in
 from api.operations.sign_in import Given
-from api.throttle import FREE_FOR_A_NAME, Gate, Limits
+from api.throttle import Gate, Limits
 from domain.people import IDLE, LONGEST_SESSION, STEP_UP_LASTS, SignInMethod
 from store import people
 from store.tables.access import SignInLink, SignInSession
 from store.tables.platform import AuditEntry
-from tests.api.browser import PASSWORD, Browser, person, session_row, signed_in
+from tests.api.browser import PASSWORD, Browser, forget_attempts, person, session_row, signed_in
 from tests.api.harness import BOOTSTRAP_KEY, Caller, Platform, assert_problem, caller, eventually
 
 pytestmark = pytest.mark.stack
 
 
 @pytest.fixture(autouse=True)
-def _failures_of_other_tests_are_forgotten(platform: Platform) -> None:
-    platform.app.state.gate = Gate()
+async def _failures_of_other_tests_are_forgotten(platform: Platform) -> None:
+    await forget_attempts(platform)
 
 
 async def link(platform: Platform, name: str) -> str:
@@ -412,25 +411,6 @@ async def test_sessions_when_listed_then_ones_own_alone_and_anothers_does_not_ex
     (mine,) = [each["session_id"] for each in listed if not each["current"]]
     assert (await here("DELETE", f"/v1/sessions/{mine}")).status_code == 204
     assert_problem(await there("GET", "/v1/session"), 401, "SESSION_INVALID")
-
-
-async def test_sign_in_when_it_fails_again_and_again_then_each_further_attempt_waits(platform: Platform) -> None:
-    name = await with_password(platform)
-    app, seconds = create_app(platform.dependencies()), [0.0]
-    app.state.gate = Gate(clock=lambda: seconds[0])
-    for _ in range(FREE_FOR_A_NAME):
-        assert_problem(await Browser(app).sign_in(name=name, password="a wrong password"), 401, "SIGN_IN_FAILED")
-    answer = await Browser(app).sign_in(name=name, password=PASSWORD)
-    assert_problem(answer, 429, "SIGN_IN_THROTTLED")
-    assert answer.headers["retry-after"] == "2"
-    assert (await Browser(app).sign_in(link=await link(platform, name))).status_code == 201  # the way that stays open
-    seconds[0] = 2.0
-    assert_problem(await Browser(app).sign_in(name=name, password="a wrong password"), 401, "SIGN_IN_FAILED")
-    answer = await Browser(app).sign_in(name=name, password=PASSWORD)
-    assert answer.headers["retry-after"] == "4"
-    seconds[0] = 6.0
-    assert (await Browser(app).sign_in(name=name, password=PASSWORD)).status_code == 201
-    assert_problem(await Browser(app).sign_in(name=name, password="a wrong password"), 401, "SIGN_IN_FAILED")
 
 
 async def test_requests_when_too_many_then_429_but_pause_is_always_taken(platform: Platform) -> None:
