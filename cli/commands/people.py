@@ -13,6 +13,7 @@ from rich.text import Text
 from cli import acting
 from cli.commands.operate import ask
 from cli.commands.stack import DEFAULT_STATE, Json, State
+from cli.groups import Commands
 from cli.output import err, out, print_json
 from domain.actors import OWNER
 from domain.errors import InvalidInput
@@ -27,7 +28,7 @@ MOST_SHOWN = 200
 
 
 def register(app: typer.Typer) -> None:
-    people = typer.Typer(no_args_is_help=True, help="People who may act, with what rights.")
+    people = typer.Typer(cls=Commands, no_args_is_help=True, help="People who may act, with what rights.")
     people.command(name="list")(list_people)
     people.command()(add)
     people.command()(disable)
@@ -92,7 +93,7 @@ def enable(name: Name, state: State = DEFAULT_STATE, json: Json = False) -> None
 
 
 def sign_out(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Whom; left out: whoever's key the command uses")] = "",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whom; left out: whoever's key the command uses")] = "",
     state: State = DEFAULT_STATE,
     json: Json = False,
 ) -> None:
@@ -126,7 +127,7 @@ def set_password(
 
 
 def sign_in_link(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Whom it signs in")] = OWNER,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whom it signs in")] = OWNER,
     state: State = DEFAULT_STATE,
     json: Json = False,
 ) -> None:
