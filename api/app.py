@@ -73,7 +73,7 @@ def create_app(dependencies: Dependencies) -> FastAPI:
     idempotency.install(app)  # before the errors: inside their envelope, which caps what it reads
     errors.install(app)
     etags.install(app)
-    for module in (
+    modules = (
         health,
         overview,
         pipeline,
@@ -112,8 +112,10 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         people,
         api_keys,
         audit,
-    ):
+    )
+    for module in modules:
         app.include_router(module.router)
+    app.state.own_methods = errors.own_methods(module.router for module in modules)
     _mark_step_up(app)
     site.install(app)
     return app

@@ -6,15 +6,16 @@ import math
 import re
 import traceback
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -146,6 +147,7 @@ def install(app: FastAPI) -> None:
             for operation in operations.values():
                 if "requestBody" in operation:  # bytes that are no text, or a form that is none
                     operation["responses"].setdefault("400", _answer_of(HTTPStatus.BAD_REQUEST))
+                    operation["responses"].setdefault("413", _answer_of(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
                 for status, answer in operation["responses"].items():
                     content = answer.get("content", {})
                     if status >= "400" and len(content) == 1:  # a route's own media type, whatever it streams
@@ -219,6 +221,8 @@ async def _of_http(request: Request, error: Exception) -> JSONResponse:
 
 def _methods_at(request: Request) -> list[str]:
     """Every method that the address takes: the router names those of one of its routes alone."""
+    if (own := _own_methods_at(request.app, request.url.path)) is not None:
+        return sorted(own)
     known: list[tuple[re.Pattern[str], set[str]]] | None = getattr(request.app.state, "methods_at", None)
     if known is None:
         known = [
@@ -228,6 +232,20 @@ def _methods_at(request: Request) -> list[str]:
         request.app.state.methods_at = known
     path = request.url.path
     return sorted({method for pattern, methods in known if pattern.fullmatch(path) for method in methods})
+
+
+def own_methods(routers: Iterable[APIRouter]) -> dict[str, set[str]]:
+    """Methods of the addresses that are written out. Such an address is never also another one's `{id}`."""
+    known: dict[str, set[str]] = {}
+    for route in (route for router in routers for route in router.routes):
+        if isinstance(route, APIRoute) and "{" not in route.path:
+            known.setdefault(route.path, set()).update(route.methods or ())
+    return known
+
+
+def _own_methods_at(app: FastAPI, path: str) -> set[str] | None:
+    known: dict[str, set[str]] = getattr(app.state, "own_methods", {})
+    return known.get(path)
 
 
 class RequestEnvelope:
@@ -269,6 +287,11 @@ class RequestEnvelope:
             await send(message)
 
         request = Request(scope)
+        own = _own_methods_at(scope["app"], scope["path"])
+        if own is not None and scope["method"] not in own:
+            refused = await _of_http(request, HTTPException(HTTPStatus.METHOD_NOT_ALLOWED))
+            await refused(scope, receive, send_marked)
+            return
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive_capped, send_marked)

@@ -1,6 +1,7 @@
-"""How often somebody may ask: a bucket of requests for every key and session, a growing delay after failed sign-ins.
+"""How often somebody may ask: a bucket of requests for every key and session, and of sign-ins for every address.
 
-Kept in the memory of one process, for as many callers as fit; whoever has been quiet longest is forgotten first.
+Kept in the memory of one process, for as many callers as fit; whoever has been quiet longest is forgotten first. What
+holds a guesser back is not kept here but in the book: `store.sign_in_attempts`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv6Address, ip_address
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,11 +20,8 @@ from api import policy
 from api.errors import TooManyRequests
 
 MOST_REMEMBERED = 10_000
-FREE_FOR_A_NAME = 5
-FREE_FOR_AN_ADDRESS = 20
-LONGEST_DELAY_SECONDS = 900.0
-FIRST_DELAY_SECONDS = 2.0
-FORGOTTEN_AFTER_SECONDS = 3_600.0
+NETWORK_BITS = 64
+"""Of an address of IPv6, what one customer has at least: whoever has one address there has all of them."""
 HASHES_AT_ONCE = 2
 """Passwords that are checked at a time: each takes 32 MiB and a core."""
 
@@ -73,53 +72,6 @@ class Buckets:
         return 0.0 if allowed else (1 - left) * 60 / rate.per_minute
 
 
-@dataclass
-class _Tries:
-    count: int
-    last: float
-
-
-class GrowingDelay:
-    """After so many failures in a row each further attempt waits twice as long as the one before.
-
-    An attempt counts when it begins, so that many at the same moment are not many guesses for free.
-    """
-
-    def __init__(self, *, free: int) -> None:
-        self._free = free
-        self._tries: OrderedDict[str, _Tries] = OrderedDict()
-
-    def wait(self, key: str, *, now: float) -> float:
-        """Seconds until the next attempt is allowed; 0 where it is now."""
-        tries = self._tries.get(key)
-        if tries is None or now - tries.last >= FORGOTTEN_AFTER_SECONDS:
-            return 0.0
-        return max(0.0, tries.last + self._delay(tries.count) - now)
-
-    def begin(self, key: str, *, now: float) -> None:
-        """Count an attempt."""
-        tries = self._tries.pop(key, None)
-        if tries is None or now - tries.last >= FORGOTTEN_AFTER_SECONDS:
-            tries = _Tries(0, now)
-        self._tries[key] = _Tries(tries.count + 1, now)
-        if len(self._tries) > MOST_REMEMBERED:
-            self._tries.popitem(last=False)
-
-    def clear(self, key: str) -> None:
-        """Forget every attempt: the last one succeeded."""
-        self._tries.pop(key, None)
-
-    def give_back(self, key: str) -> None:
-        """Forget one attempt, which succeeded, and no other: somebody else may be behind the same key."""
-        tries = self._tries.get(key)
-        if tries is not None:
-            tries.count = max(0, tries.count - 1)
-
-    def _delay(self, count: int) -> float:
-        beyond = count - self._free
-        return 0.0 if beyond < 0 else min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(beyond, 20))
-
-
 class Gate:
     """What one process remembers of its callers.
 
@@ -130,8 +82,6 @@ class Gate:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._buckets = Buckets()
-        self._names = GrowingDelay(free=FREE_FOR_A_NAME)
-        self._addresses = GrowingDelay(free=FREE_FOR_AN_ADDRESS)
         self._hashing: asyncio.Semaphore | None = None
 
     @property
@@ -155,42 +105,34 @@ class Gate:
         if wait:
             raise _too_many("RATE_LIMITED", "Ask less often; pausing and halting are never limited", wait)
 
-    def begin_sign_in(self, *, name: str, address: str, limits: Limits) -> None:
-        """Count an attempt to sign in, or to prove again who one is.
-
-        Passwords alone can be guessed, so they alone wait for failures; links and keys are only counted.
-
-        Args:
-            name: whose password it is; empty where it is none.
-
-        Raises:
-            TooManyRequests: too many failed before it.
-        """
-        now = self._clock()
-        self.count_sign_in(address=address, limits=limits)
-        if not name:
-            return
-        wait = max(self._names.wait(name, now=now), self._addresses.wait(address, now=now))
-        if wait:
-            raise _too_many("SIGN_IN_THROTTLED", "Wait, or use a link of `stonks sign-in-link`", wait)
-        self._names.begin(name, now=now)
-        self._addresses.begin(address, now=now)
-
     def count_sign_in(self, *, address: str, limits: Limits) -> None:
-        """Count a step of a sign-in that proves nothing by itself.
+        """Count a step of a sign-in, failed or not.
 
         Raises:
             TooManyRequests: too many of this address.
         """
-        wait = self._buckets.take(f"sign-in/{address}", limits.sign_in, now=self._clock())
+        wait = self._buckets.take(f"sign-in/{network_of(address)}", limits.sign_in, now=self._clock())
         if wait:
-            raise _too_many("SIGN_IN_THROTTLED", "Wait, or use a link of `stonks sign-in-link`", wait)
+            raise sign_in_throttled(timedelta(seconds=wait))
 
-    def signed_in(self, *, name: str, address: str) -> None:
-        """Forget the attempt: it succeeded."""
-        if name:
-            self._names.clear(name)
-            self._addresses.give_back(address)
+
+def sign_in_throttled(wait: timedelta) -> TooManyRequests:
+    hint = "Wait, or use a link of `stonks sign-in-link`"
+    return _too_many("SIGN_IN_THROTTLED", hint, wait.total_seconds())
+
+
+def network_of(address: str) -> str:
+    """What counts as one caller: an address of IPv4, or the network of one of IPv6."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address[:100]
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    host_bits = found.max_prefixlen - NETWORK_BITS
+    return f"{IPv6Address(int(found) >> host_bits << host_bits)}/{NETWORK_BITS}"
 
 
 def _too_many(code: str, hint: str, wait: float) -> TooManyRequests:

@@ -31,10 +31,12 @@ from cli.commands import (
     sources,
     stack,
 )
+from cli.groups import Commands
 from cli.output import quiet_libraries, report_error
 from domain.errors import StonksError
 
 app = typer.Typer(
+    cls=Commands,
     name="stonks",
     help="Self-hosted, durable trading research and execution on Temporal.",
     no_args_is_help=True,

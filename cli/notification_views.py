@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.output import err, out
+from domain.actors import spoken
 from domain.notifications import EmailChannel, NotificationStatus, SnsChannel, WebhookChannel
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def show_config(view: ConfigView) -> None:
     if not config.channels:
         err.print("Nobody is told anything. docs/notifications.md shows how to set a channel up.")
         return
-    when = f" since {view.created_at:%Y-%m-%d %H:%M} UTC by {view.created_by}" if view.created_at else ""
+    when = f" since {view.created_at:%Y-%m-%d %H:%M} UTC by {spoken(view.created_by)}" if view.created_at else ""
     out.print(f"Version {view.version}{when}", style="dim", markup=False)
     table = _table("channel", "kind", "to")
     for channel in config.channels:

@@ -17,6 +17,7 @@ from api.operations.explanation import EvidenceShare, Explanation, IntentStep
 from api.operations.overview import Overview
 from api.operations.trading import AcknowledgedBy, CommandReport, TradingStatus
 from cli.output import err, out
+from domain.actors import spoken
 from domain.approvals import ENGINE
 from domain.decisions import TradingState
 
@@ -42,7 +43,7 @@ def show_status(seen: Overview, trading: TradingStatus) -> None:
     facts.add_row("Mode", Text(seen.mode, style=_MODE_STYLE.get(seen.mode, "bold")))
     facts.add_row("Trading", Text(_STATE_WORDS[trading.state], style=_STATE_STYLE[trading.state]))
     if trading.since is not None:
-        facts.add_row("", _plain(f"since {_when(trading.since)}, {trading.changed_by}: {trading.reason}"))
+        facts.add_row("", _plain(f"since {_when(trading.since)}, {spoken(trading.changed_by)}: {trading.reason}"))
     facts.add_row("Engine", _engine(trading))
     facts.add_row("Broker", _compared(trading))
     if seen.account is None:
@@ -139,11 +140,13 @@ def _terms(each: ApprovalView) -> list[str]:
         lines.append(f"good from {each.band_low:,.2f} to {each.band_high:,.2f} a share; asked anew outside")
     if each.ask > 1:
         lines.append(f"question {each.ask}: it replaces {each.replaces}")
-    hands = [proposer for proposer in each.proposers if proposer != ENGINE]
+    hands = [spoken(proposer) for proposer in each.proposers if proposer != ENGINE]
     if hands:
         who = "may approve it alone: solo mode" if each.solo else "cannot approve it"
         lines.append(f"proposed by {', '.join(hands)}, who {who}")
-    lines += [f"{'approved' if vote.approved else 'declined'} by {vote.actor}: {vote.reason}" for vote in each.votes]
+    lines += [
+        f"{'approved' if vote.approved else 'declined'} by {spoken(vote.actor)}: {vote.reason}" for vote in each.votes
+    ]
     if each.escalated_at is not None:
         lines.append(f"escalated to {each.escalation_audience} at {_when(each.escalated_at)}")
     elif each.escalates_at is not None:
@@ -335,7 +338,9 @@ def _intent(intent: IntentStep) -> None:
                 facts.add_row("", _plain(f"{check.code}: {check.value}, limit {check.limit} {check.detail}"))
     if intent.approval is not None:
         by = (
-            f" by {intent.approval.decided_by}: {intent.approval.decision_reason}" if intent.approval.decided_by else ""
+            f" by {spoken(intent.approval.decided_by)}: {intent.approval.decision_reason}"
+            if intent.approval.decided_by
+            else ""
         )
         facts.add_row("approval", _plain(f"{intent.approval.status}{by}"))
     if intent.order is None:

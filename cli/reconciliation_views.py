@@ -6,6 +6,7 @@ from rich.table import Table
 
 from api.operations.reconciliations import ReconciliationDetail
 from cli.output import out
+from domain.actors import spoken
 from domain.reconciliation import Difference, Treatment
 
 _STYLES = {"alarmed": "bold red", "adopted": "yellow", "left_alone": "dim", "accepted": "dim"}
@@ -24,9 +25,9 @@ def show_reconciliation(found: ReconciliationDetail) -> None:
         out.print(_differences(found.differences))
     for each in found.standing:
         if each.treatment is Treatment.ACCEPTED:
-            words = f"accepted by {each.accepted_by or 'nobody'}"
+            words = f"accepted by {spoken(each.accepted_by or 'nobody')}"
         elif each.acceptance is not None:
-            words = f"accepted by {each.accepted_by}; somebody else must accept or decline it"
+            words = f"accepted by {spoken(each.accepted_by)}; somebody else must accept or decline it"
         else:
             words = "stonks reconcile accept ID --reason ... if it is to stay"
         what = f"{each.kind.value.replace('_', ' ')} {each.symbol or each.subject}"

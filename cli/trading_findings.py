@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from api.failures import as_stonks_error
 from cli.connection import settings_of
 from cli.stack.doctor import Finding, failed
+from domain.actors import spoken
 from domain.errors import ConfigurationError, NotFound
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _of_differences(standing: Sequence[StandingDifference]) -> Finding:
 
 def _difference(each: StandingDifference) -> str:
     what = f"{each.kind.value.replace('_', ' ')} {each.symbol or each.subject}"
-    return f"{what}, accepted by {each.accepted_by}, a second person must decide" if each.acceptance else what
+    return f"{what}, accepted by {spoken(each.accepted_by)}, a second person must decide" if each.acceptance else what
 
 
 def _of_orders(unpriced: Sequence[UnpricedOrder]) -> Finding:

@@ -10,8 +10,24 @@ OWNER = "owner"
 """The person that a new installation belongs to."""
 BOOTSTRAP_ACTOR = "api:bootstrap/bootstrap"
 """The key that the installation is set up with; it is the owner's."""
+_WAYS = {"session": "", "api": " (key)", "cli": " (terminal)"}
 RESERVED = frozenset({"engine", "trading-engine", "system"})
 """How the platform signs its own work."""
+
+
+def spoken(actor: str) -> str:
+    """How people read an actor; what stands in the book and in the audit log stays as it is.
+
+    >>> spoken("session:anna/3f2a"), spoken("api:anna/9c1e"), spoken("cli:owner/anna")
+    ('anna', 'anna (key)', 'owner (terminal)')
+    >>> spoken("api:bootstrap/bootstrap")
+    "the installation's key"
+    """
+    if actor == BOOTSTRAP_ACTOR:
+        return "the installation's key"
+    way, _, whose = actor.partition(":")
+    name = whose.partition("/")[0]
+    return f"{name}{_WAYS[way]}" if name and way in _WAYS else actor
 
 
 def is_named(actor: str) -> bool:

@@ -20,6 +20,7 @@ from typing import Any
 from domain.daily_report import DailyReport
 from domain.model import Model
 from domain.notifications import Event, Fact, Message, OutgoingMessage, Severity
+from domain.text import dollars
 
 LONGEST_VALUE = 300
 LONGEST_TITLE = 120
@@ -86,14 +87,14 @@ def is_told_elsewhere(event: Event) -> bool:
 
 def compose_report(report: DailyReport, place: Place) -> Message:
     """The daily report, from the account's mark at the close."""
-    facts = [Fact(label="equity", value=_dollars(report.equity))]
+    facts = [Fact(label="equity", value=dollars(report.equity))]
     if report.change is not None:
         percent = f" ({report.change_percent:+.2f} %)" if report.change_percent is not None else ""
         facts.append(Fact(label="since the close before", value=_signed(report.change) + percent))
     if report.realized is not None:
         facts.append(Fact(label="realized", value=_signed(report.realized)))
     facts += [
-        Fact(label="cash", value=_dollars(report.cash)),
+        Fact(label="cash", value=dollars(report.cash)),
         Fact(label="orders", value=_counts(report.orders) or "none"),
         Fact(label="breakers", value=_counts(report.breakers) or "all closed"),
         Fact(label="approvals waiting", value=str(report.approvals_waiting)),
@@ -104,7 +105,7 @@ def compose_report(report: DailyReport, place: Place) -> Message:
         for each in report.fills
     ]
     held = [
-        f"{quoted(each.symbol, 20)}: {_number(each.quantity)}, worth {_dollars(each.value)}, "
+        f"{quoted(each.symbol, 20)}: {_number(each.quantity)}, worth {dollars(each.value)}, "
         f"{_signed(each.unrealized)} unrealized"
         for each in report.positions
     ]
@@ -112,7 +113,7 @@ def compose_report(report: DailyReport, place: Place) -> Message:
     return Message(
         event="daily_report",
         severity=Severity.INFO,
-        title=f"{report.session}: equity {_dollars(report.equity)}{change}",
+        title=f"{report.session}: equity {dollars(report.equity)}{change}",
         facts=tuple(facts),
         lines=_cut([f"Filled: {each}" for each in fills] + [f"Held: {each}" for each in held]),
         link=_link(place, "overview"),
@@ -214,12 +215,8 @@ def _counts(counts: Mapping[str, object]) -> str:
     return ", ".join(f"{quoted(name, 40)} {quoted(value, 40)}" for name, value in counts.items())
 
 
-def _dollars(amount: Decimal) -> str:
-    return f"-${-amount:,.2f}" if amount < 0 else f"${amount:,.2f}"
-
-
 def _signed(amount: Decimal) -> str:
-    return _dollars(amount) if amount < 0 else f"+{_dollars(amount)}"
+    return dollars(amount) if amount < 0 else f"+{dollars(amount)}"
 
 
 def _number(quantity: Decimal) -> str:

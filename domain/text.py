@@ -23,6 +23,15 @@ def _is_invisible(char: str) -> bool:
     return char in _BLANK_LETTERS or unicodedata.category(char) in _INVISIBLE_CATEGORIES
 
 
+def dollars(amount: Decimal) -> str:
+    """An amount as people read it, to the cent.
+
+    >>> dollars(Decimal("101338.123456789")), dollars(Decimal("-0.5"))
+    ('$101,338.12', '-$0.50')
+    """
+    return f"-${-amount:,.2f}" if amount < 0 else f"${amount:,.2f}"
+
+
 def strip_invisible(text: str) -> str:
     """Remove what a reader cannot see (zero-width, bidirectional, tag and control characters) and return NFC text.
 

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from domain.decisions import RiskOutcome, TradingState
 from domain.market import Session
 from domain.model import Model, Utc
 
 MAX_REASON = 500
-Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON)]
+_NUL = "\x00"
+
+
+def _without_nul(given: Any) -> Any:
+    """The book cannot hold this character, and a word to stop must not be stuck on one that nobody sees."""
+    return given.replace(_NUL, "") if isinstance(given, str) else given
+
+
+Reason = Annotated[str, BeforeValidator(_without_nul), Field(min_length=1, max_length=MAX_REASON)]
+
+
+def reason_given(text: str, *, otherwise: str) -> str:
+    """The reason that came with a plain signal, which nothing has checked, as the book can keep it."""
+    return text.replace(_NUL, "")[:MAX_REASON] or otherwise
 
 
 class TickPhase(StrEnum):

@@ -105,9 +105,10 @@ async def set_disabled(session: AsyncSession, *, name: str, disabled: bool, acto
         return row
     if disabled:
         await _require_other_admin(session, row)
-        await sessions.revoke_all(session, person_id=row.person_id, now=now)
     row.disabled_at = now if disabled else None
     session.add(row)
+    if disabled:
+        await _end_everything(session, row, now=now)
     await _note(session, row, "disabled" if disabled else "enabled", actor=actor, now=now, body={})
     return row
 
@@ -115,7 +116,7 @@ async def set_disabled(session: AsyncSession, *, name: str, disabled: bool, acto
 async def end_sessions(session: AsyncSession, *, name: str, actor: str, now: datetime) -> None:
     """Sign a person out everywhere, and end links and proofs that were not used yet. Keys stay."""
     row = await _locked(session, name)
-    await sessions.revoke_all(session, person_id=row.person_id, now=now)
+    await _end_everything(session, row, now=now)
     await _note(session, row, "signed_out", actor=actor, now=now, body={})
 
 
@@ -123,10 +124,22 @@ async def set_password(session: AsyncSession, *, name: str, password_hash: str, 
     """Replace the password, or take it away with an empty hash. What was signed in before is signed out."""
     row = await _locked(session, name)
     row.password_hash = password_hash
-    session.add(row)
-    await sessions.revoke_all(session, person_id=row.person_id, now=now)
+    await _end_everything(session, row, now=now)
     await _note(session, row, "password_changed", actor=actor, now=now, body={"has_password": bool(password_hash)})
     return row
+
+
+async def unchanged(session: AsyncSession, proven: Person) -> bool:
+    """Whether a person is still as when it proved who it is: not disabled, signed out or given another password since.
+
+    It stays so until the transaction ends: whoever wants to end everything waits for what begins here, and ends it.
+    """
+    statement = select(Person.person_id).where(
+        col(Person.person_id) == proven.person_id,
+        col(Person.generation) == proven.generation,
+        col(Person.disabled_at).is_(None),
+    )
+    return (await session.exec(statement.with_for_update(read=True))).first() is not None
 
 
 async def renew_hash(session: AsyncSession, *, identity: str, before: str, after: str) -> None:
@@ -165,6 +178,15 @@ async def _locked(session: AsyncSession, name: str) -> Person:
     row = await require(session, name)
     await session.refresh(row)
     return row
+
+
+async def _end_everything(session: AsyncSession, row: Person, *, now: datetime) -> None:
+    """End sessions, links and proofs, and what is just about to begin with an older proof."""
+    row.generation += 1
+    session.add(row)
+    # Before the sessions: a sign-in that holds the row is waited for, and its session is there to be ended.
+    await session.flush()
+    await sessions.revoke_all(session, person_id=row.person_id, now=now)
 
 
 async def _require_other_admin(session: AsyncSession, row: Person) -> None:

@@ -25,7 +25,6 @@ with workflow.unsafe.imports_passed_through():
     from domain.approvals import ApprovalStatus
     from domain.submission import CancelRequest
     from domain.trading import (
-        MAX_REASON,
         ApprovalDecision,
         ApprovalRecord,
         ApprovalRequest,
@@ -44,6 +43,7 @@ with workflow.unsafe.imports_passed_through():
         RiskVerdict,
         SubmitRequest,
         SyncRequest,
+        reason_given,
     )
     from domain.voting import RecheckReport, RecheckRequest
     from workflows import names, options
@@ -187,7 +187,7 @@ class ExecuteOrder:
     def cancel_by_signal(self, reason: str = "canceled by signal") -> None:
         """Cancel from the plain Temporal CLI or UI; one that waits for people is to be declined."""
         if self._state in (OrderState.SUBMITTING, OrderState.WORKING):
-            self._withdraw((reason or "canceled by signal")[:MAX_REASON])
+            self._withdraw(reason_given(reason, otherwise="canceled by signal"))
 
     @workflow.update
     async def refresh(self, request: RefreshRequest) -> RefreshReport:
@@ -228,7 +228,7 @@ class ExecuteOrder:
     def _decide_by_signal(self, *, approved: bool, reason: str) -> None:
         if not self._open_to_decision():
             return
-        reason = (reason or "no reason given")[:MAX_REASON]
+        reason = reason_given(reason, otherwise="no reason given")
         if self._question is not None:
             self._question.offer(approved=approved, reason=reason)
         else:

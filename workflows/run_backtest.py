@@ -9,6 +9,7 @@ step at once. Ends with the headline; the report lies in the object store.
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -26,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
         ReportStep,
         SimulateStep,
     )
+    from domain.text import dollars
     from workflows import options
 
 
@@ -94,5 +96,5 @@ class RunBacktest:
     def _note(self, **changes: object) -> None:
         self._progress = self._progress.model_copy(update=changes)
         seen = self._progress
-        equity = f", equity {seen.equity}" if seen.equity else ""
+        equity = f", equity {dollars(Decimal(seen.equity))}" if seen.equity else ""
         workflow.set_current_details(f"{seen.step}: {seen.sessions_done}/{seen.sessions} sessions{equity}")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -40,6 +41,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.model import Model
     from domain.reconciliation import ReconcileReport, ReconcileRequest
     from domain.research import RecommendationNotice
+    from domain.text import dollars
     from domain.trading import (
         MAX_REASON,
         Command,
@@ -56,6 +58,7 @@ with workflow.unsafe.imports_passed_through():
         TickPhase,
         TickReport,
         TickRequest,
+        reason_given,
     )
     from domain.trading_commands import (
         ConfigReport,
@@ -353,7 +356,7 @@ class TradingEngine:
                 **options.LEDGER,
             )
             self._closed_session = request.session.date.isoformat()
-            self._describe(f"closed {self._closed_session}, equity {mark.equity}")
+            self._describe(f"closed {self._closed_session}, equity {dollars(Decimal(mark.equity))}")
             return TickReport(as_of=request.as_of, phase=request.phase, equity=mark.equity)
         if not self._carried.driven and workflow.patched(RECONCILES):
             await self._reconcile_quietly(request.as_of)
@@ -586,7 +589,7 @@ class TradingEngine:
 
 
 def _by_signal(reason: str) -> Command:
-    return Command(reason=(reason or "no reason given")[:500], actor=SIGNAL_ACTOR)
+    return Command(reason=reason_given(reason, otherwise="no reason given"), actor=SIGNAL_ACTOR)
 
 
 def _unsigned(command: C) -> C:

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
+from domain.actors import spoken
+
 NEW_YORK = ZoneInfo("America/New_York")
 UNKNOWN = Markup('<span class="unknown" title="not known">–</span>')
 _MINUS = "\N{MINUS SIGN}"
@@ -215,6 +217,11 @@ def until(value: Any, now: datetime) -> timedelta | None:
     return None if found is None else found - now
 
 
+def who(actor: Any) -> str:
+    """Somebody who acted, by name; empty where nobody has."""
+    return spoken(str(actor or ""))
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "plain": plain,
     "money": money,
@@ -231,6 +238,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "is_past": is_past,
     "ago": ago,
     "words": words,
+    "who": who,
     "bound": bound,
     "ticked": ticked,
     "code_and_rest": code_and_rest,

@@ -62,10 +62,10 @@ async def sign_in(api: Api, body: dict[str, str]) -> list[str]:
     return (await api.answer("POST", "/v1/session", body)).headers.get_list("set-cookie")
 
 
-async def sign_out(api: Api) -> list[str]:
-    """End the session; gives the headers that clear the cookie."""
+async def sign_out(api: Api, *, everywhere: bool = False) -> list[str]:
+    """End the session, or all of the person's; gives the headers that clear the cookie."""
     try:
-        answer = await api.answer("DELETE", "/v1/session")
+        answer = await api.answer("DELETE", "/v1/sessions" if everywhere else "/v1/session")
     except ApiProblem as problem:
         if problem.status != 401:
             raise

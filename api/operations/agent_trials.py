@@ -6,10 +6,11 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError
 
+from api.instants import Instant
 from api.operations.agents import Defaults, Settings, below_of
 from domain.agents import AgentKind, AgentSettings, merged
 from domain.errors import InvalidInput, NotFound, StonksError, VendorRejected, VendorUnavailable
@@ -36,7 +37,7 @@ class AgentTrial(BaseModel):
         default_factory=list, description="what the source would have named; the text is searched for others"
     )
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")] = "en"
-    published_at: Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)] | None = Field(
+    published_at: Annotated[Instant, Field(ge=EARLIEST, le=LATEST)] | None = Field(
         default=None, description="now where it is left out"
     )
     recommendation_id: Annotated[str, Field(max_length=64, pattern=_PLAIN)] = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import Client
 from temporalio.common import (
@@ -16,6 +16,7 @@ from temporalio.common import (
 )
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from api.instants import Instant
 from api.operations.links import TemporalLinks
 from domain.competitors import InferenceRequest
 from domain.errors import Conflict, InvalidInput
@@ -76,7 +77,7 @@ class Search(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    as_of: AwareDatetime | None = Field(default=None, description="nothing that was known later is read; null: now")
+    as_of: Instant | None = Field(default=None, description="nothing that was known later is read; null: now")
 
 
 class InferenceView(BaseModel):

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from api.instants import Instant
 from api.operations.companies import ProfileView, profile_view
 from domain.errors import Conflict, InvalidInput
 from domain.exposure_proposal import ExposureInputs, ExposureProposal, propose_exposures
@@ -38,7 +39,7 @@ class Acceptance(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    as_of: AwareDatetime = Field(description="the estimate's", examples=["2016-12-31T00:00:00Z"])
+    as_of: Instant = Field(description="the estimate's", examples=["2016-12-31T00:00:00Z"])
     estimate_id: str = Field(
         default="",
         max_length=40,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.sdk.v1 import WorkflowMetadata
@@ -27,6 +27,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.failures import of_page
+from api.instants import Instant
 from api.operations.histories import diagnose
 from api.operations.links import TemporalLinks
 from api.operations.trading import valid_reason
@@ -102,8 +103,8 @@ class JobFilter(BaseModel):
     kind: Annotated[str | None, Field(max_length=60, description="For example ProcessDocument")] = None
     stage: Annotated[str | None, Field(max_length=60, description="For example document, order or backtest")] = None
     status: JobStatus | None = None
-    first: Annotated[AwareDatetime | None, Field(alias="from", description="started at or after")] = None
-    last: Annotated[AwareDatetime | None, Field(alias="to", description="started at or before")] = None
+    first: Annotated[Instant | None, Field(alias="from", description="started at or after")] = None
+    last: Annotated[Instant | None, Field(alias="to", description="started at or before")] = None
 
     def query(self) -> str:
         """As Temporal's list filter.

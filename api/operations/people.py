@@ -12,6 +12,7 @@ from sqlmodel import col, select
 from api import keys
 from api.auth import Principal
 from api.dependencies import Dependencies
+from api.errors import Forbidden
 from api.keys import Scope
 from api.operations import sign_in
 from api.operations.sign_in import Proof, SessionView
@@ -170,6 +171,17 @@ async def end_sessions(database: Database, *, name: str, actor: str) -> None:
     """
     async with database.transaction() as session:
         await people.end_sessions(session, name=name, actor=actor, now=datetime.now(UTC))
+
+
+async def end_own_sessions(dependencies: Dependencies, principal: Principal) -> None:
+    """Sign oneself out everywhere.
+
+    Raises:
+        Forbidden: a key asks that is nobody's.
+    """
+    if principal.person is None:
+        raise Forbidden("KEY_WITHOUT_PERSON", "Only a person is signed in anywhere", key_id=principal.key_id)
+    await end_sessions(dependencies.database, name=principal.person.name, actor=principal.actor)
 
 
 async def end_own_session(dependencies: Dependencies, principal: Principal, session_id: str, *, now: datetime) -> None:

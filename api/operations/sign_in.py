@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,11 +15,12 @@ from api import keys
 from api.auth import PersonRef, Principal, principal_of_key, session_scopes, step_up_until
 from api.dependencies import Dependencies
 from api.errors import Forbidden, Unauthenticated
-from api.throttle import Gate
+from api.throttle import Gate, network_of, sign_in_throttled
 from domain import passwords
 from domain.errors import InvalidInput
 from domain.people import SignInMethod, check_password, session_ends, valid_name
-from store import audit, config, people, sessions
+from domain.sign_in_delays import FREE_FOR_A_NAME, FREE_FOR_AN_ADDRESS
+from store import audit, config, people, sessions, sign_in_attempts
 from store.sessions import Held
 from store.tables.access import Person
 
@@ -79,8 +81,14 @@ async def sign_in(
 
 
 async def begin(dependencies: Dependencies, proof: Proof, *, before: str | None) -> tuple[SecretStr, SessionView]:
+    """Begin the session of somebody who has proven who it is.
+
+    Raises:
+        Unauthenticated: everything of this person's has ended since the proof.
+    """
     now = datetime.now(UTC)
     async with dependencies.database.transaction() as session:
+        await _require_unchanged(session, proof)
         if before:
             old = await sessions.find(session, before, now=now)
             if old is not None:
@@ -110,13 +118,17 @@ async def prove(
         Unauthenticated, TooManyRequests: as `sign_in` does.
         Forbidden: the key is good, but nobody's.
     """
-    gate.begin_sign_in(name=given.name, address=address, limits=dependencies.limits)
+    gate.count_sign_in(address=address, limits=dependencies.limits)
+    if given.method is SignInMethod.PASSWORD:
+        await _begin_attempt(dependencies, given.name, address)
     try:
         proof = await _proof(dependencies, gate, given, expected=expected)
     except Unauthenticated:
         await _note_failure(dependencies, given, address)
         raise
-    gate.signed_in(name=given.name, address=address)
+    if given.method is SignInMethod.PASSWORD:
+        name_key, address_key = _attempt_keys(dependencies, given.name, address)
+        await sign_in_attempts.succeeded(dependencies.database, name=name_key, address=address_key)
     return proof
 
 
@@ -151,9 +163,10 @@ async def step_up_key(
             "KEY_WITHOUT_PERSON", "A session steps up with POST /v1/session/step-up", key_id=principal.key_id
         )
     given = Given(SignInMethod.PASSWORD, password, principal.person.name)
-    await prove(dependencies, gate, given, address=address, expected=principal.person.person_id)
+    proof = await prove(dependencies, gate, given, address=address, expected=principal.person.person_id)
     now = datetime.now(UTC)
     async with dependencies.database.transaction() as session:
+        await _require_unchanged(session, proof)
         token, until = await sessions.make_step_up(
             session, person_id=principal.person.person_id, key_id=principal.key_id, now=now
         )
@@ -196,6 +209,29 @@ def actor_of(proof: Proof) -> str:
     return f"session:{proof.person.name}/{proof.method.value}"
 
 
+async def _begin_attempt(dependencies: Dependencies, name: str, address: str) -> None:
+    """Count an attempt with a password. Links and keys cannot be guessed, so they wait for nobody's failures.
+
+    Raises:
+        TooManyRequests: too many failed before it, on this name or from this address.
+    """
+    name_key, address_key = _attempt_keys(dependencies, name, address)
+    free = {name_key: FREE_FOR_A_NAME, address_key: FREE_FOR_AN_ADDRESS}
+    wait = await sign_in_attempts.begin(dependencies.database, free, now=datetime.now(UTC))
+    if wait:
+        raise sign_in_throttled(wait)
+
+
+def _attempt_keys(dependencies: Dependencies, name: str, address: str) -> tuple[str, str]:
+    """What attempts are counted under: the same in every process, and for the names of nobody as for the others.
+
+    A name may be a password in the wrong field, so it is hashed with a key that is not in the book.
+    """
+    key = dependencies.database.settings.password.get_secret_value().encode()
+    typed = hmac.new(key, b"sign-in/" + name.encode("utf-8", "surrogatepass"), "sha256")
+    return f"name/{typed.hexdigest()[:32]}", f"address/{network_of(address)}"
+
+
 async def _proof(dependencies: Dependencies, gate: Gate, given: Given, *, expected: str | None) -> Proof:
     now, key_id = datetime.now(UTC), None
     if given.method is SignInMethod.PASSWORD:
@@ -234,6 +270,11 @@ async def _by_key(dependencies: Dependencies, secret: SecretStr) -> tuple[Person
     async with dependencies.database.transaction() as session:
         person = await people.get(session, principal.person.person_id)
     return (person if person is not None and person.disabled_at is None else None), principal.key_id
+
+
+async def _require_unchanged(session: AsyncSession, proof: Proof) -> None:
+    if not await people.unchanged(session, proof.person):
+        raise _failed(proof.method)
 
 
 def _failed(method: SignInMethod) -> Unauthenticated:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlmodel import select
 from temporalio.client import Client
 
 from activities.registration import Origin, Registration, resolve_labels
+from api.instants import Instant
 from api.operations.links import TemporalLinks
 from api.operations.trading import REPLAY
 from domain.documents import Credibility, DatePrecision, DocumentStatus, Relation, SourceDocument
@@ -39,7 +40,7 @@ class NewDocument(BaseModel):
 
     title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000, pattern=_PLAIN)]
     text: Annotated[str, Field(max_length=LONGEST_TEXT, pattern=_PLAIN)] = ""
-    published_at: Annotated[AwareDatetime, Field(examples=["2026-11-26T14:30:00Z"])]
+    published_at: Annotated[Instant, Field(examples=["2026-11-26T14:30:00Z"])]
     url: Annotated[str, Field(max_length=2_000, pattern=r"^(https?://[^\s\x00]+)?$")] = ""
     publisher: Annotated[str, Field(max_length=200, pattern=_PLAIN)] = ""
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")] = "en"

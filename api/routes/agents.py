@@ -6,12 +6,13 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Path, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Principal, require
 from api.dependencies import Provided
 from api.errors import problems
 from api.etags import IfMatch, require_version, tag
+from api.instants import Instant
 from api.keys import Scope
 from api.keysets import key_of, keyed_page
 from api.operations import agent_comparison, agent_trials, agents
@@ -47,7 +48,7 @@ class PromotionQuery(PageQuery):
 class ComparisonQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    since: Annotated[AwareDatetime | None, Field(description="attempts from then on count; 30 days without it")] = None
+    since: Annotated[Instant | None, Field(description="attempts from then on count; 30 days without it")] = None
 
 
 @router.get("", dependencies=[require(Scope.READ)], responses=problems(422, 503))

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import Query
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api.auth import require
 from api.dependencies import Provided
 from api.errors import problems
+from api.instants import Instant
 from api.keys import Scope
 from api.keysets import key_of, keyed_page
 from api.operations import audit
@@ -35,8 +36,8 @@ class AuditQuery(PageQuery):
     )
     action: Text | None = None
     subject: Text | None = None
-    since: Annotated[AwareDatetime | None, Field(alias="from", description="recorded then or later")] = None
-    until: Annotated[AwareDatetime | None, Field(alias="to", description="recorded then or earlier")] = None
+    since: Annotated[Instant | None, Field(alias="from", description="recorded then or later")] = None
+    until: Annotated[Instant | None, Field(alias="to", description="recorded then or earlier")] = None
 
 
 @router.get("", dependencies=[require(Scope.ADMIN)], responses=problems(422, 503))

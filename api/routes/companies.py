@@ -7,12 +7,13 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Path, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.auth import Principal, require
 from api.dependencies import Provided
 from api.errors import problems
 from api.etags import IfMatch, check_version, require_version, tag
+from api.instants import Day, Instant
 from api.keys import Scope
 from api.keysets import key_of, keyed_page
 from api.operations import companies, earnings, exposures
@@ -33,7 +34,7 @@ router = Router(prefix="/v1/companies", tags=["companies"])
 
 Registrar = Annotated[Principal, require(Scope.REGISTRY_WRITE)]
 SymbolPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9.\-]{1,20}$", description="the company's symbol")]
-DayPath = Annotated[date, Path(alias="date", description="the day of the report in New York")]
+DayPath = Annotated[Day, Path(alias="date", description="the day of the report in New York")]
 Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9_\-]{1,64}$")]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 
@@ -49,21 +50,21 @@ class ResolveQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     text: Annotated[str, Field(min_length=1, max_length=4_000, pattern=r"^[^\x00]*$")]
-    on: Annotated[date | None, Field(description="the day on which it was written; today where it is left out")] = None
+    on: Annotated[Day | None, Field(description="the day on which it was written; today where it is left out")] = None
 
 
 class EstimateQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     as_of: Annotated[
-        AwareDatetime | None, Field(description="nothing that was known later is read; now where it is left out")
+        Instant | None, Field(description="nothing that was known later is read; now where it is left out")
     ] = None
 
 
 class EarningsQuery(PageQuery):
-    as_of: Annotated[
-        AwareDatetime | None, Field(description="the dates that were known then; now where it is left out")
-    ] = None
+    as_of: Annotated[Instant | None, Field(description="the dates that were known then; now where it is left out")] = (
+        None
+    )
 
 
 @router.get("", dependencies=[require(Scope.READ)], responses=problems(422, 503))

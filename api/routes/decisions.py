@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Path, Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api.auth import require
 from api.dependencies import Dependencies, Provided
 from api.errors import problems
+from api.instants import Instant
 from api.keys import Scope
 from api.operations import decisions
 from api.operations.decisions import DecisionAudit, DecisionView
@@ -30,8 +31,8 @@ class DecisionQuery(PageQuery):
     side: Side | None = None
     state: Annotated[Word, Field(description="open, or how it ended: filled, denied, declined, ...")] = None
     recommendation_id: Word = None
-    first: Annotated[AwareDatetime | None, Field(alias="from", description="decided at or after")] = None
-    last: Annotated[AwareDatetime | None, Field(alias="to", description="decided at or before")] = None
+    first: Annotated[Instant | None, Field(alias="from", description="decided at or after")] = None
+    last: Annotated[Instant | None, Field(alias="to", description="decided at or before")] = None
 
 
 @router.get("", responses=problems(422, 503))

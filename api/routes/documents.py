@@ -6,11 +6,12 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Header, Path, Query, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api.auth import Principal, require
 from api.dependencies import Provided
 from api.errors import problems
+from api.instants import Instant
 from api.keys import Scope
 from api.operations import document_texts, documents, extractions, submissions
 from api.operations import lineage as lineages
@@ -35,8 +36,8 @@ class DocumentQuery(PageQuery):
     symbol: Annotated[str | None, Field(max_length=20)] = None
     source: Annotated[str | None, Field(max_length=200)] = None
     status: DocumentStatus | None = None
-    first: Annotated[AwareDatetime | None, Field(alias="from", description="available at or after")] = None
-    last: Annotated[AwareDatetime | None, Field(alias="to", description="available at or before")] = None
+    first: Annotated[Instant | None, Field(alias="from", description="available at or after")] = None
+    last: Annotated[Instant | None, Field(alias="to", description="available at or before")] = None
 
 
 TEXT_ONLY = "default-src 'none'; sandbox"

@@ -10,6 +10,7 @@ from fastapi import Path, Query
 from api.auth import require
 from api.dependencies import Provided
 from api.errors import problems
+from api.instants import Day
 from api.keys import Scope
 from api.keysets import key_of, keyed_page
 from api.operations import drift
@@ -32,7 +33,7 @@ async def list_drift(dependencies: Provided, query: Annotated[PageQuery, Query()
 
 
 @router.get("/{session}", responses=problems(404, 422, 503))
-async def read_drift(dependencies: Provided, session: Annotated[date, Path(examples=["2014-07-16"])]) -> DriftReport:
+async def read_drift(dependencies: Provided, session: Annotated[Day, Path(examples=["2014-07-16"])]) -> DriftReport:
     """A day's gaps, each with its label and its dollars, and what they explain of the difference."""
     return await drift.report(dependencies.database, session)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Path, Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api.auth import require
 from api.dependencies import Provided
 from api.errors import problems
+from api.instants import Instant
 from api.keys import Scope
 from api.operations import extractions
 from api.operations.extractions import EventDetail, EventView, ExtractionView
@@ -30,8 +31,8 @@ class EventQuery(PageQuery):
     ] = None
     type: EventType | None = None
     document: Annotated[str | None, Field(max_length=64, description="the id of its document")] = None
-    first: Annotated[AwareDatetime | None, Field(alias="from", description="known at or after")] = None
-    last: Annotated[AwareDatetime | None, Field(alias="to", description="known at or before")] = None
+    first: Annotated[Instant | None, Field(alias="from", description="known at or after")] = None
+    last: Annotated[Instant | None, Field(alias="to", description="known at or before")] = None
 
 
 @router.get("/extractions/{extraction_id}", responses=problems(404, 422, 503))

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from api.auth import require
 from api.dependencies import Provided
 from api.errors import problems
+from api.instants import Instant
 from api.keys import Scope
 from api.numbers import Money, Shares
 from api.paging import Page, PageQuery, page, position
@@ -29,8 +30,8 @@ class FillQuery(PageQuery):
     symbol: Annotated[str | None, Field(max_length=20)] = None
     side: Side | None = None
     order_id: Annotated[str | None, Field(max_length=64)] = None
-    first: Annotated[AwareDatetime | None, Field(alias="from", description="filled at or after")] = None
-    last: Annotated[AwareDatetime | None, Field(alias="to", description="filled at or before")] = None
+    first: Annotated[Instant | None, Field(alias="from", description="filled at or after")] = None
+    last: Annotated[Instant | None, Field(alias="to", description="filled at or before")] = None
 
 
 class FillView(BaseModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated
 
 from fastapi import Query
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.auth import require
 from api.dependencies import Provided
 from api.errors import problems
+from api.instants import Day
 from api.keys import Scope
 from api.keysets import key_of, keyed_page
 from api.operations import performance
@@ -22,8 +22,8 @@ KIND = "performance"
 
 router = Router(prefix="/v1/trading/performance", tags=["trading"], dependencies=[require(Scope.READ)])
 
-First = Annotated[date | None, Field(alias="from", description="first session; the account's first where left out")]
-Last = Annotated[date | None, Field(alias="to", description="last session; the account's last where left out")]
+First = Annotated[Day | None, Field(alias="from", description="first session; the account's first where left out")]
+Last = Annotated[Day | None, Field(alias="to", description="last session; the account's last where left out")]
 Benchmark = Annotated[str, Field(pattern=r"^[A-Za-z0-9.\-]{1,20}$", description="a symbol whose bars the book has")]
 
 

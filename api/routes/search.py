@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 from api.auth import require
 from api.dependencies import Provided
 from api.errors import problems
+from api.instants import Instant
 from api.keys import Scope
 from api.operations import searching
 from api.operations.searching import HitView, SearchOrder
@@ -37,8 +38,8 @@ class SearchQueryParameters(PageQuery):
     limit: Annotated[int, Field(ge=1, le=50)] = 20
     symbol: Annotated[str | None, Field(max_length=20, examples=["AAPL"])] = None
     source: Annotated[str | None, Field(max_length=200, description="the id of a source")] = None
-    first: Annotated[AwareDatetime | None, Field(alias="from", description="available at or after")] = None
-    last: Annotated[AwareDatetime | None, Field(alias="to", description="available at or before")] = None
+    first: Annotated[Instant | None, Field(alias="from", description="available at or after")] = None
+    last: Annotated[Instant | None, Field(alias="to", description="available at or before")] = None
     order: SearchOrder = SearchOrder.RANK
 
 

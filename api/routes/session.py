@@ -245,6 +245,15 @@ async def list_sessions(dependencies: Provided, principal: SignedIn) -> list[Own
     return await people.own_sessions(dependencies, principal)
 
 
+@router.delete("/sessions", status_code=HTTPStatus.NO_CONTENT, responses=problems(503))
+async def end_own_sessions(
+    response: Response, dependencies: Provided, principal: Annotated[Principal, ANYBODY]
+) -> None:
+    """Sign oneself out everywhere, here too; links that were not used yet end as well. Keys stay."""
+    await people.end_own_sessions(dependencies, principal)
+    response.delete_cookie(COOKIE, **_COOKIE)
+
+
 @router.delete("/sessions/{session_id}", status_code=HTTPStatus.NO_CONTENT, responses=problems(404, 422, 503))
 async def end_own_session(dependencies: Provided, principal: SignedIn, session_id: str) -> None:
     """End one of one's own sessions. Another person's does not exist here."""

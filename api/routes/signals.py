@@ -6,11 +6,12 @@ from enum import StrEnum
 from typing import Annotated
 
 from fastapi import Path, Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api.auth import require
 from api.dependencies import Provided
 from api.errors import problems
+from api.instants import Instant
 from api.keys import Scope
 from api.operations import signals
 from api.operations.signals import SignalDetail, SignalView
@@ -33,8 +34,8 @@ class EvidenceLayer(StrEnum):
 
 class SymbolSignalQuery(PageQuery):
     layer: Annotated[EvidenceLayer | None, Field(description="only where this layer says something")] = None
-    first: Annotated[AwareDatetime | None, Field(alias="from", description="as of or after")] = None
-    last: Annotated[AwareDatetime | None, Field(alias="to", description="as of or before")] = None
+    first: Annotated[Instant | None, Field(alias="from", description="as of or after")] = None
+    last: Annotated[Instant | None, Field(alias="to", description="as of or before")] = None
 
 
 class SignalQuery(SymbolSignalQuery):

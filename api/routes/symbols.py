@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 from api.auth import require
 from api.dependencies import Provided
 from api.errors import problems
+from api.instants import Day, Instant
 from api.keys import Scope
 from api.keysets import key_of, keyed_page
 from api.operations import symbols, timeline
@@ -36,17 +37,15 @@ class BarQuery(PageQuery):
     adjustment: Annotated[Adjustment, Field(description="raw: as traded; split: in shares of `as_of`'s day")] = (
         Adjustment.RAW
     )
-    first: Annotated[date | None, Field(alias="from", description="the first session", examples=["2014-07-14"])] = None
-    last: Annotated[date | None, Field(alias="to", description="the last session", examples=["2014-07-25"])] = None
-    as_of: Annotated[AwareDatetime | None, Field(description="only what was known at this instant; by default now")] = (
-        None
-    )
+    first: Annotated[Day | None, Field(alias="from", description="the first session", examples=["2014-07-14"])] = None
+    last: Annotated[Day | None, Field(alias="to", description="the last session", examples=["2014-07-25"])] = None
+    as_of: Annotated[Instant | None, Field(description="only what was known at this instant; by default now")] = None
 
 
 class TimelineQuery(PageQuery):
     kind: Annotated[EntryKind | None, Field(description="only entries of this kind")] = None
-    first: Annotated[AwareDatetime | None, Field(alias="from", description="at or after")] = None
-    last: Annotated[AwareDatetime | None, Field(alias="to", description="at or before")] = None
+    first: Annotated[Instant | None, Field(alias="from", description="at or after")] = None
+    last: Annotated[Instant | None, Field(alias="to", description="at or before")] = None
 
 
 @router.get("/summary", responses=problems(404, 422, 503))

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from cli import acting
 from cli.commands.operate import ask
 from cli.commands.stack import DEFAULT_STATE, Json, State
+from cli.groups import Commands
 from cli.instants import read_instant
 from cli.output import err, print_json
 from domain.errors import InvalidInput
@@ -28,7 +29,7 @@ GOES_OUT = ("fee", "transfer_out")
 
 
 def register(app: typer.Typer) -> None:
-    commands = typer.Typer(help="Show the account: equity, cash and what it is for, exposures.")
+    commands = typer.Typer(cls=Commands, help="Show the account: equity, cash and what it is for, exposures.")
     commands.callback(invoke_without_command=True)(account)
     commands.command(name="history")(history)
     commands.command(name="ledger")(ledger)
@@ -103,9 +104,12 @@ def ledger(
 
 
 def enter(
-    kind: Annotated[str, typer.Argument(help="transfer_in, transfer_out, interest, fee or adjustment")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="transfer_in, transfer_out, interest, fee or adjustment")],
     amount: Annotated[
-        str, typer.Argument(help="Dollars; a fee or transfer_out needs no sign, a negative interest stands after --")
+        str,
+        typer.Argument(
+            metavar="DOLLARS", help="Dollars; a fee or transfer_out needs no sign, a negative interest stands after --"
+        ),
     ],
     source: Annotated[str, typer.Option(help="The movement's id at the broker; the same one is entered once")],
     reason: Annotated[str, typer.Option(help="Why; it stands in the audit log")],
@@ -127,7 +131,7 @@ def enter(
 
 
 def positions(
-    symbol: Annotated[str | None, typer.Argument(help="One position, with its lots")] = None,
+    symbol: Annotated[str | None, typer.Argument(metavar="SYMBOL", help="One position, with its lots")] = None,
     closed: Annotated[bool, typer.Option("--closed", help="Also what is held no more")] = False,
     state: State = DEFAULT_STATE,
     json: Json = False,

@@ -13,6 +13,7 @@ from cli import acting
 from cli.commands import agents_evaluate
 from cli.commands.operate import ask
 from cli.commands.stack import DEFAULT_STATE, Json, State
+from cli.groups import Commands
 from cli.output import err, print_json
 from domain.errors import InvalidInput, StonksError
 
@@ -283,7 +284,7 @@ def compare(
 
 def try_agent(
     agent_id: AgentId,
-    text: Annotated[str, typer.Argument(help="What to read, or @FILE")] = "",
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to read, or @FILE")] = "",
     title: Annotated[str, typer.Option(help="Its title")] = "",
     symbol: Annotated[list[str] | None, typer.Option("--symbol", help="A company that it is about")] = None,
     published: Annotated[str | None, typer.Option(metavar="TIME", help="When it was published; now without it")] = None,
@@ -353,7 +354,7 @@ def budget(
 
 
 commands = typer.Typer(
-    help="Who reads documents, by which settings, and how their variants compare.", no_args_is_help=True
+    cls=Commands, help="Who reads documents, by which settings, and how their variants compare.", no_args_is_help=True
 )
 """Other modules add commands of their own to it."""
 for _name, _command in (

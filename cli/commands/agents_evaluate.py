@@ -58,6 +58,7 @@ def evaluate(
     result for comparison and for the promotion gate. It goes on after a crash or Ctrl-C.
 
     Example: stonks agents evaluate ./labelled
+
     Example: stonks agents evaluate my-sentences.csv --variant baseline
     """
     from cli import evaluation_views as views

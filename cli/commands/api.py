@@ -45,6 +45,7 @@ def request(
     is there, the password is asked for.
 
         Example: stonks api GET /v1/jobs?status=running
+
         Example: stonks api POST /v1/trading/pause --body '{"reason": "lunch"}'
     """
     from cli.commands.processes import serve_api

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from cli.commands.operate import ask
 from cli.commands.stack import DEFAULT_STATE, Json, State
+from cli.groups import Commands
 from cli.instants import read_instant
 from cli.output import err, out, print_json
 from domain.errors import SourceFormatError
@@ -25,7 +26,9 @@ MOST_SHOWN = 1_000
 
 
 def register(app: typer.Typer) -> None:
-    audit = typer.Typer(no_args_is_help=True, help="Who did what and why, in a chain that shows every change.")
+    audit = typer.Typer(
+        cls=Commands, no_args_is_help=True, help="Who did what and why, in a chain that shows every change."
+    )
     audit.command(name="list")(list_entries)
     audit.command()(verify)
     audit.command()(export)
@@ -67,7 +70,7 @@ def list_entries(
 
 def verify(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="An exported log; needs no database. Else the book's own")
+        Path | None, typer.Argument(metavar="FILE", help="An exported log; needs no database. Else the book's own")
     ] = None,
     state: State = DEFAULT_STATE,
     json: Json = False,
@@ -91,7 +94,7 @@ def verify(
 
 def export(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="Written anew; standard output if left out")
+        Path | None, typer.Argument(metavar="FILE", help="Written anew; standard output if left out")
     ] = None,
     first: Annotated[int, typer.Option("--first", min=1, help="Sequence number to begin with")] = 1,
     state: State = DEFAULT_STATE,

@@ -15,6 +15,7 @@ from cli import acting
 from cli.commands.backtest_drift import drift
 from cli.commands.operate import ask, links
 from cli.commands.stack import DEFAULT_STATE, Json, State
+from cli.groups import Commands
 from cli.output import err, out, print_json
 from domain.errors import InvalidInput
 
@@ -30,7 +31,9 @@ BacktestArgument = Annotated[str, typer.Argument(metavar="ID", help="A backtest'
 
 def register(app: typer.Typer) -> None:
     commands = typer.Typer(
-        no_args_is_help=True, help="Play a strategy over the past, on what the book knew then, and judge it."
+        cls=Commands,
+        no_args_is_help=True,
+        help="Play a strategy over the past, on what the book knew then, and judge it.",
     )
     for command in (run, sweep, list_backtests, show, compare, check, drift, cancel):
         commands.command(name=command.__name__.split("_")[0])(command)
@@ -77,6 +80,7 @@ def run(
     twice.
 
     Example: stonks backtest run --from 2011-07-05 --to 2011-12-30 --tier aggressive
+
     Example: stonks backtest run --from 2011-07-05 --to 2011-12-30 --set signals.kappa=2 --cost half_spread_bp=5
     """
     from api.operations import backtests
@@ -151,6 +155,7 @@ def sweep(
     What the best of many tries owes to luck is said with it: every trial counts. Ctrl-C leaves the sweep running.
 
     Example: stonks backtest sweep --from 2011-07-05 --to 2011-12-30 --grid signals.kappa=0.5,1,2
+
     Example: stonks backtest sweep --from 2007-01-03 --to 2016-12-30 --grid signals.kappa=1,2 --walk-forward
     """
     from api.operations import backtests
@@ -251,7 +256,7 @@ def compare(
 
 def check(
     backtest_id: Annotated[
-        str, typer.Argument(metavar="[ID]", help="A backtest whose data and configuration are checked")
+        str, typer.Argument(metavar="ID", help="A backtest whose data and configuration are checked")
     ] = "",
     first: Annotated[str, typer.Option("--from", help="Without an ID: first day, YYYY-MM-DD")] = "",
     last: Annotated[str, typer.Option("--to", help="Without an ID: last day, YYYY-MM-DD")] = "",
@@ -270,6 +275,7 @@ def check(
     are computed again from their records. Nothing is written.
 
     Example: stonks backtest check ID
+
     Example: stonks backtest check --from 2011-07-05 --to 2011-12-30 --set signals.kappa=2
     """
     from activities.backtests import read_period

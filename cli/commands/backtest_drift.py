@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def drift(
-    session: Annotated[str, typer.Argument(metavar="[SESSION]", help="A day, YYYY-MM-DD; without it the last")] = "",
+    session: Annotated[str, typer.Argument(metavar="SESSION", help="A day, YYYY-MM-DD; without it the last")] = "",
     run: Annotated[bool, typer.Option("--run", help="Compare now, on what the book holds now, and wait")] = False,
     state: State = DEFAULT_STATE,
     json: Json = False,
@@ -30,6 +30,7 @@ def drift(
     change; what is left is shown. The last session is compared every night by itself.
 
     Example: stonks backtest drift
+
     Example: stonks backtest drift 2014-07-18 --run --json
     """
     from api.operations import drift as reports

@@ -16,8 +16,10 @@ from cli.commands.companies_earnings import earnings
 from cli.commands.companies_exposures import exposures
 from cli.commands.operate import ask, links
 from cli.commands.stack import DEFAULT_STATE, Json, State
+from cli.groups import Commands
 from cli.instants import read_instant
 from cli.output import err, out, print_json
+from domain.actors import spoken
 from domain.errors import InvalidInput, NotFound, StonksError, VendorUnavailable
 
 if TYPE_CHECKING:
@@ -36,7 +38,9 @@ To = Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last day; 
 
 
 def register(app: typer.Typer) -> None:
-    companies = typer.Typer(help="Who is followed, under which names, against whom.", no_args_is_help=True)
+    companies = typer.Typer(
+        cls=Commands, help="Who is followed, under which names, against whom.", no_args_is_help=True
+    )
     companies.command(name="list")(list_companies)
     companies.command(name="add")(add)
     companies.command(name="alias")(add_alias)
@@ -48,7 +52,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_companies(
-    text: Annotated[str | None, typer.Argument(help="Part of a symbol, a name or an alias")] = None,
+    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="Part of a symbol, a name or an alias")] = None,
     sector: Annotated[str | None, typer.Option(help="Exactly as the list shows it")] = None,
     watchlist: Annotated[str | None, typer.Option(help="Id of a watchlist")] = None,
     every: Annotated[bool, typer.Option("--all", help="Those that were taken off too")] = False,
@@ -84,7 +88,7 @@ def list_companies(
 
 def add(
     symbol: Symbol,
-    name: Annotated[str, typer.Argument(help="Its full name")],
+    name: Annotated[str, typer.Argument(metavar="FULL_NAME", help="Its full name")],
     sector: Annotated[str, typer.Option(help="For example Industrials")] = "",
     industry: Annotated[str, typer.Option(help="For example Machinery")] = "",
     cik: Annotated[str, typer.Option(help="Central index key, with or without leading zeros")] = "",
@@ -143,7 +147,7 @@ def add_alias(
 
 
 def resolve(
-    text: Annotated[str, typer.Argument(help="A text, a name or a ticker")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="A text, a name or a ticker")],
     on: Annotated[str | None, typer.Option(metavar="DATE", help="The day it was written; today without it")] = None,
     state: State = DEFAULT_STATE,
     json: Json = False,
@@ -317,7 +321,7 @@ def _show_history(symbol: str, rows: Sequence[LinkChangeView], json: bool) -> No
     table.add_column("by", overflow="ellipsis", no_wrap=True)
     for row in rows:
         strength = f"{row.strength:.2f}" if row.strength is not None else "taken back"
-        table.add_row(f"{row.since:%Y-%m-%d %H:%MZ}", row.competitor, strength, Text(row.actor))
+        table.add_row(f"{row.since:%Y-%m-%d %H:%MZ}", row.competitor, strength, Text(spoken(row.actor)))
     out.print(table, width=WIDTH)
 
 

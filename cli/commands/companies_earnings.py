@@ -14,6 +14,7 @@ from cli.commands.operate import ask
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.instants import read_instant
 from cli.output import out, print_json
+from domain.actors import spoken
 
 if TYPE_CHECKING:
     from api.operations.earnings import EarningsDateView
@@ -82,5 +83,5 @@ def _show(symbol: str, rows: list[EarningsDateView]) -> None:
     table.add_column("by", overflow="ellipsis", no_wrap=True)
     for row in rows:
         when = _TIMINGS[row.timing.value]
-        table.add_row(row.date.isoformat(), when, f"{row.known_at:%Y-%m-%d %H:%MZ}", Text(row.actor))
+        table.add_row(row.date.isoformat(), when, f"{row.known_at:%Y-%m-%d %H:%MZ}", Text(spoken(row.actor)))
     out.print(table, width=WIDTH)

@@ -14,6 +14,7 @@ from cli.commands.operate import ask
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.instants import read_instant
 from cli.output import err, out, print_json
+from domain.actors import spoken
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,7 +97,7 @@ def _show_current(view: ProfileView, json: bool) -> None:
             f"{view.symbol} has no exposures yet. `stonks companies exposures {view.symbol} --estimate` proposes some."
         )
         return
-    _say(f"{view.symbol}, version {view.version} by {view.created_by}, {view.created_at:%Y-%m-%d}")
+    _say(f"{view.symbol}, version {view.version} by {spoken(view.created_by)}, {view.created_at:%Y-%m-%d}")
     table = Table(box=None, header_style="dim", padding=(0, 1))
     table.add_column("factor", no_wrap=True, style="bold", overflow="ellipsis")
     table.add_column("exposure", justify="right", no_wrap=True)

@@ -12,7 +12,9 @@ from cli import acting
 from cli.commands.backtest import nested
 from cli.commands.operate import ask
 from cli.commands.stack import DEFAULT_STATE, Json, State
+from cli.groups import Commands
 from cli.output import err, out, print_json
+from domain.actors import spoken
 from domain.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -30,24 +32,30 @@ ProposalId = Annotated[str, typer.Argument(metavar="ID", help="The change, as `s
 
 
 def register(app: typer.Typer) -> None:
-    settings = typer.Typer(no_args_is_help=True, help="The trading configuration: versioned, tightened at once.")
+    settings = typer.Typer(
+        cls=Commands, no_args_is_help=True, help="The trading configuration: versioned, tightened at once."
+    )
     for command in (show, set_values, versions, proposals, approve, decline):
         settings.command(name=command.__name__.split("_")[0])(command)
     app.add_typer(settings, name="config")
-    breakers = typer.Typer(no_args_is_help=True, help="Breakers, tier, reserve and stops: what protects the account.")
+    breakers = typer.Typer(
+        cls=Commands, no_args_is_help=True, help="Breakers, tier, reserve and stops: what protects the account."
+    )
     breakers.command(name="show")(show_breakers)
     breakers.command(name="reset")(reset_breaker)
     breakers.command(name="release-reserve")(release_reserve)
     breakers.command(name="forget")(forget)
     app.add_typer(breakers, name="breakers")
-    order = typer.Typer(no_args_is_help=True, help="An order by hand: through every limit, and past another person.")
+    order = typer.Typer(
+        cls=Commands, no_args_is_help=True, help="An order by hand: through every limit, and past another person."
+    )
     order.command(name="buy")(buy)
     order.command(name="sell")(sell)
     app.add_typer(order, name="order")
 
 
 def show(
-    path: Annotated[str, typer.Argument(metavar="[PATH]", help="For example limits, or signals.kappa")] = "",
+    path: Annotated[str, typer.Argument(metavar="PATH", help="For example limits, or signals.kappa")] = "",
     state: State = DEFAULT_STATE,
     json: Json = False,
 ) -> None:
@@ -97,9 +105,8 @@ def versions(
         print_json([_plain(each) for each in found])
         return
     for each in found:
-        out.print(
-            f"{each.version:>4}  {each.created_at:%Y-%m-%d %H:%M}  {each.created_by}: {each.reason}", markup=False
-        )
+        head = f"{each.version:>4}  {each.created_at:%Y-%m-%d %H:%M}  {spoken(each.created_by)}"
+        out.print(f"{head}: {each.reason}", markup=False)
         for path, (before, after) in each.changed.items():
             out.print(f"      {path}: {before} -> {after}", style="dim", markup=False)
     if not found:
@@ -115,7 +122,7 @@ def proposals(state: State = DEFAULT_STATE, json: Json = False) -> None:
         print_json([_plain(each) for each in found])
         return
     for each in found:
-        out.print(f"{each.proposal_id}  by {each.proposed_by}: {each.reason}", markup=False)
+        out.print(f"{each.proposal_id}  by {spoken(each.proposed_by)}: {each.reason}", markup=False)
         for loose in each.loosened:
             out.print(f"      {loose.path}: {loose.before} -> {loose.after}", style="yellow", markup=False)
     if not found:

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from cli.groups import Commands
 from cli.output import err
 
 
 def register(app: typer.Typer) -> None:
-    database = typer.Typer(help="The book of record.", no_args_is_help=True)
+    database = typer.Typer(cls=Commands, help="The book of record.", no_args_is_help=True)
     database.command()(upgrade)
     database.command()(draft)
     app.add_typer(database, name="db")
@@ -28,7 +29,7 @@ def upgrade(
 
 
 def draft(
-    message: str,
+    message: Annotated[str, typer.Argument(metavar="WORDS", help="What it changes, in a few words")],
     state: Annotated[Path | None, typer.Option(help="State directory of a running embedded stack")] = None,
 ) -> None:
     """Write a new migration from the difference between the tables and the database (for developers)."""

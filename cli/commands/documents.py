@@ -12,6 +12,7 @@ import typer
 from cli import acting
 from cli.commands.operate import ReasonOption, ask, links
 from cli.commands.stack import DEFAULT_STATE, Json, State
+from cli.groups import Commands
 from cli.instants import read_instant
 from cli.output import err, out, print_json
 from domain.errors import InvalidInput
@@ -25,7 +26,9 @@ READINGS_SHOWN = 20
 
 
 def register(app: typer.Typer) -> None:
-    documents = typer.Typer(help="Documents: list, show, hand one in, have read again.", no_args_is_help=True)
+    documents = typer.Typer(
+        cls=Commands, help="Documents: list, show, hand one in, have read again.", no_args_is_help=True
+    )
     documents.command(name="list")(list_documents)
     documents.command(name="show")(show)
     documents.command(name="reprocess")(reprocess)

@@ -9,6 +9,7 @@ import typer
 from cli import acting
 from cli.commands.operate import ReasonOption, ask, links
 from cli.commands.stack import DEFAULT_STATE, Json, State
+from cli.groups import Commands
 from cli.instants import read_instant
 from cli.output import err, print_json
 from domain.errors import InvalidInput
@@ -27,18 +28,22 @@ Limit = Annotated[int, typer.Option(min=1, max=200, help="How many at most")]
 
 
 def register(app: typer.Typer) -> None:
-    jobs = typer.Typer(help="What runs and what ran; without a command, the newest.", invoke_without_command=True)
+    jobs = typer.Typer(
+        cls=Commands, help="What runs and what ran; without a command, the newest.", invoke_without_command=True
+    )
     jobs.callback()(newest_jobs)
     jobs.command(name="list")(list_jobs)
     jobs.command(name="show")(show_job)
     jobs.command(name="cancel")(cancel_job)
     app.add_typer(jobs, name="jobs")
-    schedules = typer.Typer(help="What starts by itself; without a command, all.", invoke_without_command=True)
+    schedules = typer.Typer(
+        cls=Commands, help="What starts by itself; without a command, all.", invoke_without_command=True
+    )
     schedules.callback()(all_schedules)
     schedules.command(name="pause")(pause_schedule)
     schedules.command(name="resume")(resume_schedule)
     app.add_typer(schedules, name="schedules")
-    orders = typer.Typer(help="Orders that were made: look at one, take it back.", no_args_is_help=True)
+    orders = typer.Typer(cls=Commands, help="Orders that were made: look at one, take it back.", no_args_is_help=True)
     orders.command(name="show")(show_order)
     orders.command(name="cancel")(cancel_order)
     app.add_typer(orders, name="orders")

@@ -11,6 +11,7 @@ import typer
 from cli import acting
 from cli.commands.operate import ask
 from cli.commands.stack import DEFAULT_STATE, Json, State
+from cli.groups import Commands
 from cli.output import err, print_json
 from domain.errors import InvalidInput
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    notifications = typer.Typer(help="Who is told what: mail, SNS, webhooks.", no_args_is_help=True)
+    notifications = typer.Typer(cls=Commands, help="Who is told what: mail, SNS, webhooks.", no_args_is_help=True)
     notifications.command(name="show")(show)
     notifications.command(name="set")(set_config)
     notifications.command(name="test")(send_test)

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from cli import acting
 from cli.commands.stack import DEFAULT_STATE, Json, State
+from cli.groups import Commands
 from cli.output import err, print_json
 from domain.actors import OWNER
 from domain.errors import ConfigurationError, InvalidInput, VendorUnavailable
@@ -28,7 +29,7 @@ T = TypeVar("T")
 
 _DEAD_LETTERS = "/v1/dead-letters"
 
-ReasonArgument = Annotated[str, typer.Argument(help="Why; it stands in the audit log")]
+ReasonArgument = Annotated[str, typer.Argument(metavar="REASON", help="Why; it stands in the audit log")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it stands in the audit log")]
 ApprovalId = Annotated[str, typer.Argument(metavar="ID", help="The approval, or the unique beginning of its id")]
 TypeOption = Annotated[
@@ -41,7 +42,9 @@ ErrorOption = Annotated[str | None, typer.Option("--error", help="The error's co
 def register(app: typer.Typer) -> None:
     for command in (status, pause, resume, halt, inbox, approve, decline, amend, explain):
         app.command()(command)
-    letters = typer.Typer(help="Failed work: list, retry from the failed step, discard.", no_args_is_help=True)
+    letters = typer.Typer(
+        cls=Commands, help="Failed work: list, retry from the failed step, discard.", no_args_is_help=True
+    )
     letters.command(name="list")(list_dead_letters)
     letters.command(name="retry")(retry_dead_letters)
     letters.command(name="discard")(discard_dead_letter)

@@ -13,6 +13,7 @@ from rich.text import Text
 from cli import acting
 from cli.commands.operate import ask
 from cli.commands.stack import DEFAULT_STATE, Json, State
+from cli.groups import Commands
 from cli.output import err, out, print_json
 from domain.actors import OWNER
 from domain.errors import InvalidInput
@@ -27,11 +28,12 @@ MOST_SHOWN = 200
 
 
 def register(app: typer.Typer) -> None:
-    people = typer.Typer(no_args_is_help=True, help="People who may act, with what rights.")
+    people = typer.Typer(cls=Commands, no_args_is_help=True, help="People who may act, with what rights.")
     people.command(name="list")(list_people)
     people.command()(add)
     people.command()(disable)
     people.command()(enable)
+    people.command(name="sign-out")(sign_out)
     people.command(name="set-password")(set_password)
     people.command(name="scopes")(set_scopes)
     app.add_typer(people, name="people")
@@ -90,6 +92,24 @@ def enable(name: Name, state: State = DEFAULT_STATE, json: Json = False) -> None
     _change(name, {"disabled": False}, state, json)
 
 
+def sign_out(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whom; left out: whoever's key the command uses")] = "",
+    state: State = DEFAULT_STATE,
+    json: Json = False,
+) -> None:
+    """Sign a person out everywhere: sessions, proofs and unused links end, keys stay.
+
+    Another person than oneself needs the scope admin.
+
+    Example: stonks people sign-out anna
+    """
+    acting.send(state, "DELETE", f"{_path(name)}/sessions" if name else "/v1/sessions")
+    if json:
+        print_json({"name": name or None, "signed_out": True})
+        return
+    out.print(f"{name or 'You'}: signed out everywhere", markup=False)
+
+
 def set_password(
     name: Name,
     remove: Annotated[bool, typer.Option("--remove", help="Take the password away")] = False,
@@ -107,7 +127,7 @@ def set_password(
 
 
 def sign_in_link(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Whom it signs in")] = OWNER,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whom it signs in")] = OWNER,
     state: State = DEFAULT_STATE,
     json: Json = False,
 ) -> None:

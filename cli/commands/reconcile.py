@@ -9,6 +9,7 @@ import typer
 from cli import acting
 from cli.commands.operate import ReasonOption, ask
 from cli.commands.stack import DEFAULT_STATE, Json, State
+from cli.groups import Commands
 from cli.output import err, print_json
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ DifferenceArgument = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(invoke_without_command=True)
+    group = typer.Typer(cls=Commands, invoke_without_command=True)
     group.callback()(reconcile)
     group.command()(accept)
     group.command()(decline)
@@ -40,6 +41,7 @@ def reconcile(context: typer.Context, state: State = DEFAULT_STATE, json: Json =
     broker's stream, and every quarter of an hour while the exchange is open.
 
     Example: stonks reconcile
+
     Example: stonks reconcile --json
     """
     if context.invoked_subcommand is not None:

@@ -11,6 +11,7 @@ import typer
 from cli import acting
 from cli.commands.operate import ask, links
 from cli.commands.stack import DEFAULT_STATE, Json, State
+from cli.groups import Commands
 from cli.output import err, print_json
 from domain.errors import InvalidInput
 
@@ -30,7 +31,7 @@ ClosedOption = Annotated[int, typer.Option("--every-closed", help="The same whil
 
 
 def register(app: typer.Typer) -> None:
-    sources = typer.Typer(help="Where documents and market data come from.", no_args_is_help=True)
+    sources = typer.Typer(cls=Commands, help="Where documents and market data come from.", no_args_is_help=True)
     sources.command(name="list")(list_sources)
     sources.command(name="add")(add)
     sources.command(name="change")(change)

@@ -22,6 +22,8 @@ class Person(SQLModel, table=True):
     """Who it is to the provider of sign-in; empty: nobody."""
     created_at: datetime = instant()
     disabled_at: datetime | None = instant(nullable=True)
+    generation: int = 0
+    """Counted up whenever everything of the person's ends at once: what was proven before then begins no session."""
 
 
 class SignInSession(SQLModel, table=True):
@@ -56,6 +58,17 @@ class SignInLink(SQLModel, table=True):
     created_at: datetime = instant()
     expires_at: datetime = instant()
     used_at: datetime | None = instant(nullable=True)
+
+
+class SignInAttempts(SQLModel, table=True):
+    """Attempts in a row to sign in with a password, on one name or from one address."""
+
+    __tablename__ = "sign_in_attempts"
+
+    key: str = Field(primary_key=True)
+    """`name/` and a keyed hash of what was typed, which may be a password in the wrong field; `address/` and it."""
+    count: int = 0
+    last_at: datetime = instant(index=True)
 
 
 class StepUp(SQLModel, table=True):

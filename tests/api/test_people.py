@@ -18,7 +18,7 @@ from domain.errors import Conflict
 from store import people
 from store.tables.access import Person
 from store.tables.platform import AuditEntry
-from tests.api.browser import PASSWORD, Browser, person, signed_in
+from tests.api.browser import PASSWORD, Browser, forget_attempts, person, signed_in
 from tests.api.harness import BOOTSTRAP_KEY, Caller, Platform, assert_problem, caller, eventually
 from workflows.names import Queue
 
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.stack
 
 
 @pytest.fixture(autouse=True)
-def _failures_of_other_tests_are_forgotten(platform: Platform) -> None:
-    platform.app.state.gate = Gate()
+async def _failures_of_other_tests_are_forgotten(platform: Platform) -> None:
+    await forget_attempts(platform)
 
 
 async def actions(platform: Platform, name: str) -> list[str]:

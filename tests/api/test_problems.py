@@ -224,6 +224,10 @@ async def test_database_when_its_tables_are_missing_then_the_problem_says_how_to
         ("/v1/people/anna", "GET, PATCH"),
         ("/v1/api-keys", "GET, POST"),
         ("/v1/trading/pause", "POST"),
+        ("/v1/backtests/drift", "GET"),
+        ("/v1/backtests/x", "DELETE, GET"),
+        ("/v1/orders/overrides", "POST"),
+        ("/v1/dead-letters/actions/retry", "POST"),
     ],
 )
 async def test_method_when_the_address_does_not_take_it_then_allow_names_every_one_that_it_takes(
@@ -232,3 +236,36 @@ async def test_method_when_the_address_does_not_take_it_then_allow_names_every_o
     answer = await caller(platform)("OPTIONS", path)
     assert_problem(answer, 405, "METHOD_NOT_ALLOWED")
     assert answer.headers["allow"] == allowed
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/dead-letters/actions/retry"),
+        ("GET", "/v1/orders/overrides"),
+        ("DELETE", "/v1/backtests/sweeps"),
+        ("DELETE", "/v1/backtests/drift"),
+    ],
+)
+async def test_address_when_it_is_written_out_then_it_is_never_also_somethings_id(
+    platform: Platform, method: str, path: str
+) -> None:
+    assert_problem(await caller(platform)(method, path), 405, "METHOD_NOT_ALLOWED")
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "found"),
+    [
+        ("/v1/fills", "from", "0.5"),
+        ("/v1/fills", "to", "1700000000"),
+        ("/v1/audit", "to", "-1."),
+        ("/v1/trading/performance", "from", "20140716"),
+        ("/v1/symbols/MSFT/bars", "to", "20140716"),
+        ("/v1/companies/MSFT/exposure-profile/estimate", "as_of", " 7 "),
+    ],
+)
+async def test_instant_when_it_is_a_bare_number_then_422_and_how_to_write_it(
+    api: Caller, path: str, name: str, found: str
+) -> None:
+    body = assert_problem(await api("GET", path, params={name: found}), 422, "REQUEST_INVALID")
+    assert "2014-07-16T14:30:00Z" in body["errors"][0]["message"]

@@ -12,24 +12,26 @@ from sqlalchemy import update
 from sqlmodel import col, select
 
 from api import keys
-from api.app import create_app
 from api.auth import COOKIE
+from api.errors import Unauthenticated
 from api.keys import Scope
 from api.operations import people as operations
-from api.throttle import FREE_FOR_A_NAME, Gate, Limits
-from domain.people import IDLE, LONGEST_SESSION, STEP_UP_LASTS
+from api.operations import sign_in
+from api.operations.sign_in import Given
+from api.throttle import Gate, Limits
+from domain.people import IDLE, LONGEST_SESSION, STEP_UP_LASTS, SignInMethod
 from store import people
 from store.tables.access import SignInLink, SignInSession
 from store.tables.platform import AuditEntry
-from tests.api.browser import PASSWORD, Browser, person, session_row, signed_in
-from tests.api.harness import BOOTSTRAP_KEY, Platform, assert_problem, caller
+from tests.api.browser import PASSWORD, Browser, forget_attempts, person, session_row, signed_in
+from tests.api.harness import BOOTSTRAP_KEY, Caller, Platform, assert_problem, caller, eventually
 
 pytestmark = pytest.mark.stack
 
 
 @pytest.fixture(autouse=True)
-def _failures_of_other_tests_are_forgotten(platform: Platform) -> None:
-    platform.app.state.gate = Gate()
+async def _failures_of_other_tests_are_forgotten(platform: Platform) -> None:
+    await forget_attempts(platform)
 
 
 async def link(platform: Platform, name: str) -> str:
@@ -317,6 +319,85 @@ async def test_password_when_changed_by_its_person_then_every_other_session_ends
     assert (await Browser(platform.app).sign_in(name=name, password=PASSWORD)).status_code == 201
 
 
+ENDINGS: list[tuple[str, dict[str, Any]]] = [
+    ("PUT /password", {"password": PASSWORD + "!"}),
+    ("PUT /password", {"password": None}),
+    ("PATCH ", {"disabled": True}),
+    ("DELETE /sessions", {}),
+]
+
+
+@pytest.mark.parametrize(("route", "body"), ENDINGS, ids=["new password", "no password", "disabled", "signed out"])
+async def test_person_when_everything_ends_at_once_then_each_browser_is_out_and_no_older_proof_begins_anything(
+    platform: Platform, api: Caller, route: str, body: dict[str, Any]
+) -> None:
+    name = await with_password(platform, *Scope)
+    dependencies = platform.dependencies()
+    browsers = [await signed_in(platform, name) for _ in range(3)]
+    attended = caller(platform, await platform.key(*Scope, person=name, unattended=False))
+    token = (await attended("POST", "/v1/step-up", json={"password": PASSWORD})).json()["token"]
+    password = Given(SignInMethod.PASSWORD, SecretStr(PASSWORD), name)
+    taken = Given(SignInMethod.LINK, SecretStr(await link(platform, name)))
+    proofs = [await sign_in.prove(dependencies, Gate(), given, address="here") for given in (password, taken)]
+    method, _, rest = route.partition(" ")
+    ended = await api(method, f"/v1/people/{name}{rest}", json=body or None)
+    assert ended.is_success, ended.text
+    if body.get("disabled"):
+        await operations.change(platform.parts.database, name=name, actor="test", disabled=False)
+    for browser in browsers:
+        assert_problem(await browser("GET", "/v1/session"), 401, "SESSION_INVALID")
+    for proof in proofs:
+        with pytest.raises(Unauthenticated, match="SIGN_IN_FAILED"):
+            await sign_in.begin(dependencies, proof, before=None)
+    refused = await attended("POST", "/v1/trading/resume", json={"reason": ""}, headers={"Step-Up": token})
+    assert_problem(refused, 403, "STEP_UP_REQUIRED")
+    assert await api.get(f"/v1/people/{name}/sessions") == []
+
+
+async def test_sign_in_when_somebody_is_just_signing_the_person_out_then_it_waits_and_fails(platform: Platform) -> None:
+    name, database = await person(platform, Scope.READ), platform.parts.database
+    given = Given(SignInMethod.LINK, SecretStr(await link(platform, name)))
+    dependencies = platform.dependencies()
+    proof = await sign_in.prove(dependencies, Gate(), given, address="here")
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR SHARE%'"
+    async with database.transaction() as session:
+        await people.end_sessions(session, name=name, actor="test", now=datetime.now(UTC))
+        beginning = asyncio.create_task(sign_in.begin(dependencies, proof, before=None))
+
+        async def decided() -> bool:
+            return beginning.done() or bool(await database.run(waiting))
+
+        await eventually(decided)
+        assert not beginning.done(), "it must not begin a session that nobody would end"
+    with pytest.raises(Unauthenticated, match="SIGN_IN_FAILED"):
+        await beginning
+
+
+@pytest.mark.parametrize("by", ["session", "key"])
+async def test_person_when_signing_out_everywhere_then_no_right_is_needed_and_others_stay(
+    platform: Platform, by: str
+) -> None:
+    anna, ben = await person(platform), await person(platform)
+    here, there, other = [await signed_in(platform, name) for name in (anna, anna, ben)]
+    waiting = await link(platform, anna)
+    key = caller(platform, await platform.key(person=anna))
+    answer = await (here if by == "session" else key)("DELETE", "/v1/sessions")
+    assert answer.status_code == 204, answer.text
+    assert (COOKIE in here.cookies) == (by == "key")
+    for browser in (here, there):
+        assert (await browser("GET", "/v1/session")).status_code == 401
+    assert_problem(await Browser(platform.app).sign_in(link=waiting), 401, "SIGN_IN_FAILED")
+    assert (await other("GET", "/v1/session")).status_code == 200
+    assert (await key("DELETE", "/v1/sessions")).status_code == 204, "the key stays"
+    (entry, *_) = [each for each in await entries(platform, anna) if each.action == "person_signed_out"]
+    assert entry.actor.startswith(f"{by if by == 'session' else 'api'}:{anna}/")
+
+
+async def test_sessions_when_a_key_that_is_nobodys_would_end_its_own_then_403(platform: Platform) -> None:
+    answer = await caller(platform, await platform.key(*Scope))("DELETE", "/v1/sessions")
+    assert_problem(answer, 403, "KEY_WITHOUT_PERSON")
+
+
 async def test_sessions_when_listed_then_ones_own_alone_and_anothers_does_not_exist(platform: Platform) -> None:
     anna, ben = await person(platform), await person(platform, *Scope)
     here, there, other = [await signed_in(platform, name) for name in (anna, anna, ben)]
@@ -330,25 +411,6 @@ async def test_sessions_when_listed_then_ones_own_alone_and_anothers_does_not_ex
     (mine,) = [each["session_id"] for each in listed if not each["current"]]
     assert (await here("DELETE", f"/v1/sessions/{mine}")).status_code == 204
     assert_problem(await there("GET", "/v1/session"), 401, "SESSION_INVALID")
-
-
-async def test_sign_in_when_it_fails_again_and_again_then_each_further_attempt_waits(platform: Platform) -> None:
-    name = await with_password(platform)
-    app, seconds = create_app(platform.dependencies()), [0.0]
-    app.state.gate = Gate(clock=lambda: seconds[0])
-    for _ in range(FREE_FOR_A_NAME):
-        assert_problem(await Browser(app).sign_in(name=name, password="a wrong password"), 401, "SIGN_IN_FAILED")
-    answer = await Browser(app).sign_in(name=name, password=PASSWORD)
-    assert_problem(answer, 429, "SIGN_IN_THROTTLED")
-    assert answer.headers["retry-after"] == "2"
-    assert (await Browser(app).sign_in(link=await link(platform, name))).status_code == 201  # the way that stays open
-    seconds[0] = 2.0
-    assert_problem(await Browser(app).sign_in(name=name, password="a wrong password"), 401, "SIGN_IN_FAILED")
-    answer = await Browser(app).sign_in(name=name, password=PASSWORD)
-    assert answer.headers["retry-after"] == "4"
-    seconds[0] = 6.0
-    assert (await Browser(app).sign_in(name=name, password=PASSWORD)).status_code == 201
-    assert_problem(await Browser(app).sign_in(name=name, password="a wrong password"), 401, "SIGN_IN_FAILED")
 
 
 async def test_requests_when_too_many_then_429_but_pause_is_always_taken(platform: Platform) -> None:

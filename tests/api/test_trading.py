@@ -75,6 +75,27 @@ async def test_commands_when_the_engine_does_not_run_then_it_is_started_and_obey
     ]
 
 
+async def test_commands_when_a_reason_holds_what_the_book_cannot_then_they_are_obeyed_without_it(
+    platform: Platform, api: Caller
+) -> None:
+    await end_engine(platform)
+    async with platform.working(Queue.TRADING):
+        report = await say(api, "halt", "a nervous\x00 week")
+        assert (report["state"], report["acknowledged_by"]) == ("halted", "engine")
+        assert (await api.get("/v1/trading/status"))["reason"] == "a nervous week"
+        engine = platform.parts.client.get_workflow_handle(names.TRADING_ENGINE)
+        for signal, state in (("resume", "active"), ("pause", "reducing")):
+            await engine.signal(signal, f"by\x00 {signal}")
+
+            async def said(reason: str = f"by {signal}", state: str = state) -> bool:
+                status = await api.get("/v1/trading/status")
+                return (status["state"], status["reason"]) == (state, reason)
+
+            await eventually(said)
+        assert_problem(await api("POST", "/v1/trading/pause", json={"reason": "\x00"}), 422, "REQUEST_INVALID")
+        await say(api, "resume", "the test is over")
+
+
 async def test_halt_when_an_order_is_open_then_it_is_canceled_at_the_broker(platform: Platform, api: Caller) -> None:
     platform.broker.fill = False
     try:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain import voting
+from domain import actors, voting
+from domain.actors import spoken
 from domain.approvals import ApprovalStatus
 from domain.voting import VoteVia, person_of, tally, vote_problem
 from tests.approvals.builders import NOW, ticket, vote
@@ -39,6 +40,24 @@ def _code(problem: str) -> str:
 )
 def test_person_when_named_by_a_principal_then_keys_and_terminals_of_one_name_are_one(actor: str, person: str) -> None:
     assert person_of(actor) == person
+
+
+@pytest.mark.parametrize(
+    ("actor", "words"),
+    [
+        ("session:anna/3f2a", "anna"),
+        ("api:anna/9c1e", "anna (key)"),
+        ("api:bootstrap/bootstrap", "the installation's key"),
+        ("cli:owner/anna", "owner (terminal)"),
+        ("cli:anna", "anna (terminal)"),
+        ("temporal-cli", "temporal-cli"),
+        ("system", "system"),
+        ("session:", "session:"),
+        ("", ""),
+    ],
+)
+def test_actor_when_shown_to_people_then_it_is_a_name_and_a_way(actor: str, words: str) -> None:
+    assert spoken(actor) == words
 
 
 def test_proposer_when_approving_with_another_key_then_four_eyes_still_hold() -> None:
@@ -114,4 +133,4 @@ def test_votes_when_counted_then_a_decline_ends_it_and_only_different_people_add
 
 
 def test_examples_in_the_module_when_run_then_they_hold() -> None:
-    assert doctest.testmod(voting).failed == 0
+    assert [doctest.testmod(each).failed for each in (actors, voting)] == [0, 0]

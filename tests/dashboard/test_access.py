@@ -58,6 +58,21 @@ async def test_person_when_added_then_a_link_shown_once_signs_the_person_in(
         assert (await theirs("GET", "/")).status_code == 303
 
 
+async def test_settings_when_one_signs_out_everywhere_then_every_browser_of_the_person_has_to_sign_in_again(
+    platform: Platform,
+) -> None:
+    name = await person(platform)
+    key = await platform.key(person=name)
+    async with Visitor(platform.app) as here, Visitor(platform.app) as there:
+        for browser in (here, there):
+            await sign_in(browser, key)
+        page = await here.get("/settings")
+        assert_sound(page)
+        assert (await here.fill(page, "/sign-out/everywhere")).path == "/sign-in"
+        assert not here.cookies
+        assert (await there("GET", "/settings")).headers["location"].startswith("/sign-in")
+
+
 @pytest.mark.parametrize(
     ("name", "field", "said"),
     [

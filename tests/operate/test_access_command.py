@@ -18,7 +18,7 @@ from cli.commands.stack import show_sign_in
 from cli.stack.names import PartName
 from cli.stack.supervisor import Stack, StackReport
 from domain.actors import BOOTSTRAP_ACTOR
-from tests.api.browser import PASSWORD, Browser, signed_in
+from tests.api.browser import PASSWORD, Browser, person, signed_in
 from tests.api.harness import Caller, Platform, assert_problem, caller, eventually
 from tests.operate.conftest import Stonks
 from workflows.names import Queue
@@ -46,6 +46,30 @@ async def test_person_when_added_limited_and_shut_out_then_the_terminal_and_the_
     assert entries[0]["body"]["name"] == name
 
 
+async def test_person_when_signed_out_at_the_terminal_then_every_browser_is_out_and_it_stands_in_the_audit_log(
+    platform: Platform, cli: Stonks
+) -> None:
+    anna, ben = await person(platform, Scope.READ), await person(platform, Scope.READ)
+    browsers = [await signed_in(platform, name) for name in (anna, anna, ben)]
+    assert await cli.text("people", "sign-out", anna) == f"{anna}: signed out everywhere\n"
+    assert [(await each("GET", "/v1/session")).status_code for each in browsers] == [401, 401, 200]
+    entries = await cli.json("audit", "list", "--action", "person_signed_out", "--limit", "1")
+    assert (entries[0]["actor"], entries[0]["body"]["name"]) == (BOOTSTRAP_ACTOR, anna)
+
+
+async def test_person_when_signing_out_at_the_terminal_then_a_key_of_ones_own_is_enough_but_not_for_others(
+    platform: Platform, cli: Stonks
+) -> None:
+    anna, ben = await person(platform, Scope.READ), await person(platform, Scope.READ)
+    browsers = [await signed_in(platform, name) for name in (anna, ben)]
+    environment = {"STONKS_PERSON_KEY": await platform.key(Scope.READ, person=anna)}
+    refused = await cli("people", "sign-out", ben, environment=environment)
+    assert (refused.code, refused.err.partition(":")[0]) == (1, "SCOPE_MISSING")
+    done = await cli("people", "sign-out", "--json", environment=environment)
+    assert json.loads(done.out) == {"name": None, "signed_out": True}
+    assert [(await each("GET", "/v1/session")).status_code for each in browsers] == [401, 200]
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
@@ -53,6 +77,7 @@ async def test_person_when_added_limited_and_shut_out_then_the_terminal_and_the_
         (("people", "add", "system", "read"), "PERSON_NAME_INVALID"),
         (("people", "add", "ben", "fly"), "SCOPE_UNKNOWN"),
         (("people", "disable", "nobody-here"), "PERSON_NOT_FOUND"),
+        (("people", "sign-out", "nobody-here"), "PERSON_NOT_FOUND"),
         (("sign-in-link", "nobody-here"), "PERSON_NOT_FOUND"),
         (("audit", "list", "--from", "yesterday"), "TIME_INVALID"),
         (("audit", "verify", "/no/such/file"), "AUDIT_FILE_UNREADABLE"),

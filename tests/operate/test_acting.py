@@ -86,6 +86,7 @@ THROUGH_THE_API: dict[str, str] = {
     "people.enable": "ben",
     "people.scopes": "ben read",
     "people.set-password": "ben --remove",
+    "people.sign-out": "ben",
     "reconcile": "",
     "resume": "x",
     "schedules.pause": "x --reason x",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.actors import BOOTSTRAP_ACTOR
+from domain.actors import BOOTSTRAP_ACTOR, spoken
 from domain.comovement import CoMovement
 from domain.comovement_measurement import MeasuredPair
 from store import competitor_history
@@ -61,7 +61,7 @@ async def test_competitors_when_searched_for_then_one_is_confirmed_and_another_r
     await cli.text("companies", "competitors", "PFE", "--reject", "MRK")
     shown = await cli.text("companies", "competitors", "PFE", "--history")
     assert "taken back" in shown.splitlines()[1]
-    assert BOOTSTRAP_ACTOR in shown
+    assert spoken(BOOTSTRAP_ACTOR) in shown
     assert "was ever in force" in await cli.text("companies", "competitors", "JNJ", "--history")
 
 
@@ -106,7 +106,7 @@ async def test_exposures_when_estimated_then_they_are_shown_beside_and_count_onc
     assert accepted["created_by"] == BOOTSTRAP_ACTOR
     assert accepted == await api.get(path(symbol))
     current = await cli.text("companies", "exposures", symbol)
-    assert current.startswith(f"{symbol}, version 1 by {BOOTSTRAP_ACTOR}")
+    assert current.startswith(f"{symbol}, version 1 by {spoken(BOOTSTRAP_ACTOR)}")
     assert f"{rates['proposed']:+.2f}" in current
     again = await cli("companies", "exposures", symbol, "--accept", "--as-of", instant)
     assert again.out.endswith("Version 1 is in force.\n")

@@ -45,6 +45,11 @@ async def sign_out(visit: Visiting) -> Response:
     return _with(see("/sign-in"), await sessions.sign_out(visit.api))
 
 
+@router.post("/sign-out/everywhere")
+async def sign_out_everywhere(visit: Visiting) -> Response:
+    return _with(see("/sign-in"), await sessions.sign_out(visit.api, everywhere=True))
+
+
 @router.post("/step-up")
 async def step_up(visit: Visiting) -> Response:
     """Prove again who one is, then have the browser repeat what it wanted with the same form."""
