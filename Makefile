@@ -36,7 +36,7 @@ test: $(STAMP) ## Run the whole test suite on real servers [ARGS=... PROCESSES=3
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS) || \
 	{ code=$$?; [ $$code -eq 1 ] && [ -z '$(ARGS)' ] || exit $$code; \
 	  echo "Once more and alone, what failed. What passes now is unsteady, named above, and to be mended all the same:"; \
-	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none --maxfail 1 -rA; }
+	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none --maxfail 1 -rfEp; }
 
 conformance: $(STAMP) ## Independent, unmodified clients against the paper broker
 	$(BIN)/python -m tests.conformance.environments build/conformance

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cli.migrate import migrate
 from cli.stack.names import PartName
@@ -22,6 +23,9 @@ SERVERS = (PartName.POSTGRES, PartName.TEMPORAL, PartName.OBJECTS)
 REPOSITORY = Path(__file__).resolve().parent.parent
 LONGEST_TEST_SECONDS = 400
 SHARED = REPOSITORY.parent / "shared" / "data"
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

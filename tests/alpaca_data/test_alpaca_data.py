@@ -90,9 +90,9 @@ def test_content_when_it_is_html_then_its_visible_text_is_kept() -> None:
     "piece", ["<", "<!", "<!--", "<a ", "<a b='", "&#", "</", "<![CDATA[", "<?", "<script>", "<p>"]
 )
 def test_html_when_it_is_hostile_then_it_is_read_in_time(piece: str) -> None:
-    begun = time.monotonic()
+    begun = time.thread_time()
     html_text(piece * (200_000 // len(piece)))
-    assert time.monotonic() - begun < 10
+    assert time.thread_time() - begun < 10
 
 
 @given(st.text(max_size=200))

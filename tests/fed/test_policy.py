@@ -200,10 +200,10 @@ def test_range_when_half_or_reversed_then_it_is_none() -> None:
     ],
 )
 def test_text_when_hostile_then_reading_it_ends_in_time(piece: str) -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     read_policy(DAY, piece * 200_000)
     read_policy(DAY, "Voting for this action: " + piece * 200_000)
-    assert time.monotonic() - began < 60
+    assert time.thread_time() - began < 60
 
 
 PIECES = [

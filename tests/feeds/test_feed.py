@@ -205,14 +205,14 @@ def test_answer_when_no_feed_then_it_is_an_error(body: bytes) -> None:
 
 
 def test_answer_when_deep_or_large_then_it_is_refused_at_once() -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     with pytest.raises(SourceFormatError, match="FEED_TOO_DEEP"):
         read(CONFIG, "", _answer(_rss("<a>" * 100_000)), NOW)
     with pytest.raises(SourceFormatError, match="FEED_TOO_DEEP"):
         read(CONFIG, "", _answer(f"<rss>&bad {'<a>' * 100_000}"), NOW)
     with pytest.raises(SourceFormatError, match="FEED_TOO_LARGE"):
         read(CONFIG, "", _answer(b" " * (MAX_BODY_BYTES + 1)), NOW)
-    assert time.monotonic() - began < 10
+    assert time.thread_time() - began < 10
 
 
 def test_feed_when_it_has_too_many_entries_then_the_rest_is_named() -> None:

@@ -148,10 +148,10 @@ def test_sender_when_folded_or_long_then_the_first_from_header_counts() -> None:
         b"Subject: x\r\nFROM: =?utf-8?q?a=40b?=\r\n <One@Letters.example>\r\nFrom: two@evil.example\r\n\r\nFrom: body@x"
     )
     assert sender_of(folded) == "one@letters.example"
-    began = time.monotonic()
+    began = time.thread_time()
     assert sender_of(b"From: " + b"<a@" * 2_000_000 + b"x>") == ""
     assert sender_of(b"x: y\r\n" * 1_000_000) == ""
-    assert time.monotonic() - began < 60
+    assert time.thread_time() - began < 60
     assert is_wanted("", ())
     assert not is_wanted("", ("@letters.example",))
 

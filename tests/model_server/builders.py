@@ -27,6 +27,6 @@ def question(**changes: Any) -> ModelRequest:
         "num_predict": 256,
         "seed": 7,
         "temperature": 0.0,
-        "timeout_seconds": 5.0,
+        "timeout_seconds": 30.0,
     }
     return ModelRequest(**{**wanted, **changes})

@@ -52,10 +52,10 @@ from tests.pages.test_visible import text_of
     ],
 )
 def test_page_when_its_style_is_hostile_then_it_ends_in_time(markup: str) -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     with contextlib.suppress(SourceFormatError):
         parse_page(f"<html><body>{markup}</body></html>".encode(), "text/html", "https://pages.example/a")
-    assert time.monotonic() - began < 20
+    assert time.thread_time() - began < 20
 
 
 def test_page_when_its_style_asks_for_too_much_then_it_is_refused_rather_than_read_whole() -> None:

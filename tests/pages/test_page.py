@@ -127,10 +127,10 @@ def test_entities_when_a_page_defines_them_then_none_is_expanded() -> None:
     ],
 )
 def test_page_when_deep_or_huge_then_it_ends_in_time(body: bytes) -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     with contextlib.suppress(SourceFormatError):
         _parse(body)
-    assert time.monotonic() - began < 20
+    assert time.thread_time() - began < 20
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def start(tmp_path: Path, hall: BrokerHall) -> Iterator[Start]:
     """Start brokers with changed settings; all end with the test, each with a sound book and faithful answers."""
     running: list[Client] = []
 
-    def begin(*, timeout: float = 10, now: Any = None, **changes: Any) -> Client:
+    def begin(*, timeout: float = 60, now: Any = None, **changes: Any) -> Client:
         settings = settings_for(tmp_path / str(len(running)), **changes)
         client = Client(hall.admit(settings, now), timeout=timeout)
         running.append(client)

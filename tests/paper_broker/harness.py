@@ -92,7 +92,7 @@ def bar(symbol: str, opening: str, high: str = "", low: str = "", close: str = "
 class Client:
     """The SDK, the control API and shorthands for orders, all against one address."""
 
-    def __init__(self, address: str, *, timeout: float = 10) -> None:
+    def __init__(self, address: str, *, timeout: float = 60) -> None:
         self.address = address
         self.served: Any = None
         self.recorder = Recorder()
@@ -124,13 +124,13 @@ class Client:
     def ask(self, method: str, path: str, **options: Any) -> requests.Response:
         """A request without the SDK, its answer checked all the same."""
         headers = {"APCA-API-KEY-ID": KEY, "APCA-API-SECRET-KEY": SECRET}
-        response = requests.request(method, f"{self.address}{path}", headers=headers, timeout=10, **options)
+        response = requests.request(method, f"{self.address}{path}", headers=headers, timeout=60, **options)
         self.recorder(response)
         return response
 
     def control(self, method: str, path: str, body: Any = None, *, key: str = CONTROL) -> requests.Response:
         return self._control.request(
-            method, f"{self.address}/control/{path}", json=body, headers={"X-Control-Key": key}, timeout=20
+            method, f"{self.address}/control/{path}", json=body, headers={"X-Control-Key": key}, timeout=60
         )
 
     def told(self, path: str, body: Any) -> Any:
