@@ -19,6 +19,15 @@ from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from domain.acceptance import (
+    AcceptanceReport,
+    AcceptanceStatus,
+    AcceptDifference,
+    AcceptDifferenceStep,
+    DeclineDifference,
+    DeclineDifferenceStep,
+    DifferenceCommand,
+)
 from domain.decisions import TradingState
 from domain.market import Session
 from domain.reconciliation import ReconcileReport, ReconcileRequest
@@ -134,6 +143,7 @@ async def _record(settings: Any, label: str, save: Save) -> None:
             await _overtaken(client, f"trading_engine.{name}overtaken.{label}", save)
             await _session(client, f"trading_engine.{name}live.{label}", save)
     await _discarded(client, f"discard_order.{label}", save)
+    await differences(client, f"trading_engine.differences.{label}", save)
 
 
 async def _order(client: Client, intent_id: str) -> WorkflowHandle[Any, Any]:
@@ -216,6 +226,35 @@ async def _session(client: Client, name: str, save: Save) -> None:
             await asyncio.sleep(0.1)
         await client.get_workflow_handle(name).terminate("recorded")
         await save(client, name, f"{name}@{first}")
+
+
+async def differences(client: Client, name: str, save: Save) -> None:
+    """A difference with the broker is accepted by two people, and another one declined by the second."""
+    answers = iter((AcceptanceStatus.PENDING, AcceptanceStatus.ACCEPTED, AcceptanceStatus.DECLINED))
+
+    def report(command: DifferenceCommand) -> AcceptanceReport:
+        return AcceptanceReport(acceptance_id="a", difference_id=command.difference_id, status=next(answers))
+
+    @activity.defn
+    async def accept_difference(step: AcceptDifferenceStep) -> AcceptanceReport:
+        return report(step.command)
+
+    @activity.defn
+    async def decline_difference(step: DeclineDifferenceStep) -> AcceptanceReport:
+        return report(step.command)
+
+    steps = [*Engine().steps, accept_difference, decline_difference]
+    named = {"reason": "sold by hand", "reconciliation_id": "r", "difference_id": "d"}
+    async with _working(client, TradingEngine, steps):
+        handle = await client.start_workflow(
+            TradingEngine.run, EngineState(driven=True), id=name, task_queue=Queue.TRADING
+        )
+        for who in ("api:anna/1", "api:ben/2"):
+            await handle.execute_update(TradingEngine.accept_difference, AcceptDifference(**named, actor=who))
+        declined = DeclineDifference(**named, actor="api:ben/2")
+        await handle.execute_update(TradingEngine.decline_difference, declined)
+        await save(client, name, handle.id)
+        await handle.terminate("recorded")
 
 
 async def _discarded(client: Client, name: str, save: Save) -> None:
