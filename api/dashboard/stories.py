@@ -11,7 +11,6 @@ from markupsafe import Markup
 
 from api.dashboard import formats
 from api.dashboard.charts import waterfall
-from domain.actors import spoken
 
 NANO = Decimal(10**9)
 DOCUMENTS_SHOWN = 12
@@ -169,7 +168,7 @@ def _became(intent: Mapping[str, Any], equity: Decimal | None) -> list[str]:
 def _answered(approval: Mapping[str, Any]) -> str:
     if approval["status"] == "pending":
         return "It waits for a person."
-    by = f" by {spoken(approval['decided_by'])}" if approval["decided_by"] else ""
+    by = f" by {formats.who(approval['decided_by'])}" if approval["decided_by"] else ""
     return f"It was {approval['status']}{by}."
 
 
