@@ -7,7 +7,7 @@ from rich.table import Table
 from api.operations.protection import ProtectionView
 from cli.output import out
 
-WORDS = {"closed": "closed", "reduced": "half size", "open": "OPEN", "half_open": "trying out"}
+WORDS = {"closed": "armed", "reduced": "half size", "open": "TRIPPED", "half_open": "half-open"}
 
 
 def show_protection(view: ProtectionView) -> None:
@@ -17,7 +17,7 @@ def show_protection(view: ProtectionView) -> None:
     out.print(f"after the look of {view.looked_at:%Y-%m-%d %H:%M:%S} UTC", style="dim", markup=False)
     moved = "" if view.tier is view.configured_tier else f" (configured {view.configured_tier.value})"
     out.print(
-        f"tier {view.tier.value}{moved} · entries at {view.entries} of their size · reserve {view.reserve:,.2f} · "
+        f"tier {view.tier.value}{moved} · entries at {view.entries:.0%} of their size · reserve {view.reserve:,.2f} · "
         f"{view.losses_in_a_row} losses in a row",
         markup=False,
     )

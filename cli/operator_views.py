@@ -148,9 +148,9 @@ def _terms(each: ApprovalView) -> list[str]:
         f"{'approved' if vote.approved else 'declined'} by {spoken(vote.actor)}: {vote.reason}" for vote in each.votes
     ]
     if each.escalated_at is not None:
-        lines.append(f"escalated to {each.escalation_audience} at {_when(each.escalated_at)}")
+        lines.append(f"nobody had answered by {_when(each.escalated_at)}: {each.escalation_audience} was told")
     elif each.escalates_at is not None:
-        lines.append(f"escalates to {each.escalation_audience} at {_when(each.escalates_at)}")
+        lines.append(f"unanswered at {_when(each.escalates_at)}, {each.escalation_audience} is told, too")
     return lines
 
 

@@ -21,6 +21,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from activities.adapters.files.fingerprint import fingerprint
+from cli.commands.stack import show_sign_in
 from cli.migrate import migrate
 from cli.output import err
 from cli.stack.names import PartName
@@ -119,6 +120,7 @@ def run_replay(request: ReplayRequest, state_dir: Path, *, keep: bool, show: Cal
         (state_dir / FINISHED).touch()
         show(finished)
         if keep:
+            show_sign_in(stack, report)
             err.print("The stack keeps running; Ctrl-C stops it.")
             stack.watch()
 

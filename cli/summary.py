@@ -119,13 +119,14 @@ def _warnings(body: dict[str, Any]) -> None:
 def _where(finished: Finished) -> None:
     out.print("\n[bold]Look around[/]")
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
-    table.add_row("API docs", finished.addresses["api_docs"])
-    table.add_row("Temporal UI", finished.addresses["temporal_ui"])
+    if finished.kept:
+        table.add_row("API docs", finished.addresses["api_docs"])
+        table.add_row("Temporal UI", finished.addresses["temporal_ui"])
     table.add_row("Report", str(finished.state_dir / "report.json"))
     out.print(table)
     if not finished.kept:
-        out.print(f"  Open it again: stonks up --state {finished.state_dir}", markup=False)
-    out.print(f"  Then: stonks inbox --state {finished.state_dir}", markup=False)
+        out.print(f"  Open it again: stonks up --state {finished.state_dir}", markup=False, soft_wrap=True)
+    out.print(f"  Then: stonks inbox --state {finished.state_dir}", markup=False, soft_wrap=True)
 
 
 def _shortened(thesis: str) -> str:

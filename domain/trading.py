@@ -21,6 +21,8 @@ def _without_nul(given: Any) -> Any:
 
 
 Reason = Annotated[str, BeforeValidator(_without_nul), Field(min_length=1, max_length=MAX_REASON)]
+Remark = Annotated[str, BeforeValidator(_without_nul), Field(max_length=MAX_REASON)]
+"""A reason that may be left out."""
 
 
 def reason_given(text: str, *, otherwise: str) -> str:

@@ -11,8 +11,6 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
-from domain.actors import spoken
-
 NEW_YORK = ZoneInfo("America/New_York")
 UNKNOWN = Markup('<span class="unknown" title="not known">–</span>')
 _MINUS = "\N{MINUS SIGN}"
@@ -24,6 +22,8 @@ _COMPARISONS = (
     ("=< ", " < "),
 )
 """How reasons write what was allowed, and how a person reads it."""
+_INSTALLATION = "api:bootstrap/bootstrap"
+_WAYS = {"session": "", "api": " (key)", "cli": " (terminal)"}
 _UP, _DOWN, _FLAT = "\N{BLACK UP-POINTING TRIANGLE}", "\N{BLACK DOWN-POINTING TRIANGLE}", ""
 
 
@@ -218,8 +218,13 @@ def until(value: Any, now: datetime) -> timedelta | None:
 
 
 def who(actor: Any) -> str:
-    """Somebody who acted, by name; empty where nobody has."""
-    return spoken(str(actor or ""))
+    """Somebody who acted, by name, as commands say it too (docs/access.md); empty where nobody has."""
+    text = str(actor or "")
+    if text == _INSTALLATION:
+        return "the installation's key"
+    way, _, whose = text.partition(":")
+    name = whose.partition("/")[0]
+    return f"{name}{_WAYS[way]}" if name and way in _WAYS else text
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {

@@ -20,7 +20,7 @@ from domain.notifications import (
     PlannedNotification,
     notification_id,
 )
-from domain.trading import MAX_REASON
+from domain.trading import Remark
 from store import audit, notifications
 from store.database import Database
 from store.tables.platform import Notification
@@ -47,7 +47,7 @@ class ConfigChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     config: NotificationsConfig
-    reason: Annotated[str, Field(max_length=MAX_REASON)] = ""
+    reason: Remark = ""
 
 
 class TestRequest(BaseModel):

@@ -7,11 +7,12 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Query, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api.auth import Principal, require
 from api.dependencies import Provided
 from api.errors import problems
+from api.instants import Instant
 from api.keys import Scope
 from api.operations import account
 from api.operations.account import AccountReport, AccountState, CashEntryView, Entered, NewCashEntry
@@ -30,19 +31,15 @@ Controller = Annotated[Principal, require(Scope.TRADE_CONTROL)]
 
 class HistoryQuery(PageQuery):
     phase: TickPhase | None = None
-    first: Annotated[AwareDatetime | None, Field(alias="from", description="recorded as of this instant or later")] = (
-        None
-    )
-    last: Annotated[AwareDatetime | None, Field(alias="to", description="recorded as of this instant or earlier")] = (
-        None
-    )
+    first: Annotated[Instant | None, Field(alias="from", description="recorded as of this instant or later")] = None
+    last: Annotated[Instant | None, Field(alias="to", description="recorded as of this instant or earlier")] = None
 
 
 class LedgerQuery(PageQuery):
     kind: CashKind | None = None
     symbol: Annotated[str | None, Field(max_length=20)] = None
-    first: Annotated[AwareDatetime | None, Field(alias="from", description="at or after")] = None
-    last: Annotated[AwareDatetime | None, Field(alias="to", description="at or before")] = None
+    first: Annotated[Instant | None, Field(alias="from", description="at or after")] = None
+    last: Annotated[Instant | None, Field(alias="to", description="at or before")] = None
 
 
 @router.get("", dependencies=[require(Scope.READ)], responses=problems(503))

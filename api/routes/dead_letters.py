@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from api.auth import Principal, require
 from api.dependencies import Dependencies, Provided
@@ -18,7 +18,7 @@ from api.operations.dead_letters import BulkReport, DeadLetter, Discarded, Filte
 from api.operations.links import TemporalLinks
 from api.paging import Page, PageQuery, from_token, token_of
 from api.routing import Router
-from domain.trading import MAX_REASON, Reason
+from domain.trading import Reason, Remark
 
 KIND = "dead-letters"
 
@@ -34,11 +34,11 @@ class DeadLetterQuery(PageQuery, Filter):
 class RetryBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    reason: Annotated[str, Field(max_length=MAX_REASON)] = ""
+    reason: Remark = ""
 
 
 class RetryAllBody(Filter):
-    reason: Annotated[str, Field(max_length=MAX_REASON)] = ""
+    reason: Remark = ""
 
 
 class DiscardBody(BaseModel):

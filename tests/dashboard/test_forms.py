@@ -8,6 +8,7 @@ import pytest
 
 from api.auth import COOKIE
 from api.keys import Scope
+from domain.actors import spoken
 from tests.api.browser import person, signed_in
 from tests.api.harness import Caller, Platform, caller, eventually
 from tests.dashboard.visitor import Page, Visitor, sign_in
@@ -201,4 +202,4 @@ async def test_what_if_when_asked_then_it_stands_on_the_page_with_who_asked(
     (article,) = asked.tree.xpath("//article[@class='whatif']")
     assert "rules" in article.text_content()
     (listed,) = (await caller(platform).get(f"/v1/recommendations/{made.recommendation_id}/what-ifs"))["data"]
-    assert listed["requested_by"] in article.text_content()
+    assert spoken(listed["requested_by"]) in article.text_content()

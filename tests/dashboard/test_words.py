@@ -18,6 +18,7 @@ from api.dashboard.routes.inbox import barred
 from api.dashboard.routes.welcome import source_config
 from api.dashboard.sessions import Person, Session
 from api.dashboard.stories import story, waterfall_rows
+from domain.actors import BOOTSTRAP_ACTOR, SIGNAL_ACTOR, spoken
 
 NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
 MINUS = "\N{MINUS SIGN}"
@@ -343,3 +344,24 @@ def test_refusal_when_it_has_a_code_then_it_stands_beside_the_field_that_it_name
     refusal = Refusal("add", ApiProblem(409, "PERSON_EXISTS", "d", "h", fields=fields), {}, ("name",))
     assert refusal.beside("add", "name") == beside
     assert refusal.above == ([] if beside else ["d. h"])
+
+
+@pytest.mark.parametrize(
+    "actor",
+    [
+        BOOTSTRAP_ACTOR,
+        SIGNAL_ACTOR,
+        "session:anna/3f2a",
+        "api:anna/9c1e",
+        "cli:owner/anna",
+        "cli:anna",
+        "api:",
+        "system",
+    ],
+)
+def test_actor_when_shown_on_a_page_then_it_is_named_as_commands_name_it(actor: str) -> None:
+    assert formats.who(actor) == spoken(actor)
+
+
+def test_actor_when_there_is_none_then_nothing_is_said() -> None:
+    assert formats.who(None) == ""

@@ -45,7 +45,7 @@ async def test_inbox_when_two_people_are_needed_then_it_shows_votes_band_and_esc
         shown = await cli.text("inbox")
         assert "0 of 2" in shown
         assert "good from 49.00 to 51.00 a share; asked anew outside" in shown
-        assert "escalates to escalation at " in shown
+        assert ", escalation is told, too" in shown
 
         first = await cli.text("approve", waiting["approval_id"], "--reason", "the thesis holds")
         assert "pending: buy 700 AAPL, $35,000.00" in first
