@@ -48,9 +48,14 @@ _SUM_UP = """
 """
 """Every part sees the balances as they were before the statement."""
 
-SUM_AGAIN = (
-    "BEGIN; DELETE FROM cash_balances; "
-    "INSERT INTO cash_entries_not_summed SELECT entry_id FROM cash_entries ON CONFLICT DO NOTHING; COMMIT"
+SUM_AGAIN = "; ".join(
+    (
+        "BEGIN",
+        f"SELECT pg_advisory_xact_lock({_SUMMING})",
+        "DELETE FROM cash_balances",
+        "INSERT INTO cash_entries_not_summed SELECT entry_id FROM cash_entries ON CONFLICT DO NOTHING",
+        "COMMIT",
+    )
 )
 """Has every balance made anew with the next mark, and be right until then."""
 

@@ -42,13 +42,15 @@ def newest_first_of(
     and there may be none for years.
     """
     instants = tuple_(col(of), col(at))
-    statement = statement.where(
-        col(of) >= value if first is None else instants >= tuple_(literal(value), literal(first)),
-        col(of) <= value if last is None else instants <= tuple_(literal(value), literal(last)),
-    )
-    if before is not None:
-        place = tuple_(literal(value), literal(before[0]), literal(before[1]))
-        statement = statement.where(tuple_(col(of), col(at), col(key)) < place)
+    least = col(of) >= value if first is None else instants >= tuple_(literal(value), literal(first))
+    # The closest bound alone: an index scan begins at one of several, and not at the closest.
+    if before is not None and (last is None or before[0] <= last):
+        most = tuple_(col(of), col(at), col(key)) < tuple_(literal(value), literal(before[0]), literal(before[1]))
+    elif last is not None:
+        most = instants <= tuple_(literal(value), literal(last))
+    else:
+        most = col(of) <= value
+    statement = statement.where(least, most)
     return statement.order_by(col(of).desc(), col(at).desc(), col(key).desc()).limit(limit)
 
 

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.search import IndexedText
 from store.database import Database, fetch, values_as_json
-from store.keysets import Position, newest_first
+from store.keysets import Position, newest_first, newest_first_of
 from store.tables.ingestion import Document, DocumentSearch
 
 Place = tuple[float, datetime, str]
@@ -111,8 +111,23 @@ class _Asked:
     def newest(self, many: int, before: Position | None) -> Any:
         """The newest so many documents, whether they hold the words or not, as a subquery."""
         table = DocumentSearch
-        rows = select(table.doc_id, table.available_at, table.symbols, table.search).where(*self.bounds())
-        return newest_first(rows, table.available_at, table.doc_id, limit=many, before=before).subquery()
+        rows = select(table.doc_id, table.available_at, table.symbols, table.search)
+        at, key = table.available_at, table.doc_id
+        if self.source is None:
+            page = newest_first(rows.where(*self.bounds()), at, key, limit=many, before=before)
+        else:
+            page = newest_first_of(
+                rows,
+                table.source_id,
+                self.source,
+                at,
+                key,
+                limit=many,
+                first=self.first,
+                last=self.last,
+                before=before,
+            )
+        return page.subquery()
 
 
 async def find(
