@@ -60,7 +60,11 @@ def test_recorded_evidence_when_items_are_asked_for_then_they_are_those_that_wer
         assert all(list(vars(one)) == list(EvidenceItem.model_fields) for one in found)
         assert found[1:3] == list(items[1:3])
         assert [found[-1]] == list(items[-1:])
-        assert found[0] is found[0]
+        apart = recorded(symbol, items)
+        middle, last = apart[len(items) // 2], apart[-1]
+        assert list(apart) == list(items)
+        assert apart[len(items) // 2] is middle
+        assert apart[::-1][0] is last
         for session in data.sessions:
             end = session.opens_at
             oldest = end - timedelta(days=3)

@@ -28,7 +28,7 @@ from domain.config import TradingConfig
 from domain.costs import CostModel
 from domain.panel import Codes, Layout, lay_out_all
 from domain.panel_targets import fill_targets, moving_average_targets
-from domain.simulated_pass import MARKET_SESSIONS
+from domain.simulated_assessments import MARKET_SESSIONS
 from domain.simulation import PRE_OPEN, Simulation
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.many_companies import WARM_UP, market_of, request_for
