@@ -86,6 +86,8 @@ class BarSeries:
         self._epoch = -1
         self._sessions: list[str] = [known.bar.session.isoformat() for known in self._bars]
         self._closes, self._volumes = self._columns.closes, self._columns.volumes
+        self._ranges = np.zeros((0, 3))
+        """High, low and close of each bar as it was, where they have been asked for."""
         self._on = {known.bar.session: known.bar for known in self._bars}
 
     def on(self, session: date) -> Bar | None:
@@ -154,18 +156,26 @@ class BarSeries:
             seen = [at for at, known in enumerate(self._known) if known <= as_of][-sessions:]
         if len(seen) <= rules.atr_sessions:
             return None
-        bars = [self._bars[at].bar for at in seen]
-        raw = [bar.high for bar in bars], [bar.low for bar in bars]
         if self._splits:
-            today = as_of.astimezone(NEW_YORK).date()
+            today, bars = as_of.astimezone(NEW_YORK).date(), [self._bars[at].bar for at in seen]
             factors = [split_factor(bar.session, self._splits, today) for bar in bars]
-            highs, lows = (list(map(adjusted_close, prices, factors)) for prices in raw)
-            closes = [adjusted_close(bar.close, factor) for bar, factor in zip(bars, factors, strict=True)]
+            raw = zip(*((bar.high, bar.low, bar.close) for bar in bars), strict=True)
+            highs, lows, closes = (np.array(list(map(adjusted_close, prices, factors))) for prices in raw)
         else:  # dividing by 1 changes nothing
-            highs, lows = (list(map(float, prices)) for prices in raw)
-            closes = self._columns.closes[seen].tolist()
+            highs, lows, closes = self._prices(seen).T
         found = float(average_true_range(highs, lows, closes, rules)[-1])
         return found if found > 0.0 else None
+
+    def _prices(self, seen: Sequence[int]) -> Floats:
+        """High, low and close of some bars, (B, 3); they become numbers when they are first asked for."""
+        if not len(self._ranges):
+            self._ranges = np.full((len(self._bars), 3), np.nan)
+        where = slice(seen.start, seen.stop) if isinstance(seen, range) else list(seen)
+        for at in np.asarray(seen)[np.isnan(self._ranges[where, 0])].tolist():
+            bar = self._bars[at].bar
+            self._ranges[at] = bar.high, bar.low, bar.close
+        found: Floats = self._ranges[where]
+        return found
 
     def _adjust(self, as_of: datetime) -> None:
         """Express all bars in the day's shares; done anew only where a split has taken effect since the last time."""
