@@ -194,7 +194,7 @@ def _deviation(sums: RollingSums, row: int, size: int) -> tuple[Floats, Flags, F
 
 def _run_of_equals(values: Floats) -> Floats:
     """How many values before each are the same without a break."""
-    changed = np.flatnonzero(np.diff(values, prepend=np.nan) != 0.0)
     numbers = np.arange(len(values))
-    since = changed[np.searchsorted(changed, numbers, side="right") - 1]
+    changed = np.diff(values, prepend=np.nan) != 0.0
+    since = np.maximum.accumulate(np.where(changed, numbers, 0))
     return (numbers - since).astype(np.float64)
