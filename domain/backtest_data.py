@@ -86,8 +86,8 @@ class BarSeries:
         self._epoch = -1
         self._sessions: list[str] = [known.bar.session.isoformat() for known in self._bars]
         self._closes, self._volumes = self._columns.closes, self._columns.volumes
-        self._ranges = np.zeros((0, 3))
-        """High, low and close of each bar as it was, where they have been asked for."""
+        self._ranges = np.zeros((2, 0))
+        """High and low of each bar as it was, NaN where they have not been asked for."""
         self._on = {known.bar.session: known.bar for known in self._bars}
 
     def on(self, session: date) -> Bar | None:
@@ -162,19 +162,21 @@ class BarSeries:
             raw = zip(*((bar.high, bar.low, bar.close) for bar in bars), strict=True)
             highs, lows, closes = (np.array(list(map(adjusted_close, prices, factors))) for prices in raw)
         else:  # dividing by 1 changes nothing
-            highs, lows, closes = self._prices(seen).T
+            where = slice(seen.start, seen.stop) if isinstance(seen, range) else list(seen)
+            (highs, lows), closes = self._extremes(where), self._columns.closes[where]
         found = float(average_true_range(highs, lows, closes, rules)[-1])
         return found if found > 0.0 else None
 
-    def _prices(self, seen: Sequence[int]) -> Floats:
-        """High, low and close of some bars, (B, 3); they become numbers when they are first asked for."""
-        if not len(self._ranges):
-            self._ranges = np.full((len(self._bars), 3), np.nan)
-        where = slice(seen.start, seen.stop) if isinstance(seen, range) else list(seen)
-        for at in np.asarray(seen)[np.isnan(self._ranges[where, 0])].tolist():
-            bar = self._bars[at].bar
-            self._ranges[at] = bar.high, bar.low, bar.close
-        found: Floats = self._ranges[where]
+    def _extremes(self, where: slice | list[int]) -> Floats:
+        """Highs and lows of some bars, (2, B); they become numbers when they are first asked for."""
+        if not self._ranges.size:
+            self._ranges = np.full((2, len(self._bars)), np.nan)
+        missing = np.arange(len(self._bars))[where][np.isnan(self._ranges[0, where])]
+        if len(missing):
+            bars = [self._bars[at].bar for at in missing.tolist()]
+            self._ranges[0, missing] = [float(bar.high) for bar in bars]
+            self._ranges[1, missing] = [float(bar.low) for bar in bars]
+        found: Floats = self._ranges[:, where]
         return found
 
     def _adjust(self, as_of: datetime) -> None:
