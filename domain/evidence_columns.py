@@ -141,6 +141,10 @@ class RecordedEvidence(Sequence[EvidenceItem]):
         self.symbol, self.columns, self._written = symbol, columns, written
         self._made: dict[int, EvidenceItem] = {}
 
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        """What was made of the columns stays where it was made."""
+        return type(self), (self.symbol, self.columns, self._written)
+
     def __len__(self) -> int:
         return len(self.columns)
 

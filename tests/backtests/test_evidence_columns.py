@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -60,6 +61,7 @@ def test_recorded_evidence_when_items_are_asked_for_then_they_are_those_that_wer
         assert all(list(vars(one)) == list(EvidenceItem.model_fields) for one in found)
         assert found[1:3] == list(items[1:3])
         assert [found[-1]] == list(items[-1:])
+        assert list(pickle.loads(pickle.dumps(found))) == list(items)
         apart = recorded(symbol, items)
         middle, last = apart[len(items) // 2], apart[-1]
         assert list(apart) == list(items)
