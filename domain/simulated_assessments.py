@@ -20,8 +20,10 @@ from domain.signals import Cut, SymbolInputs, assess_cuts
 MARKET_SESSIONS = 61
 """Bars that a decision may see: sixty daily returns."""
 
+FEW = 16
+"""Of fewer than so many that are missing, arrays are not worth their while."""
 TOGETHER = 64
-"""As many are made at once, where so many are likely to be asked for."""
+"""As many are made at once then, where so many are likely to be asked for."""
 
 Place = tuple[datetime, str]
 """The instant of a pass, and a company."""
@@ -54,14 +56,15 @@ class Assessor:
         """What symbols are assessed from at an instant, and what is thought of them, in their order.
 
         Args:
-            likely: what will probably be asked for at this pass and those after it; asked where something is missing.
+            likely: what will probably be asked for at this pass and those after it; asked where some are missing.
         """
         if self._signals is not config.signals:
             self._made, self._signals = {}, config.signals
         missing = {(as_of, symbol) for symbol in symbols}.difference(self._made)
         if missing:
             self._made = {place: made for place, made in self._made.items() if place[0] >= as_of}
-            more = (place for place in likely() if place not in self._made and place not in missing)
+            ahead = likely() if len(missing) < FEW else ()
+            more = (place for place in ahead if place not in self._made and place not in missing)
             self._made |= self._make([*sorted(missing), *islice(more, max(0, TOGETHER - len(missing)))], config)
         found = [self._made[as_of, symbol] for symbol in symbols]
         read = Cut(as_of, tuple(one.inputs for one in found), found[0].session_dates if found else ())
