@@ -32,7 +32,8 @@ from domain.backtest_stamps import StampFinding, facts_of, stamp_findings
 from domain.decisions import DecisionRecord, Recommendation
 from domain.documents import NEW_YORK
 from domain.model import Model
-from domain.recommendation import canonical_bytes, replay
+from domain.recommendation import replay
+from domain.record_text import canonical_bytes
 
 CUTS = 5
 """Sessions of the period after which the future is changed, when nobody says which."""

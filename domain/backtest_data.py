@@ -12,26 +12,22 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from domain.adjustment import Split, adjusted_close, adjusted_volume, split_factor
+from domain.bar_series import BarSeries
 from domain.comovement import CoMovement
 from domain.config import SignalConfig
 from domain.decisions import EvidenceItem, MarketWindow
-from domain.documents import NEW_YORK
 from domain.entries import EarningsCalendar, KnownReport
 from domain.errors import InvalidInput
-from domain.evidence_columns import Floats, Ints, RecordedEvidence, micros_since_1970
+from domain.evidence_columns import RecordedEvidence
 from domain.layer_terms import OtherLayers, competitive_terms, macro_terms
 from domain.macro_items import MacroItem
 from domain.market import Bar, CorporateAction, Session
-from domain.model import assembled
 from domain.portfolio import as_decimal
 from domain.registry import Exposures
-from domain.rules_config import StopRules
-from domain.stops import average_true_range
 
 DAYS_BEFORE = 130
 """Enough calendar days before an instant to count trading days of any age or holding that matters."""
@@ -42,147 +38,6 @@ Known = TypeVar("Known", EvidenceItem, MacroItem)
 Value = TypeVar("Value")
 History = Sequence[tuple[datetime, Value]]
 """Values, oldest first, each with the instant from which it was known and held."""
-
-
-@dataclass(frozen=True)
-class KnownBar:
-    """A raw bar, and the instant from which it was known."""
-
-    bar: Bar
-    available_at: datetime
-
-
-class BarColumns(NamedTuple):
-    """(B,) raw bars of one symbol, oldest first."""
-
-    micros: Ints
-    """When each was known, since 1970."""
-    closes: Floats
-    volumes: Floats
-
-
-class RecentBars(NamedTuple):
-    """Finished bars, oldest first, in the shares of one day."""
-
-    sessions: Sequence[str]
-    closes: Sequence[float]
-    volumes: Sequence[float]
-
-
-class BarSeries:
-    """One symbol's bars, oldest first, seen as of an instant in that day's shares."""
-
-    def __init__(self, symbol: str, bars: Sequence[KnownBar], splits: Sequence[Split]) -> None:
-        self.symbol = symbol
-        self._bars = sorted(bars, key=lambda known: known.bar.session)
-        self._known = [known.available_at for known in self._bars]
-        self._columns = BarColumns(
-            micros=np.array([micros_since_1970(at) for at in self._known], dtype=np.int64),
-            closes=np.array([float(known.bar.close) for known in self._bars], dtype=np.float64),
-            volumes=np.array([known.bar.volume for known in self._bars], dtype=np.float64),
-        )
-        self._in_order = bool((np.diff(self._columns.micros) >= 0).all())
-        self._splits = sorted(splits)
-        self._epoch = -1
-        self._sessions: list[str] = [known.bar.session.isoformat() for known in self._bars]
-        self._closes, self._volumes = self._columns.closes, self._columns.volumes
-        self._on = {known.bar.session: known.bar for known in self._bars}
-
-    def on(self, session: date) -> Bar | None:
-        """The raw bar of a session."""
-        return self._on.get(session)
-
-    @property
-    def bars(self) -> Sequence[KnownBar]:
-        return self._bars
-
-    @property
-    def columns(self) -> BarColumns:
-        return self._columns
-
-    @property
-    def splits(self) -> Sequence[Split]:
-        return self._splits
-
-    @property
-    def in_order(self) -> bool:
-        """Whether bars became known in the order of their sessions."""
-        return self._in_order
-
-    def window(self, as_of: datetime, sessions: int) -> MarketWindow | None:
-        """The last bars that were finished at an instant, split-adjusted as of its day in New York."""
-        found = self.recent(as_of, sessions)
-        if not found.closes:
-            return None
-        return assembled(
-            MarketWindow,
-            {
-                "symbol": self.symbol,
-                "sessions": tuple(found.sessions),
-                "closes": tuple(found.closes),
-                "volumes": tuple(found.volumes),
-            },
-        )
-
-    def recent(self, as_of: datetime, sessions: int) -> RecentBars:
-        """What `window` shows, as lists; empty where it shows nothing."""
-        self._adjust(as_of)
-        if self._in_order:
-            end = bisect_right(self._known, as_of)
-            seen = slice(max(0, end - sessions), end)
-            return RecentBars(self._sessions[seen], self._closes[seen].tolist(), self._volumes[seen].tolist())
-        rows = [at for at, known in enumerate(self._known) if known <= as_of][-sessions:]
-        return RecentBars(
-            [self._sessions[at] for at in rows], self._closes[rows].tolist(), self._volumes[rows].tolist()
-        )
-
-    def last_close(self, as_of: datetime) -> float | None:
-        """The last of the closes that `window` shows; None where it shows none."""
-        if not self._in_order:
-            closes = self.recent(as_of, 1).closes
-            return closes[-1] if closes else None
-        self._adjust(as_of)
-        end = bisect_right(self._known, as_of)
-        return float(self._closes[end - 1]) if end else None
-
-    def average_true_range(self, as_of: datetime, rules: StopRules, sessions: int) -> float | None:
-        """The average true range at the last close known, in dollars a share of that day; None where it has none."""
-        if self._in_order:
-            end = bisect_right(self._known, as_of)
-            seen: Sequence[int] = range(max(0, end - sessions), end)
-        else:
-            seen = [at for at, known in enumerate(self._known) if known <= as_of][-sessions:]
-        if len(seen) <= rules.atr_sessions:
-            return None
-        bars = [self._bars[at].bar for at in seen]
-        raw = [bar.high for bar in bars], [bar.low for bar in bars]
-        if self._splits:
-            today = as_of.astimezone(NEW_YORK).date()
-            factors = [split_factor(bar.session, self._splits, today) for bar in bars]
-            highs, lows = (list(map(adjusted_close, prices, factors)) for prices in raw)
-            closes = [adjusted_close(bar.close, factor) for bar, factor in zip(bars, factors, strict=True)]
-        else:  # dividing by 1 changes nothing
-            highs, lows = (list(map(float, prices)) for prices in raw)
-            closes = self._columns.closes[seen].tolist()
-        found = float(average_true_range(highs, lows, closes, rules)[-1])
-        return found if found > 0.0 else None
-
-    def _adjust(self, as_of: datetime) -> None:
-        """Express all bars in the day's shares; done anew only where a split has taken effect since the last time."""
-        if not self._splits:
-            return
-        today = as_of.astimezone(NEW_YORK).date()
-        epoch = bisect_right(self._splits, today, key=lambda split: split[0])
-        if epoch == self._epoch:
-            return
-        self._epoch = epoch
-        if not epoch:  # dividing by 1 changes nothing
-            self._closes, self._volumes = self._columns.closes, self._columns.volumes
-            return
-        factors = [split_factor(known.bar.session, self._splits, today) for known in self._bars]
-        pairs = list(zip(self._bars, factors, strict=True))
-        self._closes = np.array([adjusted_close(known.bar.close, factor) for known, factor in pairs])
-        self._volumes = np.array([adjusted_volume(known.bar.volume, factor) for known, factor in pairs])
 
 
 @dataclass(frozen=True)
@@ -355,15 +210,3 @@ def _cut(items: Sequence[Known], oldest: datetime, as_of: datetime) -> Sequence[
     start = bisect_right(items, oldest, key=lambda item: item.available_at)
     end = bisect_right(items, as_of, key=lambda item: item.available_at)
     return items[start:end]
-
-
-def series_of(bars: Sequence[KnownBar], actions: Sequence[CorporateAction]) -> dict[str, BarSeries]:
-    """Gather bars and splits into series by symbol."""
-    by_symbol: dict[str, list[KnownBar]] = {}
-    for known in bars:
-        by_symbol.setdefault(known.bar.symbol, []).append(known)
-    splits: dict[str, list[Split]] = {}
-    for action in actions:
-        if action.split_ratio != Decimal(1):
-            splits.setdefault(action.symbol, []).append((action.ex_date, action.split_ratio))
-    return {symbol: BarSeries(symbol, found, splits.get(symbol, [])) for symbol, found in sorted(by_symbol.items())}

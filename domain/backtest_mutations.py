@@ -10,7 +10,8 @@ from decimal import ROUND_CEILING, Decimal
 from typing import TypeVar
 
 from domain.adjustment import Split
-from domain.backtest_data import BacktestData, BarSeries, KnownBar
+from domain.backtest_data import BacktestData
+from domain.bar_series import BarSeries, KnownBar
 from domain.comovement import CoMovement
 from domain.decisions import EvidenceItem
 from domain.documents import Credibility

@@ -48,7 +48,11 @@ def advance(
     states, events = [], []
     for state in tick.breakers.states:
         trips, resets = CONDITIONS[state.breaker]
-        move = _next_phase(state, trips(tick), resets(tick), tick)
+        trip = trips(tick)
+        if state.phase is BreakerPhase.CLOSED:
+            move = (trip.phase, trip) if trip.met else None
+        else:
+            move = _next_phase(state, trip, resets(tick), tick)
         if move is None:
             states.append(state)
             continue
@@ -247,10 +251,8 @@ CONDITIONS: dict[Breaker, tuple[Condition, Condition]] = {
 def _next_phase(
     state: BreakerState, trip: _Reading, reset: _Reading, tick: _Tick
 ) -> tuple[BreakerPhase, _Reading] | None:
-    """Decide where a breaker goes, and the reading that sends it there; None: it stays."""
+    """Decide where a breaker goes that is not closed, and the reading that sends it there; None: it stays."""
     rested = _rested(state, tick.session)
-    if state.phase is BreakerPhase.CLOSED:
-        return (trip.phase, trip) if trip.met else None
     if state.phase is BreakerPhase.HALF_OPEN:
         if trip.met:
             return BreakerPhase.OPEN, trip
@@ -332,7 +334,7 @@ def _sessions(found: int, needed: int) -> _Reading:
 
 def _fallen(reference: Decimal, equity: Decimal, limit: Decimal) -> _Reading:
     """Measure how far equity is below a reference, as a share of it; without a reference it has not fallen."""
-    fall = max(Fraction(0), 1 - Fraction(equity) / Fraction(reference)) if reference > 0 else Fraction(0)
+    fall = 1 - Fraction(equity) / Fraction(reference) if 0 < reference > equity else Fraction(0)
     return _Reading(fall >= Fraction(limit), f"{float(fall):.9g}", str(limit))
 
 

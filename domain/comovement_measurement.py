@@ -13,7 +13,7 @@ from datetime import date, datetime
 
 import numpy as np
 
-from domain.backtest_data import KnownBar
+from domain.bar_series import KnownBar
 from domain.comovement import CoMovement, estimate_comovement, event_abnormal_returns
 from domain.layer_config import ComovementConfig
 from domain.market import CorporateAction

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from domain.config import TradingConfig
-from domain.decisions import Action, DecisionRecord, EvidenceItem, MarketWindow, PositionView, Recommendation
+from domain.decisions import (
+    Action,
+    Assessment,
+    DecisionRecord,
+    EvidenceItem,
+    MarketWindow,
+    PositionView,
+    Recommendation,
+)
 from domain.layer_terms import OtherLayers
 from domain.recommendation import SharedByRecords, decide
-from domain.signals import SymbolInputs, assess_cut, cut
+from domain.signals import Cut, SymbolInputs, assess_cut, cut
 
 NOTHING_ELSE = OtherLayers()
 NEVER_HELD = PositionView()
@@ -25,14 +33,27 @@ class PassInputs:
     evidence: Mapping[str, Sequence[EvidenceItem]]
     others: Mapping[str, OtherLayers]
     windows: Mapping[str, MarketWindow]
-    previous: Mapping[str, Action]
-    positions: Mapping[str, PositionView]
+    previous: Mapping[str, Action] = field(default_factory=dict)
+    positions: Mapping[str, PositionView] = field(default_factory=dict)
 
 
 def decide_all(
     symbols: Sequence[str], as_of: datetime, given: PassInputs, *, code_version: str
 ) -> list[tuple[Recommendation, DecisionRecord]]:
     """Assess and recommend, in the order of the symbols. Which others are decided with a symbol changes nothing."""
+    read = read_all(symbols, as_of, given)
+    return conclude(
+        read,
+        assess_cut(read, config=given.config),
+        previous=given.previous,
+        positions=given.positions,
+        config=given.config,
+        code_version=code_version,
+    )
+
+
+def read_all(symbols: Sequence[str], as_of: datetime, given: PassInputs) -> Cut:
+    """Gather what symbols are assessed from; it does not depend on what is held or was thought before."""
     inputs = [
         SymbolInputs(
             symbol=symbol,
@@ -45,17 +66,29 @@ def decide_all(
         for symbol in symbols
         for others in (given.others.get(symbol, NOTHING_ELSE),)
     ]
-    given_cut = cut(inputs, as_of=as_of, session_dates=given.session_dates, config=given.config.signals)
-    shared = SharedByRecords.of(given.config, given_cut.session_dates, code_version)
+    return cut(inputs, as_of=as_of, session_dates=given.session_dates, config=given.config.signals)
+
+
+def conclude(
+    read: Cut,
+    assessments: Sequence[Assessment],
+    *,
+    previous: Mapping[str, Action],
+    positions: Mapping[str, PositionView],
+    config: TradingConfig,
+    code_version: str,
+) -> list[tuple[Recommendation, DecisionRecord]]:
+    """Recommend what follows from assessments, which were made of what was read with the same configuration."""
+    shared = SharedByRecords.of(config, read.session_dates, code_version)
     decided = []
-    for one, assessment in zip(given_cut.inputs, assess_cut(given_cut, config=given.config), strict=True):
+    for one, assessment in zip(read.inputs, assessments, strict=True):
         record = shared.record(
             symbol=one.symbol,
-            as_of=as_of,
+            as_of=read.as_of,
             evidence=one.evidence,
             market=one.market,
-            position=given.positions.get(one.symbol, NEVER_HELD),
-            previous=given.previous.get(one.symbol, Action.NONE),
+            position=positions.get(one.symbol, NEVER_HELD),
+            previous=previous.get(one.symbol, Action.NONE),
             macro=one.macro,
             competitive=one.competitive,
             terms=one.terms,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import chain
+from itertools import chain, pairwise, repeat
 from typing import Any, NamedTuple, Self, TypeVar, overload
 
 import numpy as np
@@ -34,6 +34,7 @@ ROLE_CODES = {role: code for code, role in enumerate(ROLES)}
 CLAIM_CODES = {claim: code for code, claim in enumerate(CLAIMS)}
 TRUST_CODES = {trust: code for code, trust in enumerate(TRUST)}
 _EXTRACTORS = {kind.value: kind for kind in ExtractorKind}
+_FIELDS = tuple(EvidenceItem.model_fields)
 _MICRO = timedelta(microseconds=1)
 _UNIX = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -140,6 +141,10 @@ class RecordedEvidence(Sequence[EvidenceItem]):
         self.symbol, self.columns, self._written = symbol, columns, written
         self._made: dict[int, EvidenceItem] = {}
 
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        """What was made of the columns stays where it was made."""
+        return type(self), (self.symbol, self.columns, self._written)
+
     def __len__(self) -> int:
         return len(self.columns)
 
@@ -149,14 +154,18 @@ class RecordedEvidence(Sequence[EvidenceItem]):
     def __getitem__(self, at: slice) -> list[EvidenceItem]: ...
     def __getitem__(self, at: int | slice) -> EvidenceItem | list[EvidenceItem]:
         if isinstance(at, slice):
-            return [self._item(each) for each in range(*at.indices(len(self)))]
+            places = range(*at.indices(len(self)))
+            if places.step == 1:
+                return self._items(places)
+            return [self[each] for each in places]
         if not -len(self) <= at < len(self):
             raise IndexError(at)
-        return self._item(at % len(self))
+        at %= len(self)
+        return self._items(range(at, at + 1))[0]
 
     def between(self, oldest: datetime, as_of: datetime) -> list[EvidenceItem]:
         """What became known after `oldest` and not after `as_of`."""
-        return [self._item(at) for at in self.places(oldest, as_of)]
+        return self._items(self.places(oldest, as_of))
 
     def places(self, oldest: datetime, as_of: datetime) -> range:
         """Where that stands."""
@@ -169,39 +178,48 @@ class RecordedEvidence(Sequence[EvidenceItem]):
         """Who read each statement, and when its document was published."""
         return zip(self._written.extractor, self._written.published_at, strict=True)
 
-    def _item(self, at: int) -> EvidenceItem:
-        found = self._made.get(at)
-        if found is None:
-            found = self._made[at] = self._make(at)
-        return found
+    def _items(self, places: range) -> list[EvidenceItem]:
+        """Items that stand side by side."""
+        made = self._made
+        missing = [at for at in places if at not in made]
+        if missing:
+            self._make(slice(missing[0], missing[-1] + 1))
+        return [made[at] for at in places]
 
-    def _make(self, at: int) -> EvidenceItem:
-        """Put an item together again; the book's columns were valid when they were written."""
-        of, written = self.columns, self._written
-        begin = int(of.ends[at - 1]) if at else 0
-        values: dict[str, Any] = {
-            "evidence_id": of.evidence_ids[at],
-            "doc_id": of.doc_ids[at],
-            "extraction_id": written.extraction_id[at],
-            "symbol": self.symbol,
-            "available_at": instant_of(int(of.micros[at])),
-            "published_at": written.published_at[at],
-            "event_type": EVENTS[of.event[at]],
-            "role": ROLES[of.role[at]],
-            "materiality": CLAIMS[of.materiality[at]],
-            "sentiment": float(of.sentiment[at]),
-            "confidence": float(of.confidence[at]),
-            "quote_validity": float(of.validity[at]),
-            "credibility": TRUST[of.credibility[at]],
-            "extractor": _EXTRACTORS[written.extractor[at]],
-            "content_hash": written.content_hash[at],
-            "publisher": written.publisher[at],
-            "site": written.site[at],
-            "title": written.title[at],
-            "quote": written.quote[at],
-            "shingles": tuple(of.shingles[begin : int(of.ends[at])].tolist()),
-        }
-        return assembled(EvidenceItem, values)
+    def _make(self, these: slice) -> None:
+        """Put items together again that are not there yet; the book's columns were valid when they were written.
+
+        Values are taken out of the columns side by side, which costs a third of taking them one by one.
+        """
+        of, written, made = self.columns, self._written, self._made
+        starts = [int(of.ends[these.start - 1]) if these.start else 0, *of.ends[these].tolist()]
+        texts = of.shingles[starts[0] : starts[-1]].tolist()
+        rows = zip(  # in the order of the item's fields
+            of.evidence_ids[these],
+            of.doc_ids[these],
+            written.extraction_id[these],
+            repeat(self.symbol, len(starts) - 1),
+            map(instant_of, of.micros[these].tolist()),
+            written.published_at[these],
+            map(EVENTS.__getitem__, of.event[these].tolist()),
+            map(ROLES.__getitem__, of.role[these].tolist()),
+            map(CLAIMS.__getitem__, of.materiality[these].tolist()),
+            of.sentiment[these].tolist(),
+            of.confidence[these].tolist(),
+            of.validity[these].tolist(),
+            map(TRUST.__getitem__, of.credibility[these].tolist()),
+            map(_EXTRACTORS.__getitem__, written.extractor[these]),
+            written.content_hash[these],
+            written.publisher[these],
+            written.site[these],
+            written.title[these],
+            written.quote[these],
+            (tuple(texts[start - starts[0] : end - starts[0]]) for start, end in pairwise(starts)),
+            strict=True,
+        )
+        for at, row in enumerate(rows, start=these.start):
+            if at not in made:
+                made[at] = assembled(EvidenceItem, dict(zip(_FIELDS, row, strict=True)))
 
 
 def columns_of(symbol: str, items: Sequence[EvidenceItem]) -> EvidenceColumns:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from domain.backtest_data import KnownBar
+from domain.bar_series import KnownBar
 from domain.documents import NEW_YORK
 from domain.errors import Conflict
 from domain.exposure_estimation import EstimatedExposures, estimate_exposures, sector_prior

@@ -16,7 +16,8 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.backtest_data import BacktestData, BarSeries
+from domain.backtest_data import BacktestData
+from domain.bar_series import BarSeries
 from domain.config import SignalConfig, TradingConfig
 from domain.kernels import Floats, composite_score, confirmed_score, conviction_of, market_confirmation
 from domain.panel_economy import macro_panel

@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.backtest_data import BarSeries
+from domain.bar_series import BarSeries
 from domain.config import ConfirmationConfig
 from domain.kernels import Floats
 from domain.panel_passes import Flags, Ints, Passes
@@ -54,17 +54,17 @@ class KnownBars:
 
 def known_bars(series: BarSeries, passes: Passes) -> KnownBars:
     """Lay out bars that became known in the order of their sessions."""
-    known, closes, volumes = series.columns
+    closes, volumes = series.columns.closes, series.columns.volumes
     if series.splits:
         closes, volumes = closes.copy(), volumes.copy()
     later = np.ones(len(passes))
     for ex_date, ratio in series.splits:
         if ex_date <= passes.days[-1]:
-            before = sum(1 for one in series.bars if one.bar.session < ex_date)
+            before = series.before(ex_date)
             closes[:before] /= float(ratio)
             volumes[:before] *= float(ratio)
             later[: bisect_left(passes.days, ex_date)] *= float(ratio)
-    seen = np.searchsorted(known, passes.micros, side="right")
+    seen = np.searchsorted(series.columns.micros, passes.micros, side="right")
     return KnownBars(closes, volumes, seen, later, bool(series.splits))
 
 
@@ -194,7 +194,7 @@ def _deviation(sums: RollingSums, row: int, size: int) -> tuple[Floats, Flags, F
 
 def _run_of_equals(values: Floats) -> Floats:
     """How many values before each are the same without a break."""
-    changed = np.flatnonzero(np.diff(values, prepend=np.nan) != 0.0)
     numbers = np.arange(len(values))
-    since = changed[np.searchsorted(changed, numbers, side="right") - 1]
+    changed = np.diff(values, prepend=np.nan) != 0.0
+    since = np.maximum.accumulate(np.where(changed, numbers, 0))
     return (numbers - since).astype(np.float64)

@@ -179,22 +179,18 @@ def _scales(weight: Floats, slots: Slots, kappa: float) -> Floats:
 
 
 def _share_scales(voices: Floats, share: Floats, kappa: float) -> Floats:
-    """Factors for the voices that pass their share, (V, C); the furthest are bounded first."""
-    order = np.argsort(-voices / share[:, None], axis=0, kind="stable")
-    ranked, shares = np.take_along_axis(voices, order, axis=0), share[order]
-    tails = np.cumsum(ranked[::-1], axis=0)[::-1]
-    total = kappa + tails[0]
-    used, passing = np.zeros_like(total), np.ones(len(total), dtype=np.bool_)
-    bounded = np.zeros(voices.shape, dtype=np.bool_)
-    for number in range(len(voices)):
-        passing = passing & (ranked[number] > shares[number] * total)
+    """Factors for the voices that pass their share, (V, C).
+
+    Those that pass it are bounded, which makes the total smaller, until none passes any more. So whoever is bounded
+    once stays so, and the order does not matter: the total is the one that `domain.influence` ends with.
+    """
+    part = share[:, None]
+    total = kappa + voices.sum(axis=0)
+    bounded = voices > part * total
+    while True:
+        free = np.where(bounded, 0.0, voices).sum(axis=0)
+        total = (kappa + free) / (1.0 - np.where(bounded, part, 0.0).sum(axis=0))
+        passing = ~bounded & (voices > part * total)
         if not passing.any():
-            break
-        bounded[number] = passing
-        used = np.where(passing, used + shares[number], used)
-        free = tails[number + 1] if number + 1 < len(voices) else np.zeros_like(total)
-        total = np.where(passing, (kappa + free) / np.where(passing, 1.0 - used, 1.0), total)
-    scale = np.where(bounded, shares * total / np.where(bounded, ranked, 1.0), 1.0)
-    found = np.empty_like(scale)
-    np.put_along_axis(found, order, scale, axis=0)
-    return found
+            return np.where(bounded, part * total / np.where(bounded, voices, 1.0), 1.0)
+        bounded |= passing

@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 import numpy as np
 
-from domain.backtest_data import KnownBar
+from domain.bar_series import KnownBar
 from domain.kernels import Floats
 from domain.market import CorporateAction
 from domain.price_panel import from_bars, total_return_closes

@@ -29,7 +29,7 @@ from domain.rules_config import TIER_PRESETS, BreakerRules, Protection
 from domain.sharpe import probabilistic_sharpe, session_sharpe, shape_of
 from domain.sizing import floor_to_step
 from domain.stops import StopEvent, StopState
-from domain.tiers import TierChange, TierInputs, TierState, next_tier
+from domain.tiers import TierChange, TierInputs, TierState, belief_matters, next_tier
 
 EARNINGS_TRIM = "EARNINGS_TRIM"
 """The reason of such a sale."""
@@ -265,18 +265,15 @@ def end_session(
     if rules.tiers is not None:
         trips = tuple(event.session for event in state.breaker_events if event.is_trip)
         peak = state.breakers.mark if state.breakers.mark is not None else seen.peak_equity
-        tier, change = next_tier(
-            state.tier,
-            TierInputs(
-                drawdown=max(Decimal(0), 1 - seen.equity / peak) if peak > 0 else Decimal(0),
-                drawdown_limit=limit,
-                closed_trades=state.trades_closed - state.trades_at_step,
-                psr=_belief(returns[state.tier.since :]),
-                trips=trips,
-            ),
-            rules.tiers,
-            session=seen.session,
+        known = TierInputs(
+            drawdown=max(Decimal(0), 1 - seen.equity / peak) if peak > 0 else Decimal(0),
+            drawdown_limit=limit,
+            closed_trades=state.trades_closed - state.trades_at_step,
+            trips=trips,
         )
+        if belief_matters(state.tier, known, rules.tiers, session=seen.session):  # it reads all returns in the tier
+            known = known.model_copy(update={"psr": _belief(returns[state.tier.since :])})
+        tier, change = next_tier(state.tier, known, rules.tiers, session=seen.session)
         changes |= {"tier": tier, "tier_changes": (*state.tier_changes, *((change,) if change else ()))}
         if tier.since != state.tier.since:
             changes["trades_at_step"] = state.trades_closed

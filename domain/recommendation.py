@@ -6,8 +6,6 @@ Long only: a position is opened, held or sold, never shorted. Formulas: quantita
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +28,7 @@ from domain.errors import InvalidInput
 from domain.ids import digest
 from domain.market_stats import bars_used
 from domain.portfolio import as_decimal
+from domain.record_text import canonical, record_hash
 from domain.signals import assess, eligible_evidence, eligible_sessions
 from domain.sizing import weight_without_edge
 from domain.thesis import invalidation_of, number, thesis_of
@@ -98,10 +97,7 @@ class SharedByRecords:
     def of(cls, config: TradingConfig, session_dates: tuple[date, ...], code_version: str) -> Self:
         """Take what is shared; the session dates are those that can matter at the instant."""
         version, config_text = _config_text(config)
-        text = {
-            "config": config_text,
-            "session_dates": _canonical([day.isoformat() for day in session_dates]),
-        }
+        text = {"config": config_text, "session_dates": canonical([day.isoformat() for day in session_dates])}
         return cls(config, session_dates, code_version, version, text)
 
     def record(
@@ -136,7 +132,7 @@ class SharedByRecords:
 
     def hash_of(self, record: DecisionRecord) -> str:
         """Hash a record that was made here: what `record_hash` gives."""
-        return hashlib.sha256(_canonical_record(record, self.text)).hexdigest()
+        return record_hash(record, self.text)
 
 
 def replay(record: DecisionRecord, *, identity: str = "") -> Recommendation:
@@ -152,21 +148,6 @@ def replay(record: DecisionRecord, *, identity: str = "") -> Recommendation:
 def reconfigured(record: DecisionRecord, config: TradingConfig) -> DecisionRecord:
     """Ask the same frozen inputs under another configuration: replay the result to see what would have changed."""
     return record.model_copy(update={"config": config, "config_version": config.version()})
-
-
-def canonical_bytes(record: DecisionRecord) -> bytes:
-    """Give the bytes that identify a record: JSON with sorted keys and no blanks."""
-    return _canonical_record(record, {})
-
-
-def stored_hash(body: bytes) -> str:
-    """Hash a record as it lies in the store, whichever version wrote it: what `record_hash` gave then."""
-    return hashlib.sha256(_canonical(json.loads(body)).encode()).hexdigest()
-
-
-def record_hash(record: DecisionRecord) -> str:
-    """Hash a record's canonical bytes: sha256, hex."""
-    return hashlib.sha256(canonical_bytes(record)).hexdigest()
 
 
 def recommendation_id(symbol: str, as_of: datetime, hash_of_record: str) -> str:
@@ -197,32 +178,10 @@ def cost_bp(assessment: Assessment, config: TradingConfig) -> float:
     return 2.0 * (rules.half_spread_bp + rules.fee_bp + impact)
 
 
-def _canonical_record(record: DecisionRecord, known: Mapping[str, str]) -> bytes:
-    """Write a record from the texts of its fields, of which some may be known already."""
-    texts = {
-        name: _canonical(value) for name, value in record.model_dump(mode="json", exclude={"evidence", *known}).items()
-    }
-    texts |= known
-    texts["evidence"] = f"[{','.join(map(_item_text, record.evidence))}]"
-    return f"{{{','.join(f'{_canonical(name)}:{texts[name]}' for name in sorted(texts))}}}".encode()
-
-
-def _as_pydantic(value: object) -> str:
-    """An instant as `model_dump` writes it."""
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    raise TypeError(f"{type(value).__name__} has no canonical text")
-
-
-_canonical = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_as_pydantic).encode
-
-
 _config_text: WeakMemo[TradingConfig, tuple[str, str]] = WeakMemo(
-    lambda config: (config.version(), _canonical(config.model_dump(mode="json")))
+    lambda config: (config.version(), canonical(config.model_dump(mode="json")))
 )
 """A configuration's version and text: it is the same in all passes."""
-_item_text: WeakMemo[EvidenceItem, str] = WeakMemo(lambda item: _canonical(item.__dict__))
-"""The text of its `model_dump`. The same evidence stands in the records of many sessions."""
 
 
 # Deciding: from here on everything is a function of the record.

@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import islice
 from operator import attrgetter
 
 import numpy as np
@@ -134,12 +135,27 @@ def cut(inputs: Sequence[SymbolInputs], *, as_of: datetime, session_dates: Seque
 
 def assess_cut(given: Cut, *, config: TradingConfig) -> tuple[Assessment, ...]:
     """Score the symbols of a cut, made with the same configuration, in its order."""
+    return assess_cuts([given], config=config)[0]
+
+
+def assess_cuts(given: Sequence[Cut], *, config: TradingConfig) -> list[tuple[Assessment, ...]]:
+    """Score the symbols of several cuts, which may be of different instants.
+
+    The bits are those of one cut after the other; arrays of fifty symbols cost little more than arrays of one.
+    """
     signals = config.signals
-    clock = _clock(given.session_dates, signals)
-    terms = [_terms(one, clock=clock, as_of=given.as_of, config=signals) for one in given.inputs]
-    stats = [market_stats(one.market, signals.confirmation) for one in given.inputs]
+    inputs = [one for each in given for one in each.inputs]
+    as_of = [each.as_of for each in given for _ in each.inputs]
+    terms = [one for each in given for one in _terms_of(each, signals)]
+    stats = [market_stats(one.market, signals.confirmation) for one in inputs]
     company = _company_layer(terms, signals)
-    return _assessments(given.inputs, terms, stats, company, as_of=given.as_of, config=signals)
+    found = iter(_assessments(inputs, terms, stats, company, as_of=as_of, config=signals))
+    return [tuple(islice(found, len(each.inputs))) for each in given]
+
+
+def _terms_of(given: Cut, config: SignalConfig) -> list[_Terms]:
+    clock = _clock(given.session_dates, config)
+    return [_terms(one, clock=clock, as_of=given.as_of, config=config) for one in given.inputs]
 
 
 def eligible_evidence(
@@ -300,7 +316,7 @@ def _assessments(
     stats: Sequence[MarketStats],
     company: _Company,
     *,
-    as_of: datetime,
+    as_of: Sequence[datetime],
     config: SignalConfig,
 ) -> tuple[Assessment, ...]:
     def column(name: str) -> Floats:
@@ -329,7 +345,7 @@ def _assessments(
         results.append(
             Assessment(
                 symbol=one.symbol,
-                as_of=as_of,
+                as_of=as_of[n],
                 company=float(company.score[n]),
                 macro=one.macro,
                 competitive=one.competitive,

@@ -35,6 +35,7 @@ class SimulatedAccount:
         """What is open is valued at the end alone: a result that is final must not contain it."""
         self.traded = ZERO
         """Dollars bought and sold since it was last set to 0."""
+        self._realized: Decimal | None = None
 
     @property
     def held(self) -> list[Holding]:
@@ -44,6 +45,13 @@ class SimulatedAccount:
     @property
     def equity(self) -> Decimal:
         return value(self.cash, self.held)
+
+    @property
+    def realized(self) -> Decimal:
+        """Dollars gained on everything that was ever held, net of fees; summed anew where some of it has changed."""
+        if self._realized is None:
+            self._realized = sum((position.realized for position in self.positions.values()), ZERO)
+        return self._realized
 
     def quantity(self, symbol: str) -> Decimal:
         position = self.positions.get(symbol)
@@ -89,6 +97,7 @@ class SimulatedAccount:
         self.cash += change.cash_change
         self.traded += product(execution.quantity, execution.price)
         self._note_open(order.symbol, left > 0)
+        self._realized = None
         self.positions[order.symbol] = BookPosition(
             holding=change.holding,
             opened=before.opened if held and before is not None else session.date,
@@ -117,6 +126,7 @@ class SimulatedAccount:
             split = apply_split(position.holding, action.split_ratio)
             self.cash += dividend.cash_change
             self._note_open(action.symbol, split.holding.quantity > 0)
+            self._realized = None
             self.positions[action.symbol] = position.model_copy(
                 update={
                     "holding": split.holding,
@@ -160,6 +170,7 @@ class SimulatedAccount:
             cash = product(holding.quantity, product(holding.last_price, 1 + DELISTING_RETURN))
             self.cash += cash
             self._note_open(holding.symbol, False)
+            self._realized = None
             self.positions[holding.symbol] = BookPosition(
                 holding=holding.model_copy(update={"quantity": ZERO, "average_price": ZERO}),
                 opened=position.opened,

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from domain.backtest import BacktestRequest, FillEntry, OrderEnd, OrderEntry
 from domain.backtest_data import BacktestData
-from domain.config import TradingConfig
+from domain.config import Tier, TradingConfig
 from domain.costs import execute, fillable
 from domain.decisions import Assessment, Side
 from domain.ids import digest
@@ -58,11 +58,14 @@ class Guard:
         self.state = state or ProtectionState(tier=TierState(tier=request.config.tier, since=0))
         self._due: set[str] = set()
         """Positions whose time is up, or whose stop could not be filled whole."""
+        self._index_closes: Sequence[float] = ()
+        self._index_read = index_reading(())
+        self._in_tier: dict[Tier, tuple[TradingConfig, Protection | None]] = {}
         self._adopt()
 
     @property
     def rules(self) -> Protection | None:
-        return None if self._base is None else rules_in(self.state.tier.tier, self._request.config, self._base)
+        return self._rules
 
     @property
     def config(self) -> TradingConfig:
@@ -74,9 +77,12 @@ class Guard:
         return self.state.reserve.balance
 
     def _adopt(self) -> None:
-        rules = self._base
-        tier = self.state.tier.tier if rules is not None and rules.tiers is not None else self._request.config.tier
-        self._config = config_in(tier, self._request.config)
+        """Take the configuration and the rules of the tier that the account is in; they are made once for each."""
+        tier, base, rules = self.state.tier.tier, self._request.config, self._base
+        if tier not in self._in_tier:
+            config = config_in(tier, base) if rules is not None and rules.tiers is not None else base
+            self._in_tier[tier] = config, None if rules is None else rules_in(tier, base, rules)
+        self._config, self._rules = self._in_tier[tier]
 
     # -- before the open ----------------------------------------------------------------------------------------------
 
@@ -274,7 +280,7 @@ class Guard:
             equity=equity,
             prior_close_equity=equity if prior_close is None else prior_close,
             peak_equity=equity if peak is None else max(peak, equity),
-            realized=sum((position.realized for position in self._account.positions.values()), ZERO),
+            realized=self._account.realized,
             short_volatility=short,
             long_volatility=long,
             index_move=move if at_close else None,
@@ -282,6 +288,8 @@ class Guard:
 
     def _index(self, as_of: datetime) -> tuple[float | None, float | None, float | None]:
         """Volatility of the benchmark over 5 and 60 sessions, and its last move in the deviations of the 60."""
-        window = self._data.windows_at([self._request.benchmark], as_of, INDEX_SESSIONS)
-        found = window.get(self._request.benchmark)
-        return index_reading(found.closes if found is not None else ())
+        series = self._data.bars.get(self._request.benchmark)
+        closes = series.recent(as_of, INDEX_SESSIONS).closes if series is not None else ()
+        if closes != self._index_closes:
+            self._index_closes, self._index_read = closes, index_reading(closes)
+        return self._index_read

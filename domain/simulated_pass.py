@@ -16,16 +16,17 @@ from domain import panel
 from domain.backtest import Noted
 from domain.backtest_data import BacktestData
 from domain.config import TradingConfig
-from domain.decision_pass import PassInputs, decide_all
+from domain.decision_pass import conclude
 from domain.decisions import Action, Assessment, DecisionRecord, Recommendation
 from domain.documents import NEW_YORK
 from domain.errors import InvalidInput
 from domain.panel import Codes, Panel, lay_out_all
 from domain.panel_passes import Flags
 from domain.simulated_account import SimulatedAccount
+from domain.simulated_assessments import MARKET_SESSIONS, Assessor, Likely, Place, nothing
 
-MARKET_SESSIONS = 61
-"""Bars that a decision may see: sixty daily returns."""
+PASSES_AHEAD = 64
+"""How far is looked for what will probably be decided."""
 
 Weights = Mapping[tuple[int, int], float]
 """Shares of equity by pass and company."""
@@ -90,6 +91,7 @@ class Decider:
         self._data, self._account = data, account
         self._code_version, self._observe, self._noted = code_version, observe, noted
         self._actions = dict(actions)
+        self._assessor = Assessor(data)
         self._ahead: _Ahead | None = None
 
     @property
@@ -108,7 +110,7 @@ class Decider:
         if self._observe is None:
             held = [*self._account.positions, *self._actions]
             found = lay_out_all(self._data, as_of, config.signals, sessions=MARKET_SESSIONS, held=held)
-            self._ahead = None if found is None else _Ahead(found.panel(config), first, self._actions, config)
+            self._ahead = None if found is None else _Ahead(found.panel(config), first, as_of, self._actions, config)
 
     def decide(self, number: int, as_of: datetime, config: TradingConfig) -> Decided:
         if self._ahead is not None and not self._ahead.covers(config):
@@ -134,11 +136,11 @@ class Decider:
             )
         if self._noted is Noted.TRADES:
             row.take_what_is_sure()
-        found = self._decide(row.symbols(), as_of, config)
+        found = self._decide(row.symbols(), as_of, config, row.likely)
         row.note(found)
 
         def assess(symbol: str) -> Assessment | None:
-            return self._decide([symbol], as_of, config)[0].assessment if row.is_assessed(symbol) else None
+            return self._assessor.assess([symbol], as_of, config)[1][0] if row.is_assessed(symbol) else None
 
         return Decided(found, row.action, Assessments(found, assess), row.assessed)
 
@@ -160,24 +162,19 @@ class Decider:
         view = self._account.view(symbol, as_of, self._data.session_dates_at(as_of))
         return view.sessions_held >= config.recommendation.minimum_hold_sessions
 
-    def _decide(self, symbols: Sequence[str], as_of: datetime, config: TradingConfig) -> list[Recommendation]:
+    def _decide(
+        self, symbols: Sequence[str], as_of: datetime, config: TradingConfig, likely: Likely = nothing
+    ) -> list[Recommendation]:
         if not symbols:
             return []
-        evidence = {symbol: self._data.evidence_at(symbol, as_of, config.signals) for symbol in symbols}
+        read, assessments = self._assessor.assess(symbols, as_of, config, likely)
         dates = self._data.session_dates_at(as_of)
-        previous = self._actions if self._ahead is None else {one: self._ahead.action(one) for one in symbols}
-        decided = decide_all(
-            symbols,
-            as_of,
-            PassInputs(
-                config=config,
-                session_dates=dates,
-                evidence=evidence,
-                others=self._data.others_at(evidence, as_of, config.signals),
-                windows=self._data.windows_at(symbols, as_of, MARKET_SESSIONS),
-                previous=previous,
-                positions={symbol: self._account.view(symbol, as_of, dates) for symbol in symbols},
-            ),
+        decided = conclude(
+            read,
+            assessments,
+            previous=self._actions if self._ahead is None else {one: self._ahead.action(one) for one in symbols},
+            positions={symbol: self._account.view(symbol, as_of, dates) for symbol in symbols},
+            config=config,
             code_version=self._code_version,
         )
         if self._observe is not None:
@@ -193,8 +190,15 @@ def _nobody(_: str) -> None:
 class _Ahead:
     """What is foreseen, and the newest action of each company in it."""
 
-    def __init__(self, found: Panel, first: int, actions: Mapping[str, Action], config: TradingConfig) -> None:
-        self.panel, self._first, self._config = found, first, config
+    def __init__(
+        self,
+        found: Panel,
+        first: int,
+        as_of: Sequence[datetime],
+        actions: Mapping[str, Action],
+        config: TradingConfig,
+    ) -> None:
+        self.panel, self._first, self._as_of, self._config = found, first, as_of, config
         self.places = {symbol: place for place, symbol in enumerate(found.names)}
         self.acts = np.zeros(len(found.names), dtype=np.int8)
         self.known = np.zeros(len(found.names), dtype=np.bool_)
@@ -221,16 +225,30 @@ class _Ahead:
         if known is None:
             known = self._codes[config.tier] = self.panel.codes(config), self.panel.weights(config)
         codes, weights = known
-        return _Row(self, codes[number - self._first], weights, number - self._first)
+        return _Row(self, codes, weights, number - self._first)
+
+    def likely(self, codes: Codes, at: int, held: Sequence[int]) -> Iterator[Place]:
+        """Who will probably be decided at the passes from number `at` on.
+
+        That is whoever may be bought, and whoever is held where its score keeps it no more.
+        """
+        ahead = slice(at, at + PASSES_AHEAD)
+        decided = (codes[ahead] >= panel.BUY) & self.panel.universe[ahead]
+        leaves = self.panel.stays[ahead, held] != 1
+        decided[:, held] = False
+        decided[leaves.argmax(axis=0), held] = leaves.any(axis=0)
+        for later, place in np.argwhere(decided).tolist():
+            yield self._as_of[at + later], self.panel.names[place]
 
 
 class _Row:
     """One pass of what is foreseen, and who must be decided in full."""
 
     def __init__(self, ahead: _Ahead, codes: Codes, weights: Weights, at: int) -> None:
-        self._ahead, self._codes, self._weights, self._at = ahead, codes, weights, at
+        self._ahead, self._all, self._weights, self._at = ahead, codes, weights, at
+        self._codes = codes[at]
         self._assessed: Flags = ahead.panel.universe[at]
-        self._moves: Flags = ((codes >= panel.BUY) | (codes != ahead.acts)) & self._assessed
+        self._moves: Flags = ((self._codes >= panel.BUY) | (self._codes != ahead.acts)) & self._assessed
         self._held: list[int] = []
         self._kept: list[int] = []
 
@@ -256,6 +274,10 @@ class _Row:
         self._ahead.acts[sure] = self._codes[sure]
         self._ahead.acts[self._kept] = _CODES[Action.HOLD]
         self._moves[sure] = self._moves[self._kept] = False
+
+    def likely(self) -> Iterator[Place]:
+        """Who will probably be decided at this pass and those after it."""
+        return self._ahead.likely(self._all, self._at, self._held)
 
     def symbols(self) -> list[str]:
         return [self._ahead.panel.names[place] for place in np.flatnonzero(self._moves).tolist()]

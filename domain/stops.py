@@ -101,15 +101,14 @@ def average_true_range(high: ArrayLike, low: ArrayLike, close: ArrayLike, rules:
     """
     n = rules.atr_sessions
     ranges = true_ranges(high, low, close).tolist()
-    averages = np.full(len(ranges), np.nan)
     if len(ranges) <= n:
-        return averages
+        return np.full(len(ranges), np.nan)
     average = math.fsum(ranges[1 : n + 1]) / n
-    averages[n] = average
-    for at in range(n + 1, len(ranges)):
-        average = ((n - 1) * average + ranges[at]) / n
-        averages[at] = average
-    return averages
+    averages = [math.nan] * n + [average]
+    for each in ranges[n + 1 :]:
+        average = ((n - 1) * average + each) / n
+        averages.append(average)
+    return np.array(averages, dtype=np.float64)
 
 
 def stop_distance(price: Decimal, atr: float, rules: StopRules) -> Fraction:

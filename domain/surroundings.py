@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from domain.backtest_data import BarSeries
+from domain.bar_series import BarSeries
 from domain.config import TradingConfig
 from domain.decisions import Gate, Portfolio, SizedIntent
 from domain.entries import EarningsCalendar

@@ -82,18 +82,23 @@ def next_tier(
     return _step(state, LADDER[LADDER.index(state.tier) + 1], met, session)
 
 
+def belief_matters(state: TierState, inputs: TierInputs, rules: TierRules, *, session: int) -> bool:
+    """Whether a step up wants nothing but belief in the returns: in all other cases `psr` is not looked at."""
+    return all(gate.passed for gate in promotion_gates(state, inputs, rules, session=session) if gate.name != "psr")
+
+
 def demotion_gates(state: TierState, inputs: TierInputs, rules: TierRules, *, session: int) -> tuple[Gate, ...]:
     """List what keeps the tier; any that is not passed is a reason to demote. At a limit is a reason."""
     counted = state.trips_counted
     fresh = [trip for trip in _trips(inputs, rules, session) if counted is None or trip > counted]
     return (
-        Gate(
+        Gate.made(
             name="drawdown",
             value=str(inputs.drawdown),
             limit=f"< {inputs.drawdown_limit} / {rules.demotion_drawdown_divisor}",
             passed=_below(inputs, rules.demotion_drawdown_divisor),
         ),
-        Gate(
+        Gate.made(
             name="trips",
             value=str(len(fresh)),
             limit=f"< {rules.demotion_trips} in {rules.trip_sessions} sessions",
@@ -109,39 +114,39 @@ def promotion_gates(state: TierState, inputs: TierInputs, rules: TierRules, *, s
     believable = inputs.psr is not None and inputs.psr >= rules.promotion_psr
     pause = None if state.demoted is None else session - state.demoted
     return (
-        Gate(name="highest_tier", value=state.tier.value, limit=f"below {rules.highest}", passed=rank < ceiling),
-        Gate(
+        Gate.made(name="highest_tier", value=state.tier.value, limit=f"below {rules.highest}", passed=rank < ceiling),
+        Gate.made(
             name="one_step_a_session",
             value="none" if state.stepped is None else str(state.stepped),
             limit=f"before {session}",
             passed=state.stepped is None or state.stepped < session,
         ),
-        Gate(
+        Gate.made(
             name="sessions_in_tier",
             value=str(sessions),
             limit=f">= {rules.promotion_sessions}",
             passed=sessions >= rules.promotion_sessions,
         ),
-        Gate(
+        Gate.made(
             name="closed_trades",
             value=str(inputs.closed_trades),
             limit=f">= {rules.promotion_trades}",
             passed=inputs.closed_trades >= rules.promotion_trades,
         ),
-        Gate(
+        Gate.made(
             name="drawdown",
             value=str(inputs.drawdown),
             limit=f"< {inputs.drawdown_limit} / {rules.promotion_drawdown_divisor}",
             passed=_below(inputs, rules.promotion_drawdown_divisor),
         ),
-        Gate(
+        Gate.made(
             name="psr",
             value="undefined" if inputs.psr is None else f"{inputs.psr:.9g}",
             limit=f">= {rules.promotion_psr:g}",
             passed=believable,
         ),
-        Gate(name="trips", value=str(trips), limit=f"0 in {rules.trip_sessions} sessions", passed=trips == 0),
-        Gate(
+        Gate.made(name="trips", value=str(trips), limit=f"0 in {rules.trip_sessions} sessions", passed=trips == 0),
+        Gate.made(
             name="sessions_since_demotion",
             value="none" if pause is None else str(pause),
             limit=f">= {rules.promotion_pause}",

@@ -11,8 +11,9 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.backtest import BacktestRequest, Membership
-from domain.backtest_data import BacktestData, KnownBar, series_of
+from domain.backtest_data import BacktestData
 from domain.backtest_run import BacktestEnd, BacktestResult, BacktestStart
+from domain.bar_series import KnownBar, series_of
 from domain.errors import InvalidInput, NotFound
 from domain.extraction import ExtractorKind
 from domain.market import CorporateAction, Session

@@ -12,7 +12,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.adjustment import adjusted_close, adjusted_volume, split_factor
-from domain.backtest_data import KnownBar
+from domain.bar_series import KnownBar
 from domain.decisions import MarketWindow
 from domain.market import Bar, CorporateAction
 from store.tables.market import BarRow, CorporateActionRow

@@ -9,7 +9,7 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.adjustment import adjusted_close, split_factor
-from domain.backtest_data import BarSeries, KnownBar, series_of
+from domain.bar_series import BarSeries, KnownBar, series_of
 from domain.breaker_state import BreakerEvent
 from domain.decisions import Holding
 from domain.ids import digest

@@ -24,7 +24,8 @@ from domain.decisions import (
     RiskCheck,
 )
 from domain.errors import StonksError
-from domain.recommendation import replay, stored_hash
+from domain.recommendation import replay
+from domain.record_text import stored_hash
 from domain.signals import layer_weights
 from store import explanations as store
 from store.database import Database, Run

@@ -12,7 +12,8 @@ from sqlmodel import col
 
 from domain.decisions import DecisionRecord
 from domain.ids import digest
-from domain.recommendation import replay, stored_hash
+from domain.recommendation import replay
+from domain.record_text import stored_hash
 from store import recommendations
 from store.objects import key_for
 from store.tables.decisions import DecisionRecordRow

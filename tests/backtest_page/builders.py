@@ -15,7 +15,7 @@ from domain.backtest import (
     OrderEntry,
     TradeEntry,
 )
-from domain.backtest_data import BacktestData, KnownBar, series_of
+from domain.backtest_data import BacktestData
 from domain.backtest_report import (
     BacktestReport,
     Contamination,
@@ -25,6 +25,7 @@ from domain.backtest_report import (
     compose,
     returns_of,
 )
+from domain.bar_series import KnownBar, series_of
 from domain.config import TradingConfig
 from domain.decisions import Action, EvidenceItem, Layer, Side
 from domain.extraction import ExtractorKind

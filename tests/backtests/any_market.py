@@ -9,7 +9,8 @@ from random import Random
 from typing import Any
 
 from domain.backtest import BacktestRequest, BacktestState
-from domain.backtest_data import BacktestData, KnownBar, series_of
+from domain.backtest_data import BacktestData
+from domain.bar_series import KnownBar, series_of
 from domain.config import (
     ConfirmationConfig,
     RecommendationConfig,

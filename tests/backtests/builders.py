@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from domain.backtest import BacktestRequest, BacktestState
-from domain.backtest_data import BacktestData, KnownBar, series_of
+from domain.backtest_data import BacktestData
+from domain.bar_series import KnownBar, series_of
 from domain.comovement import CoMovement
 from domain.config import RecommendationConfig, RiskLimits, SizingConfig, TradingConfig
 from domain.costs import CostModel

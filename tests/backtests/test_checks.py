@@ -27,11 +27,12 @@ from domain.backtest_checks import (
     run_checks,
     spread_cuts,
 )
-from domain.backtest_data import BacktestData, BarSeries
+from domain.backtest_data import BacktestData
 from domain.backtest_mutations import PLANTED, another_future, cut_at, new_names, relabelled, symbols_of
 from domain.backtest_play import play
 from domain.backtest_rows import Difference, Kind
 from domain.backtest_stamps import StampCode
+from domain.bar_series import BarSeries
 from domain.config import RiskLimits, SizingConfig, TradingConfig
 from domain.costs import CostModel, Execution
 from domain.decisions import EvidenceItem, Recommendation, SizedIntent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -60,7 +61,12 @@ def test_recorded_evidence_when_items_are_asked_for_then_they_are_those_that_wer
         assert all(list(vars(one)) == list(EvidenceItem.model_fields) for one in found)
         assert found[1:3] == list(items[1:3])
         assert [found[-1]] == list(items[-1:])
-        assert found[0] is found[0]
+        assert list(pickle.loads(pickle.dumps(found))) == list(items)
+        apart = recorded(symbol, items)
+        middle, last = apart[len(items) // 2], apart[-1]
+        assert list(apart) == list(items)
+        assert apart[len(items) // 2] is middle
+        assert apart[::-1][0] is last
         for session in data.sessions:
             end = session.opens_at
             oldest = end - timedelta(days=3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -17,12 +16,13 @@ from domain import panel, simulated_pass
 from domain.backtest import Noted
 from domain.backtest_data import BacktestData
 from domain.config import TradingConfig
-from domain.decision_pass import decide_all
+from domain.decision_pass import conclude
 from domain.decisions import Action, Assessment, DecisionRecord, PositionView, Recommendation
 from domain.errors import InvalidInput
 from domain.panel import BUY, NONE, UNSURE, WATCH, Layout, Panel, lay_out_all
 from domain.panel_gates import NEAR, Candidates, judge
 from domain.recommendation import SharedByRecords, cost_bp, decide, edge_bp
+from domain.signals import Cut
 from domain.simulation import PRE_OPEN, Simulation
 from tests.decisions.builders import assessment
 from tests.decisions.builders import item as evidence_item
@@ -49,11 +49,11 @@ def in_full(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Companies that are decided in full from now on."""
     asked: list[str] = []
 
-    def counted(symbols: Sequence[str], *given: Any, **options: Any) -> Any:
-        asked.extend(symbols)
-        return decide_all(symbols, *given, **options)
+    def counted(read: Cut, *given: Any, **options: Any) -> Any:
+        asked.extend(one.symbol for one in read.inputs)
+        return conclude(read, *given, **options)
 
-    monkeypatch.setattr(simulated_pass, "decide_all", counted)
+    monkeypatch.setattr(simulated_pass, "conclude", counted)
     return asked
 
 

@@ -10,7 +10,8 @@ from decimal import Decimal
 
 from activities.adapters.rules.extractor import RulesExtractor
 from domain.backtest import BacktestRequest
-from domain.backtest_data import BacktestData, KnownBar, series_of
+from domain.backtest_data import BacktestData
+from domain.bar_series import KnownBar, series_of
 from domain.config import Tier, TradingConfig, changed
 from domain.decisions import EvidenceItem
 from domain.documents import NEW_YORK, Credibility

@@ -10,7 +10,8 @@ import pytest
 
 from domain.backtest import BacktestState, OrderEnd
 from domain.backtest_checks import check_relabelling, check_truncation
-from domain.backtest_data import BacktestData, KnownBar
+from domain.backtest_data import BacktestData
+from domain.bar_series import KnownBar
 from domain.breaker_state import Breaker, BreakerPhase
 from domain.config import Tier, TradingConfig
 from domain.costs import CostModel

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import json
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,7 @@ from domain.config import TradingConfig
 from domain.costs import CostModel
 from domain.panel import Codes, Layout, lay_out_all
 from domain.panel_targets import fill_targets, moving_average_targets
-from domain.simulated_pass import MARKET_SESSIONS
+from domain.simulated_assessments import MARKET_SESSIONS
 from domain.simulation import PRE_OPEN, Simulation
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.many_companies import WARM_UP, market_of, request_for
@@ -83,7 +84,9 @@ def portfolio() -> Iterable[Figure]:
     prepared, layout = _timed(partial(lay_out_all, data, passes, request.config.signals, sessions=MARKET_SESSIONS))
     scored, _ = _timed(partial(_foresee, layout, request.config))
     layout = None
-    trades = _run(data, request.model_copy(update={"noted": Noted.TRADES}))
+    plain = request.model_copy(update={"noted": Noted.TRADES})
+    trades = _run(data, plain)
+    protected = _run(data, plain.model_copy(update={"protection": request.config.protection}))
     changes = _run(data, request, until=HALF_A_YEAR)
     how = f"{COMPANIES} companies, {SESSIONS} sessions, {documents} documents, numpy alone"
     noted = f"{how}; {len(trades.state.orders)} orders"
@@ -93,6 +96,10 @@ def portfolio() -> Iterable[Figure]:
     yield Figure("portfolio.scored", scored, "s", f"{how}; scores and actions of {trades.state.assessed} assessments")
     yield Figure("portfolio.played", trades.seconds - prepared, "s", f"{noted}; scored and played, trades noted")
     yield Figure("portfolio.together", trades.seconds, "s", f"{noted}; prepared, scored and played, trades noted")
+    handed, _ = _timed(lambda: pickle.loads(pickle.dumps(data)))
+    guarded = f"{how}; with stops, breakers, the reserve and tiers; {len(protected.state.orders)} orders"
+    yield Figure("portfolio.protected", protected.seconds, "s", guarded)
+    yield Figure("portfolio.handed_over", handed, "s", f"{how}; to the process that plays, and taken there")
     some = f"the first {HALF_A_YEAR} sessions, {len(changes.state.decisions)} changes noted"
     yield Figure("portfolio.changes_noted", changes.seconds / HALF_A_YEAR, "s/session", some)
     yield Figure("portfolio.goal", GOAL_SECONDS / trades.seconds, "ratio", f"{GOAL_SECONDS} s / together", at_least=1.0)

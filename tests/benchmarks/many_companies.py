@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.backtest import BacktestRequest
-from domain.backtest_data import BacktestData, KnownBar, series_of
+from domain.backtest_data import BacktestData
+from domain.bar_series import KnownBar, series_of
 from domain.config import TradingConfig
 from domain.documents import NEW_YORK, Credibility
 from domain.evidence_columns import (

@@ -20,7 +20,8 @@ from domain.decisions import (
     Recommendation,
 )
 from domain.errors import InvalidInput
-from domain.recommendation import cost_bp, edge_bp, recommend, reconfigured, record_hash, replay
+from domain.recommendation import cost_bp, edge_bp, recommend, reconfigured, replay
+from domain.record_text import record_hash
 from domain.signals import assess
 from domain.sizing import weight_without_edge
 

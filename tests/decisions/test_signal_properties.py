@@ -11,7 +11,7 @@ from domain.config import SignalConfig, TradingConfig
 from domain.decisions import Assessment, EvidenceItem, Layer, MarketWindow
 from domain.documents import Credibility
 from domain.kernels import NANO, largest_remainder, segment_sums, to_nano
-from domain.signals import SymbolInputs, assess, assess_many
+from domain.signals import SymbolInputs, assess, assess_cuts, assess_many, cut
 
 from .builders import AS_OF, PROPERTY, SESSIONS, evidence_lists, item, windows
 
@@ -181,6 +181,28 @@ def test_many_symbols_when_assessed_together_then_bits_equal_those_of_single_cal
     assert [one.model_dump_json() for one in together] == [one.model_dump_json() for one in singly]
     backwards = assess_many(inputs[::-1], as_of=AS_OF, session_dates=SESSIONS, config=CONFIG)
     assert backwards[::-1] == together
+
+
+@PROPERTY
+@given(evidence_lists(), evidence_lists(), windows(), st.integers(0, 40), layer_scores)
+def test_cuts_when_they_are_of_several_instants_and_assessed_together_then_bits_equal_those_of_each_alone(
+    evidence: list[EvidenceItem],
+    others: list[EvidenceItem],
+    market: MarketWindow | None,
+    hours: int,
+    macro: float,
+) -> None:
+    first, second = SymbolInputs("ACME", evidence, market), SymbolInputs("ACME", others, None, macro=macro)
+    cuts = [
+        cut(inputs, as_of=AS_OF + timedelta(hours=later), session_dates=SESSIONS, config=CONFIG.signals)
+        for inputs, later in (([first], 0), ([], 1), ([second, first], hours))
+    ]
+    together = assess_cuts(cuts, config=CONFIG)
+    alone = [assess_cuts([one], config=CONFIG)[0] for one in cuts]
+    assert [len(found) for found in together] == [1, 0, 2]
+    assert [[one.model_dump_json() for one in found] for found in together] == [
+        [one.model_dump_json() for one in found] for found in alone
+    ]
 
 
 @PROPERTY

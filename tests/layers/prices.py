@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from domain.backtest_data import KnownBar
+from domain.bar_series import KnownBar
 from domain.kernels import Floats
 from domain.market import Bar
 from tests.conftest import shared_data

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.backtest_data import KnownBar
+from domain.bar_series import KnownBar
 from domain.errors import Conflict
 from domain.exposure_estimation import estimate_exposures
 from domain.exposure_proposal import ExposureInputs, ExposureProposal, propose_exposures

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from domain.config import Tier
 from domain.errors import InvalidInput
 from domain.rules_config import TIER_PRESETS, TierRules
-from domain.tiers import LADDER, TierInputs, TierState, next_tier
+from domain.tiers import LADDER, TierInputs, TierState, belief_matters, next_tier
 
 from .builders import PROPERTY
 
@@ -210,3 +210,32 @@ def test_tier_when_only_the_drawdown_is_worse_then_it_is_never_higher(
         assert max(moved) - min(moved) <= 1  # however often it is asked
         ranks.append(LADDER.index(after.tier))
     assert ranks[1] <= ranks[0]
+
+
+@PROPERTY
+@given(
+    st.sampled_from(Tier), st.integers(0, NOW), st.one_of(st.none(), st.integers(0, NOW)), drawdowns,
+    st.lists(st.integers(70, NOW), max_size=3), st.integers(20, 40), st.sampled_from([0.95, 0.5, None]),
+)  # fmt: skip
+def test_tier_when_belief_does_not_matter_then_whatever_it_is_changes_nothing(
+    tier: Tier,
+    since: int,
+    step: int | None,
+    drawdown: Decimal,
+    trips: list[int],
+    trades: int,
+    belief: float | None,
+) -> None:
+    present = state(tier, since, stepped=step, demoted=step)
+    limit = limit_of(tier)
+    found = known(drawdown=drawdown, drawdown_limit=limit, closed_trades=trades, psr=belief, trips=tuple(trips))
+    unknown = found.model_copy(update={"psr": None})
+    matters = belief_matters(present, unknown, RULES, session=NOW)
+    assert matters == belief_matters(present, found, RULES, session=NOW)
+    if not matters:
+        assert next_tier(present, found, RULES, session=NOW) == next_tier(present, unknown, RULES, session=NOW)
+
+
+def test_belief_when_everything_else_is_met_then_it_matters() -> None:
+    assert belief_matters(state(), known(psr=None), RULES, session=NOW)
+    assert not belief_matters(state(), known(psr=None, closed_trades=29), RULES, session=NOW)
