@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from temporalio import activity
 
 from activities.ports import Calendar
-from activities.simulating import alive, simulate
+from activities.simulating import Players, alive
 from domain.backtest import BacktestRequest, BacktestState, ReadBy
 from domain.backtest_data import BacktestData
 from domain.backtest_report import BacktestReport, compose, returns_of
@@ -51,6 +51,10 @@ class BacktestActivities:
         self._code_version = code_version
         self._kept_name = ""
         self._kept: BacktestData | None = None
+        self._players = Players()
+
+    async def close(self) -> None:
+        await self._players.close()
 
     @activity.defn
     async def plan_backtest(self, start: BacktestStart) -> BacktestPlan:
@@ -68,7 +72,8 @@ class BacktestActivities:
         async with alive():
             data = await self._data(step.start, step.read_by)
             state = await self._state(step.state_key) if step.state_key else None
-            found = await simulate(
+            found = await self._players.play(
+                self._name(step.start, step.read_by),
                 data,
                 step.start.request,
                 state,
@@ -146,12 +151,9 @@ class BacktestActivities:
         Raises:
             Conflict: it is another than when the backtest was begun.
         """
-        request = start.request
-        universe = digest(*(each.model_dump_json() for each in request.universe))
-        days = f"{request.first}/{request.last}/{request.config.signals.lookback_days}/{universe}"
-        name = f"{start.data_version}/{days}/{read_by.value}"
+        name = self._name(start, read_by)
         known = self._kept if self._kept_name == name else None
-        version, data = await read_period(self._database, self._calendar, request, read_by, known=known)
+        version, data = await read_period(self._database, self._calendar, start.request, read_by, known=known)
         if version != start.data_version:
             raise Conflict(
                 "BACKTEST_DATA_CHANGED",
@@ -162,6 +164,14 @@ class BacktestActivities:
             )
         self._kept_name, self._kept = name, data
         return data
+
+    @staticmethod
+    def _name(start: BacktestStart, read_by: ReadBy) -> str:
+        """Of the data that it plays."""
+        request = start.request
+        universe = digest(*(each.model_dump_json() for each in request.universe))
+        days = f"{request.first}/{request.last}/{request.config.signals.lookback_days}/{universe}"
+        return f"{start.data_version}/{days}/{read_by.value}"
 
 
 async def read_period(

@@ -1,15 +1,17 @@
-"""A simulation in a process of its own: it keeps a processor busy for minutes, which no worker's loop can spare."""
+"""Simulations in processes of their own: they keep a processor busy for minutes, which no worker's loop can spare."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from typing import NamedTuple, TypeVar, cast
+from multiprocessing.context import SpawnProcess
+from typing import NamedTuple, Self, TypeVar, cast
 
 from temporalio import activity
 
@@ -21,9 +23,13 @@ from domain.simulation import Simulation
 BEAT_SECONDS = 10.0
 YOUNG_OBJECTS = 100_000
 """Objects made between two looks for garbage in cycles."""
+REST_SECONDS = 60.0
+"""A process with the data of a backtest waits so long for its next step."""
 
 T = TypeVar("T")
 _Message = tuple[str, object]
+_Asked = tuple[BacktestRequest, BacktestState | None, int, str]
+_CONTEXT = get_context("spawn")
 Progress = Callable[[int], None]
 
 
@@ -35,47 +41,142 @@ class _Refused(NamedTuple):
     fields: dict[str, str]
 
 
-async def simulate(
-    data: BacktestData,
-    request: BacktestRequest,
-    state: BacktestState | None,
-    *,
-    until: int,
-    code_version: str,
-    on_progress: Progress,
-) -> BacktestState:
-    """Play sessions up to a number, telling each; canceling it ends the process.
+class Players:
+    """Processes that play backtests, each with the data that were handed to it.
 
-    Raises:
-        InvalidInput: what the simulation refused.
-        RuntimeError: the process died, or failed in a way that nobody foresaw.
+    One of them rests between the steps of a run, and is asked again by the next: to hand the data of large companies
+    over takes as long as to play a year of them. It ends when nobody asks for a while, or for other data.
     """
-    return await in_process(partial(_play, data, request, state, until, code_version), on_progress=on_progress)
+
+    def __init__(self, *, rest_seconds: float = REST_SECONDS) -> None:
+        self._rest_seconds = rest_seconds
+        self._resting: _Player | None = None
+        self._tires: asyncio.TimerHandle | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def play(
+        self,
+        name: str,
+        data: BacktestData,
+        request: BacktestRequest,
+        state: BacktestState | None,
+        *,
+        until: int,
+        code_version: str,
+        on_progress: Progress,
+    ) -> BacktestState:
+        """Play sessions up to a number, telling each; canceling it ends the process.
+
+        Args:
+            name: of the data; the same under the same name.
+
+        Raises:
+            InvalidInput: what the simulation refused.
+            RuntimeError: the process died, or failed in a way that nobody foresaw.
+        """
+        player = await self._rested(name) or await _Player.begin(name, data)
+        try:
+            found = await player.play((request, state, until, code_version), on_progress)
+        except BaseException:
+            await player.end()
+            raise
+        await self.close()  # of two that played at once, the later one rests
+        self._resting = player
+        self._tires = asyncio.get_running_loop().call_later(self._rest_seconds, self._tire)
+        return found
+
+    async def close(self) -> None:
+        """End the process that rests."""
+        self._tire()
+        await asyncio.gather(*self._ending)
+
+    async def _rested(self, name: str) -> _Player | None:
+        player = self._resting
+        if player is None or player.name != name or not player.is_alive:
+            await self.close()
+            return None
+        self._wake()
+        return player
+
+    def _wake(self) -> None:
+        if self._tires is not None:
+            self._tires.cancel()
+        self._resting = self._tires = None
+
+    def _tire(self) -> None:
+        player = self._resting
+        self._wake()
+        if player is not None:
+            ending = asyncio.create_task(player.end())
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+
+
+class _Player:
+    """A process with its data. It ends with whoever began it: nobody is left to ask."""
+
+    def __init__(self, name: str, process: SpawnProcess, connection: Connection) -> None:
+        self.name = name
+        self._process, self._connection = process, connection
+
+    @classmethod
+    async def begin(cls, name: str, data: BacktestData) -> Self:
+        ours, theirs = _CONTEXT.Pipe()
+        process = _CONTEXT.Process(target=_serve, args=(theirs, data), name="backtest", daemon=True)
+        await asyncio.to_thread(process.start)
+        theirs.close()
+        return cls(name, process, ours)
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.is_alive()
+
+    async def play(self, asked: _Asked, on_progress: Progress) -> BacktestState:
+        try:
+            await asyncio.to_thread(self._connection.send, asked)
+        except OSError as error:
+            raise RuntimeError("the simulation failed: its process ended before it was asked") from error
+        return cast(BacktestState, await _answer_of(self._connection, on_progress))
+
+    async def end(self) -> None:
+        await _end(self._process, self._connection)
 
 
 async def in_process(task: Callable[[Progress], T], *, on_progress: Progress) -> T:
-    """Do what can be pickled in a process of its own, with what it tells on the way; see `simulate`."""
-    context = get_context("spawn")
-    receiving, sending = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(sending, task), name="backtest", daemon=True)
+    """Do what can be pickled in a process of its own, with what it tells on the way; canceling it ends the process.
+
+    Raises:
+        InvalidInput: what the task refused.
+        RuntimeError: the process died, or failed in a way that nobody foresaw.
+    """
+    receiving, sending = _CONTEXT.Pipe(duplex=False)
+    process = _CONTEXT.Process(target=_run, args=(sending, task), name="backtest", daemon=True)
     await asyncio.to_thread(process.start)
     sending.close()
     try:
-        while True:
-            kind, value = await asyncio.to_thread(_received, receiving)
-            if kind == "progress" and isinstance(value, int):
-                on_progress(value)
-            elif kind == "finished":
-                return cast(T, value)
-            elif isinstance(value, _Refused):
-                raise InvalidInput(value.code, value.hint, **value.fields)
-            else:
-                raise RuntimeError(f"the simulation failed: {value}")
+        return cast(T, await _answer_of(receiving, on_progress))
     finally:
-        if process.is_alive():
-            process.kill()
-        await asyncio.to_thread(process.join)
-        receiving.close()
+        await _end(process, receiving)
+
+
+async def _answer_of(connection: Connection, on_progress: Progress) -> object:
+    while True:
+        kind, value = await asyncio.to_thread(_received, connection)
+        if kind == "progress" and isinstance(value, int):
+            on_progress(value)
+        elif kind == "finished":
+            return value
+        elif isinstance(value, _Refused):
+            raise InvalidInput(value.code, value.hint, **value.fields)
+        else:
+            raise RuntimeError(f"the simulation failed: {value}")
+
+
+async def _end(process: SpawnProcess, connection: Connection) -> None:
+    if process.is_alive():
+        process.kill()
+    await asyncio.to_thread(process.join)
+    connection.close()
 
 
 @asynccontextmanager
@@ -124,17 +225,36 @@ def _play(
     return Simulation(data, request, code_version=code_version, state=state).run(until, progress=progress)
 
 
+def _serve(connection: Connection, data: BacktestData) -> None:
+    """Play whatever is asked, until nobody is there to ask."""
+    _settle()
+    while True:
+        try:
+            asked: _Asked = connection.recv()
+        except EOFError:
+            return
+        _answer(connection, partial(_play, data, *asked))
+
+
 def _run(sending: Connection, task: Callable[[Progress], object]) -> None:
+    _settle()
+    _answer(sending, task)
+
+
+def _settle() -> None:
     gc.freeze()  # what was handed over lives as long as the process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # at a terminal it is for whoever began the process
+
+
+def _answer(connection: Connection, task: Callable[[Progress], object]) -> None:
     try:
         with rarely_collected():
-            found = task(lambda done: sending.send(("progress", done)))
+            found = task(lambda done: connection.send(("progress", done)))
     except StonksError as error:
-        sending.send(
-            ("refused", _Refused(error.code, error.hint, {name: str(each) for name, each in error.fields.items()}))
-        )
+        fields = {name: str(each) for name, each in error.fields.items()}
+        connection.send(("refused", _Refused(error.code, error.hint, fields)))
     except Exception as error:
-        sending.send(("failed", f"{type(error).__name__}: {error}"))
+        connection.send(("failed", f"{type(error).__name__}: {error}"))
         raise
     else:
-        sending.send(("finished", found))
+        connection.send(("finished", found))

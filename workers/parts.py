@@ -338,7 +338,9 @@ class Parts:
         return SearchActivities(self.database, self.objects)
 
     def backtest_activities(self) -> BacktestActivities:
-        return BacktestActivities(self.database, self.objects, self.calendar, render=_render, code_version=CODE_VERSION)
+        made = BacktestActivities(self.database, self.objects, self.calendar, render=_render, code_version=CODE_VERSION)
+        self._exit.push_async_callback(made.close)
+        return made
 
     def sweep_activities(self) -> SweepActivities:
         return SweepActivities(self.database, self.calendar, code_version=CODE_VERSION)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import uuid
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,17 +14,14 @@ from temporalio.client import WorkflowExecutionStatus
 
 from activities.adapters.files.bars import read_bars
 from activities.backtests import read_period
-from activities.simulating import simulate
 from api.operations import backtests
 from api.operations.links import TemporalLinks
 from cli.demo_data import bars_path
 from cli.stack.supervisor import Stack
-from domain.backtest import BacktestRequest, ReadBy
-from domain.backtest_data import BacktestData
-from domain.config import TradingConfig
+from domain.backtest import ReadBy
 from domain.documents import Reject
 from domain.errors import Conflict, InvalidInput, NotFound, VendorRejected
-from domain.market import Bar, Session
+from domain.market import Bar
 from store import registry
 from store.database import insert_new
 from store.tables.market import BarRow
@@ -164,26 +160,3 @@ async def test_backtest_when_a_change_is_not_allowed_then_it_is_refused_and_name
     assert refused.value.fields == {"field": "signals.kappa", "found": "-1"}
     with pytest.raises(NotFound):
         await backtests.get(parts.database, parts.client, LINKS, "nothing")
-
-
-async def test_simulation_when_canceled_then_its_process_ends() -> None:
-    start = datetime(2001, 1, 1, 14, 30, tzinfo=UTC)
-    sessions = tuple(
-        Session(date=opens.date(), opens_at=opens, closes_at=opens + timedelta(hours=6))
-        for opens in (start + timedelta(days=day) for day in range(9_000))
-    )
-    data = BacktestData(
-        sessions=sessions, session_dates=tuple(each.date for each in sessions), evidence={}, bars={}, actions={}
-    )
-    request = BacktestRequest(first=sessions[0].date, last=sessions[-1].date, config=TradingConfig())
-    seen: list[int] = []
-    playing = asyncio.create_task(
-        simulate(data, request, None, until=9_000, code_version="test", on_progress=seen.append)
-    )
-    while not seen:
-        await asyncio.sleep(0.02)
-    playing.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await playing
-    assert multiprocessing.active_children() == []
-    assert seen[-1] < 9_000
