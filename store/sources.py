@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import func, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -154,7 +155,7 @@ async def last_runs(session: AsyncSession) -> dict[str, IngestionRun]:
     """The newest run of each source that has one."""
     newest = (
         select(IngestionRun)
-        .distinct(col(IngestionRun.source_id))
+        .ext(distinct_on(col(IngestionRun.source_id)))
         .order_by(col(IngestionRun.source_id), col(IngestionRun.started_at).desc(), col(IngestionRun.run_id).desc())
     )
     return {row.source_id: row for row in await session.exec(newest)}

@@ -46,6 +46,7 @@ SERVERS = (PartName.POSTGRES, PartName.TEMPORAL, PartName.OBJECTS)
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     # Deeper than the path of a socket file may be.
     state_dir = tmp_path_factory.mktemp("stack") / ("a" * 70) / ("b" * 70) / "state"
+    before = {path for path in sockets() if abandoned(path)}  # by others that were killed
     with Stack(state_dir, inherited=os.environ, parts=SERVERS) as running:
         running.start()
         yield running
@@ -53,8 +54,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     state = read_state(state_dir)
     assert state is not None
     numbers = {*state.ports.values(), state.ports["objects_admin"] + 10_000}
-    found = [path for path in Path("/tmp").glob("seaweedfs-*.sock") if int(path.stem.split("-")[-1]) in numbers]
-    assert not [path for path in found if abandoned(path)]
+    found = [path for path in sockets() if int(path.stem.split("-")[-1]) in numbers]
+    assert not [path for path in found if path not in before and abandoned(path)]
+
+
+def sockets() -> list[Path]:
+    return list(Path("/tmp").glob("seaweedfs-*.sock"))
 
 
 def abandoned(path: Path) -> bool:
