@@ -42,7 +42,7 @@ def as_stonks_error(error: BaseException) -> StonksError | None:
         return _database_away()
     if isinstance(error, exc.DBAPIError):
         return _database(error)
-    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
+    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError):
         return _driver(error)
     return None
 
@@ -83,7 +83,9 @@ def _database(error: exc.DBAPIError) -> StonksError | None:
     return _database_away() if error.connection_invalidated or isinstance(error, exc.InterfaceError) else None
 
 
-def _driver(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> StonksError | None:
+def _driver(
+    error: asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError,
+) -> StonksError | None:
     """Of a statement that was given to the driver itself."""
     if isinstance(error, asyncpg.PostgresError):
         return _of_state(str(error.sqlstate))

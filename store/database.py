@@ -96,7 +96,11 @@ class Database:
             self._pool = self._make_pool()
         pool = await self._pool
         async with pool.acquire(timeout=WAIT_SECONDS) as connection:
-            yield connection.fetch
+            try:
+                yield connection.fetch
+            except asyncpg.InternalClientError:
+                connection.terminate()  # the server has said goodbye, and its end has not come through yet
+                raise
 
     def _make_pool(self) -> asyncpg.Pool:
         """Connections that are opened when they are needed; one that the server has closed is replaced."""

@@ -162,6 +162,7 @@ async def test_unexpected_error_when_raised_then_500_without_details(
         (asyncpg.ConnectionDoesNotExistError("closed in the middle"), 503, "DATABASE_UNAVAILABLE"),
         (asyncpg.TooManyConnectionsError("full"), 503, "DATABASE_UNAVAILABLE"),
         (asyncpg.InterfaceError("connection is closed"), 503, "DATABASE_UNAVAILABLE"),
+        (asyncpg.InternalClientError("another operation is in progress"), 503, "DATABASE_UNAVAILABLE"),
         (asyncpg.UndefinedTableError("no such table"), 500, "SCHEMA_MISSING"),
         (asyncpg.CharacterNotInRepertoireError("a null"), 422, "TEXT_INVALID"),
         (asyncpg.exceptions._base.DataError("year 0"), 422, "VALUE_OUT_OF_RANGE"),
