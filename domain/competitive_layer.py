@@ -190,24 +190,23 @@ def _terms(
     eligible = eligible_evidence(told, as_of=as_of, config=signals)
     own = eligible_evidence(one.own, as_of=as_of, config=signals)
     # All are compared as stories of the symbol, so that one told of several competitors, or of itself, counts once.
-    pool = [item.model_copy(update={"symbol": one.symbol}) for item in (*own, *eligible)]
-    judged = novelty(pool, signals)[len(own) :]
-    claims = corroborated(eligible, [counts for _, counts in judged], signals)
+    judged = novelty((*own, *eligible), signals, symbol=one.symbol)[len(own) :]
+    voices = [voice_of(item, signals) for item in eligible]
+    claims = corroborated(eligible, [counts for _, counts in judged], signals, voices=voices)
     known = {item.doc_id for item in own}
-    ages = [clock.age(item.available_at, as_of) for item in eligible]
+    ages = clock.ages([item.available_at for item in eligible], as_of)
     read = [at for at, item in enumerate(eligible) if ages[at] <= config.window and item.doc_id not in known]
     items = tuple(eligible[at] for at in read)
+    moves = {name: one.comovement.get(name, UNKNOWN) for name in competitors}
     return _Terms(
         items=items,
-        voices=tuple(voice_of(item, signals) for item in items),
+        voices=tuple(voices[at] for at in read),
         novelty=tuple(judged[at][0] if judged[at][1] else 0.0 for at in read),
         relevance=tuple(signals.relevance[item.role] for item in items),
         credibility=tuple(signals.credibility[item.credibility] for item in items),
         confidence=tuple(item.confidence * item.quote_validity for item in items),
         materiality=tuple(signals.materiality[claims[at]] for at in read),
         strength=tuple(one.links[item.symbol] for item in items),
-        transfer=tuple(
-            transfer_of(item.event_type, one.comovement.get(item.symbol, UNKNOWN), config) for item in items
-        ),
+        transfer=tuple(transfer_of(item.event_type, moves[item.symbol], config) for item in items),
         age=tuple(ages[at] for at in read),
     )

@@ -6,7 +6,7 @@ and integer nano-units (1e-9) where persisted, so that attributions sum exactly.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Self
@@ -118,6 +118,44 @@ class LayerTerm(Model):
     novelty: float
     age_td: float
     half_life: float
+
+    @classmethod
+    def made(
+        cls,
+        *,
+        layer: Layer,
+        evidence_id: str,
+        doc_id: str,
+        extraction_id: str,
+        content_hash: str,
+        available_at: datetime,
+        via: str,
+        transfer: float,
+        value: float,
+        weight: float,
+        novelty: float,
+        age_td: float,
+        half_life: float,
+    ) -> Self:
+        """As the constructor, for values that are of these types for sure; so are those of other models here."""
+        return assembled(
+            cls,
+            {
+                "layer": layer,
+                "evidence_id": evidence_id,
+                "doc_id": doc_id,
+                "extraction_id": extraction_id,
+                "content_hash": content_hash,
+                "available_at": available_at,
+                "via": via,
+                "transfer": transfer,
+                "value": value,
+                "weight": weight,
+                "novelty": novelty,
+                "age_td": age_td,
+                "half_life": half_life,
+            },
+        )
 
 
 class MarketWindow(Model):

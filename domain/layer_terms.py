@@ -45,7 +45,7 @@ def macro_terms(
     states = factor_states(items, as_of=as_of, session_dates=session_dates, signals=config, config=config.macro)
     return {
         symbol: [
-            LayerTerm(
+            LayerTerm.made(
                 layer=Layer.MACRO,
                 evidence_id=part.macro_event_id,
                 doc_id=part.doc_id,
@@ -95,7 +95,7 @@ def competitive_terms(
     by_id = {item.evidence_id: item for one in inputs for items in one.evidence.values() for item in items}
     return {
         scored.symbol: [
-            LayerTerm(
+            LayerTerm.made(
                 layer=Layer.COMPETITIVE,
                 evidence_id=part.evidence_id,
                 doc_id=part.doc_id,

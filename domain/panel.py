@@ -25,6 +25,7 @@ from domain.panel_evidence import EvidencePanel, lay_out
 from domain.panel_gates import NEAR, Candidates, Judged, judge
 from domain.panel_market import KnownBars, known_bars, market_panel
 from domain.panel_passes import ClockFace, Flags, Passes, is_even, micros_of
+from domain.panel_rivals import Rivals
 from domain.panel_scores import Workspace, company_details, company_scores
 from domain.panel_voices import Tables
 from domain.signals import layer_weights
@@ -84,6 +85,7 @@ class Company:
     evidence: EvidencePanel
     bars: KnownBars
     macro: Floats | None
+    competitive: Floats | None
     plain: bool
     """Whether arrays can tell its score at all."""
 
@@ -135,11 +137,13 @@ def lay_out_all(
     face = ClockFace(data.session_dates, config)
     passes = Passes.of(instants, face)
     macro, tables = macro_panel(data, passes, config), Tables.of(config)
+    rivals = Rivals(data, passes, face, config, tables)
     companies = []
     for symbol in sorted({*data.evidence, *data.exposures, *data.links, *data.bars, *held}):
         items = data.evidence.get(symbol, ())
         series = data.bars.get(symbol) or BarSeries(symbol, (), ())
-        rivals = config.competitive_enabled and bool(data.links.get(symbol))  # left to the exact computation
+        linked = config.competitive_enabled and bool(data.links.get(symbol))
+        competitive = rivals.score(symbol) if linked else None
         evidence = lay_out(symbol, items, data.taken_back, passes, face, config, tables)
         companies.append(
             Company(
@@ -147,7 +151,8 @@ def lay_out_all(
                 evidence=evidence,
                 bars=known_bars(series, passes),
                 macro=macro.get(symbol),
-                plain=series.in_order and not rivals and evidence.plain,
+                competitive=competitive,
+                plain=series.in_order and evidence.plain and not (linked and competitive is None),
             )
         )
     return Layout(passes, tuple(companies), _universe(data, companies, passes, config), sessions)
@@ -167,7 +172,7 @@ def _score(
     composite = composite_score(
         company_scores(company.evidence, passes, signals, space),
         nothing if company.macro is None else company.macro,
-        nothing,
+        nothing if company.competitive is None else company.competitive,
         layer_weights(signals),
     )
     agreement = market_confirmation(

@@ -2,13 +2,13 @@
 
 Nearly all documents share no passage with any other near them in time: they are new whenever they are seen. Those that
 do are gathered into groups; what `domain.novelty` says of a group depends on which of its members are seen alone, and
-is told anew where that changes. Two documents alone are judged over arrays, small groups from their passages, and
-whatever else there is by `domain.novelty` itself.
+is told anew where that changes. Two documents alone are judged over arrays, groups of documents of one statement each
+from their passages, and whatever else there is by `domain.novelty` itself.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
@@ -57,6 +57,8 @@ class Seen:
     begins: Ints
     """Where each statement's shingles begin."""
     sizes: Ints
+    symbol: str = ""
+    """The company that all are taken as told of; empty: whom they name."""
 
     def text(self, at: int) -> Ints:
         begin = int(self.begins[at])
@@ -71,18 +73,20 @@ def novelty_over_time(seen: Seen, config: SignalConfig) -> Stretches:
         return _NOTHING
     degree = np.bincount(np.concatenate([links.one, links.other]), minlength=len(told))
     alone, joined = (degree == 1) & (told.many == 1), _Joined()
+    paired = alone[links.one] & alone[links.other]
     if _is_crowded(seen, 2 * window + told.longest, config.novelty_documents):
-        _join(joined, links)
+        never = paired & ~_maybe_forgotten(links, told, seen, window, config.novelty_documents)
+        _join(joined, links.where(~never))
         _join_neighbours(joined, told, seen, window, config.novelty_documents)
         alone[[each for members in joined.groups() if len(members) > PAIR for each in members]] = False
-    paired = alone[links.one] & alone[links.other]
+        paired = alone[links.one] & alone[links.other]
     _join(joined, links.where(~paired))
     small: list[list[int]] = []
     large: list[list[int]] = []
     for members in joined.groups():
         if alone[members].all():
             continue
-        plain = len(members) <= config.novelty_documents and (told.many[members] == 1).all()
+        plain = (told.many[members] == 1).all()
         (small if plain else large).append(sorted(at for each in members for at in told.own(each)))
     judged = _stretches([*_judged_small(small, seen, config), *_judged_exactly(large, seen, config)])
     return _joined_stretches(_pairs(links.where(paired), told, seen, config), judged)
@@ -204,29 +208,32 @@ class _Judged(NamedTuple):
 
 
 def _judged_small(groups: Sequence[Sequence[int]], seen: Seen, config: SignalConfig) -> Iterator[_Judged]:
-    """Judge groups of documents of one statement each, so few that none is forgotten: what `novelty` gives."""
+    """Judge groups of documents of one statement each: what `novelty` gives."""
     window = round(config.novelty_window_days * DAY)
     for members in groups:
         first, end, micros = (column[members].tolist() for column in (seen.first, seen.end, seen.micros))
-        texts = [set(seen.text(at).tolist()) for at in members]
-        places = range(len(members))
-        likeness = [[0.0] * len(members) for _ in places]
-        for one, two in combinations(places, 2):
-            if abs(micros[one] - micros[two]) <= window:
-                likeness[one][two] = likeness[two][one] = _likeness(texts[one], texts[two])
-        trust = seen.trust[members].tolist()
-        ranked = sorted(places, key=lambda place: (-trust[place], place))
+        alike = _alike([seen.text(at).tolist() for at in members], micros, window)
+        trust, site = seen.trust[members].tolist(), seen.site[members].tolist()
+        ranked = sorted(range(len(members)), key=lambda place: (-trust[place], place))
+        forgets = len(members) > config.novelty_documents
         open_at: dict[int, tuple[int, float]] = {}
         for start, stop in pairwise(sorted({*first, *end})):
-            stories: list[int] = []
+            stories: set[int] = set()
+            told: dict[int, list[int]] = {}
             for place in ranked:
                 if not first[place] <= start < end[place]:
                     continue
-                like = max((likeness[place][story] for story in stories), default=0.0)
+                like = 0.0
+                for story, likeness in alike[place]:
+                    if story in stories and likeness > like:
+                        nearer = _nearer(told[site[story]], micros[place], micros[story]) if forgets else 0
+                        like = likeness if nearer < config.novelty_documents else like
                 value = 0.0
                 if like < config.duplicate_similarity:
-                    stories.append(place)
+                    stories.add(place)
                     value = 1.0 - like
+                    if forgets:
+                        insort(told.setdefault(site[place], []), micros[place])
                 begun = open_at.get(place)
                 if begun is None:
                     open_at[place] = start, value
@@ -237,9 +244,29 @@ def _judged_small(groups: Sequence[Sequence[int]], seen: Seen, config: SignalCon
                     yield _Judged(members[place], open_at[place][0], stop, value)
 
 
-def _likeness(one: set[int], other: set[int]) -> float:
-    shared = len(one & other)
-    return shared / (len(one) + len(other) - shared) if shared else 0.0
+def _alike(texts: Sequence[Sequence[int]], micros: Sequence[int], window: int) -> list[list[tuple[int, float]]]:
+    """Of each text the others within the window that share passages with it, and how like it they are."""
+    holders: dict[int, list[int]] = {}
+    for place, text in enumerate(texts):
+        for shingle in text:
+            holders.setdefault(shingle, []).append(place)
+    shared: dict[tuple[int, int], int] = {}
+    for places in holders.values():
+        for pair in combinations(places, 2):
+            shared[pair] = shared.get(pair, 0) + 1
+    found: list[list[tuple[int, float]]] = [[] for _ in texts]
+    for (one, two), common in shared.items():
+        if abs(micros[one] - micros[two]) <= window:
+            likeness = common / (len(texts[one]) + len(texts[two]) - common)
+            found[one].append((two, likeness))
+            found[two].append((one, likeness))
+    return found
+
+
+def _nearer(told: Sequence[int], at: int, story: int) -> int:
+    """How many stories of a site were told nearer to an instant than one of them."""
+    apart = abs(at - story)
+    return bisect_left(told, at + apart) - bisect_right(told, at - apart)
 
 
 def _judged_exactly(groups: Sequence[Sequence[int]], seen: Seen, config: SignalConfig) -> Iterator[_Judged]:
@@ -248,7 +275,7 @@ def _judged_exactly(groups: Sequence[Sequence[int]], seen: Seen, config: SignalC
         items = [seen.items[row] for row in seen.rows[members].tolist()]
         for start, stop in pairwise(sorted({*first, *end})):
             present = [place for place in range(len(members)) if first[place] <= start < end[place]]
-            judged = novelty([items[place] for place in present], config)
+            judged = novelty([items[place] for place in present], config, symbol=seen.symbol)
             for place, (new, counts) in zip(present, judged, strict=True):
                 yield _Judged(members[place], start, stop, new if counts else 0.0)
 
@@ -312,6 +339,26 @@ def _is_crowded(seen: Seen, reach: int, depth: int) -> bool:
     site, times = seen.site[order], seen.micros[order]
     near = (site[depth:] == site[:-depth]) & (times[depth:] - times[:-depth] <= reach)
     return bool(near.any())
+
+
+def _maybe_forgotten(links: _Links, told: _Documents, seen: Seen, window: int, depth: int) -> Flags:
+    """Whether of two documents of one statement each one may be forgotten beside the other, (L,).
+
+    That takes so many others of its site that were told nearer.
+    """
+    one, other = told.statements(links.one), told.statements(links.other)
+    micros = seen.micros - seen.micros.min()
+    lane = int(micros.max()) + 2 * window + 1  # no window reaches another site
+    if lane * (int(seen.site.max()) + 1) > np.iinfo(np.int64).max:
+        return np.ones(len(one), dtype=np.bool_)
+    keys = np.sort(seen.site * lane + micros)
+    apart = np.minimum(np.abs(micros[one] - micros[other]), window)  # what is farther is not compared
+    crowded = np.zeros(len(one), dtype=np.bool_)
+    for at, story in ((one, other), (other, one)):
+        place = seen.site[story] * lane + micros[at]
+        near = np.searchsorted(keys, place + apart, side="right") - np.searchsorted(keys, place - apart, side="left")
+        crowded |= near > depth
+    return crowded
 
 
 def _join_neighbours(joined: _Joined, told: _Documents, seen: Seen, window: int, depth: int) -> None:

@@ -1,4 +1,4 @@
-"""The company layer of one company at all passes at once, from its pieces of evidence (`domain.panel_evidence`).
+"""Layer scores of one company at all passes at once, from its pieces of evidence (`domain.panel_evidence`).
 
 The arithmetic is that of `domain.signals`, in another order of additions: results differ from it by less than 1e-12.
 Sums over pieces are one `bincount` for each window, into slots x passes; voices are bounded exactly at those passes at
@@ -14,8 +14,9 @@ import numpy as np
 
 from domain.config import SignalConfig
 from domain.kernels import Floats, contradiction, decayed_weight, horizon_of, layer_score
-from domain.panel_evidence import EvidencePanel, Pieces
+from domain.panel_evidence import EvidencePanel
 from domain.panel_passes import Ints
+from domain.panel_pieces import Pieces
 from domain.panel_voices import Slots
 
 
@@ -35,16 +36,25 @@ def company_scores(panel: EvidencePanel, passes: int, config: SignalConfig, spac
         return score
     weights, signed = _sums(pieces, len(slots.most), passes, space)
     for window, part in enumerate(config.window_weights):
-        weight, tone = weights[window], signed[window]
-        total, net = weight.sum(axis=0), tone.sum(axis=0)
-        tight = _tight(weight, total, slots, config.kappa)
-        if len(tight):
-            bounded = weight[:, tight]
-            scale = _scales(bounded, slots, config.kappa)
-            total[tight] = (bounded * scale).sum(axis=0)
-            net[tight] = (tone[:, tight] * scale).sum(axis=0)
-        score += part * layer_score(net, total, config.kappa)
+        score += part * bounded_score(weights[window], signed[window], slots, config.kappa)
     return score
+
+
+def bounded_score(weight: Floats, tone: Floats, slots: Slots, kappa: float) -> Floats:
+    """A layer's score in one window at each of K passes, its voices bounded, (K,).
+
+    Args:
+        weight: summed by slot and pass, (S, K).
+        tone: the same of weight x sentiment.
+    """
+    total, net = weight.sum(axis=0), tone.sum(axis=0)
+    tight = _tight(weight, total, slots, kappa)
+    if len(tight):
+        bounded = weight[:, tight]
+        scale = _scales(bounded, slots, kappa)
+        total[tight] = (bounded * scale).sum(axis=0)
+        net[tight] = (tone[:, tight] * scale).sum(axis=0)
+    return layer_score(net, total, kappa)
 
 
 def company_details(panel: EvidencePanel, at: Ints, config: SignalConfig) -> Details:

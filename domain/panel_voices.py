@@ -102,6 +102,10 @@ class Voices:
     def first_document(self) -> int:
         return 1 + self.sites
 
+    def taken(self, these: Ints) -> Voices:
+        """Those of some statements."""
+        return Voices(self.number[these], self.sites)
+
 
 def slots_of(
     voices: Voices, credibility: Codes, spans: tuple[Ints, Ints], config: SignalConfig, tables: Tables

@@ -37,6 +37,7 @@ from tests.benchmarks.many_companies import WARM_UP, market_of, request_for
 GOAL_SECONDS = 1.0
 COMPANIES, SESSIONS, DOCUMENTS = 500, 2_520, 1_000_000
 FEW_COMPANIES, FEW_SESSIONS = 40, 260
+LINKED_COMPANIES, LINKED_SESSIONS, RIVALS = 20, 63, 5
 DENSITY = DOCUMENTS / COMPANIES / SESSIONS
 """Documents a company and session."""
 HALF_A_YEAR = 126
@@ -55,20 +56,26 @@ class Timed:
 
 def deciding() -> Iterable[Figure]:
     """The two ways to decide on a size that both can do, in one run."""
-    sessions = FEW_SESSIONS + WARM_UP
-    data = market_of(FEW_COMPANIES, sessions, round(DENSITY * FEW_COMPANIES * sessions))
+    yield from _deciding("deciding", FEW_COMPANIES, FEW_SESSIONS, rivals=0)
+    yield from _deciding("deciding.rivals", LINKED_COMPANIES, LINKED_SESSIONS, rivals=RIVALS)
+
+
+def _deciding(name: str, companies: int, played: int, *, rivals: int) -> Iterable[Figure]:
+    sessions = played + WARM_UP
+    data = market_of(companies, sessions, round(DENSITY * companies * sessions), rivals=rivals)
     request = request_for(data)
     every = _run(data, request, watched=True)
     changes, trades = _run(data, request), _run(data, request.model_copy(update={"noted": Noted.TRADES}))
     if changes.state.model_dump_json() != every.state.model_dump_json():
         raise AssertionError("what was foreseen differs from what was decided in full")
     assessed = every.state.assessed
-    how = f"{FEW_COMPANIES} companies, {FEW_SESSIONS} sessions, {assessed} assessments, processor time; equal bytes"
-    yield Figure("deciding.everything", 1e6 * every.seconds / assessed, "us/assessment", how)
-    yield Figure("deciding.foreseen", 1e6 * changes.seconds / assessed, "us/assessment", how)
-    yield Figure("deciding.trades_noted", 1e6 * trades.seconds / assessed, "us/assessment", how)
-    yield Figure("deciding.ratio", every.seconds / changes.seconds, "ratio", how)
-    yield Figure("deciding.ratio.trades_noted", every.seconds / trades.seconds, "ratio", how)
+    linked = f", {rivals} competitors each" if rivals else ""
+    how = f"{companies} companies{linked}, {played} sessions, {assessed} assessments, processor time; equal bytes"
+    yield Figure(f"{name}.everything", 1e6 * every.seconds / assessed, "us/assessment", how)
+    yield Figure(f"{name}.foreseen", 1e6 * changes.seconds / assessed, "us/assessment", how)
+    yield Figure(f"{name}.trades_noted", 1e6 * trades.seconds / assessed, "us/assessment", how)
+    yield Figure(f"{name}.ratio", every.seconds / changes.seconds, "ratio", how)
+    yield Figure(f"{name}.ratio.trades_noted", every.seconds / trades.seconds, "ratio", how)
 
 
 def portfolio() -> Iterable[Figure]:

@@ -45,6 +45,8 @@ SITES = (
     ("aggregator", Credibility.AGGREGATOR),
     ("forum", Credibility.UNKNOWN),
 )
+LINK = 0.5
+"""Strength of a confirmed link."""
 FILINGS = 0.05
 COPIES = 0.08
 ROLES = (EntityRole.SUBJECT, EntityRole.SUBJECT, EntityRole.SUPPLIER, EntityRole.MENTION)
@@ -67,12 +69,13 @@ def weekdays(count: int) -> list[date]:
     return [day for day in days if day.weekday() < 5][:count]
 
 
-def market_of(companies: int, sessions: int, documents: int, *, seed: int = 1) -> BacktestData:
+def market_of(companies: int, sessions: int, documents: int, *, rivals: int = 0, seed: int = 1) -> BacktestData:
     """Make a market.
 
     Args:
         sessions: bars of each company; all but the first 75 are played.
         documents: of all companies together, over all sessions.
+        rivals: confirmed competitors of each company, from before the first session on.
     """
     days = weekdays(sessions + 10)
     played = [_session(day) for day in days[WARM_UP:sessions]]
@@ -89,6 +92,7 @@ def market_of(companies: int, sessions: int, documents: int, *, seed: int = 1) -
             evidence=evidence,
             bars=series_of(bars, ()),
             actions={},
+            links=_links(names, rivals, datetime.combine(days[0], time(), tzinfo=UTC)),
         )
 
 
@@ -96,6 +100,17 @@ def request_for(data: BacktestData, config: TradingConfig | None = None) -> Back
     return BacktestRequest(
         first=data.sessions[0].date, last=data.sessions[-1].date, config=config or TradingConfig(), benchmark="C0000"
     )
+
+
+def _links(names: list[str], rivals: int, since: datetime) -> dict[str, dict[str, list[tuple[datetime, float | None]]]]:
+    """Each company competes with those that follow it."""
+    if not rivals:
+        return {}
+    around = [*names, *names]
+    return {
+        name: {rival: [(since, LINK)] for rival in around[number + 1 : number + 1 + rivals]}
+        for number, name in enumerate(names)
+    }
 
 
 def _session(day: date) -> Session:
