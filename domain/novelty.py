@@ -19,7 +19,7 @@ import re
 import unicodedata
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -67,17 +67,20 @@ def novelty(items: Sequence[EvidenceItem], config: SignalConfig, *, symbol: str 
     Args:
         symbol: take all items as told of this one, whichever they name; empty: of the one that each names.
     """
-    sharing = _sharing(items, config, symbol)
-    if sharing is not None:
-        found = _judged([_document(doc_id, own, config) for doc_id, own in sharing.items()], config)
+    compared = _compared(items, config, symbol)
+    if compared is not None:
+        found = _judged(compared.documents, config, compared.shared)
         return [found.get(item.doc_id, NEW) for item in items]
     told: dict[tuple[str, str], list[EvidenceItem]] = {}
     for item in items:
         told.setdefault((symbol or item.symbol, item.doc_id), []).append(item)
     documents: dict[str, list[_Document]] = {}
     for (about, doc_id), own in told.items():
-        documents.setdefault(about, []).append(_document(doc_id, own, config))
-    judged = {about: _judged(found, config) for about, found in documents.items()}
+        text = frozenset().union(*(item.shingles for item in own))
+        documents.setdefault(about, []).append(_document(doc_id, own, text, config))
+    judged = {
+        about: _judged(found, config, _shared(one.shingles for one in found)) for about, found in documents.items()
+    }
     return [judged[symbol or item.symbol][item.doc_id] for item in items]
 
 
@@ -85,57 +88,65 @@ NEW = 1.0, True
 """What is said of a document that shares no passage with another."""
 
 
-def _sharing(items: Sequence[EvidenceItem], config: SignalConfig, symbol: str) -> dict[str, list[EvidenceItem]] | None:
-    """Documents that have a passage in common with another, each with its items: the others are new.
+class _Compared(NamedTuple):
+    documents: list[_Document]
+    """Those that have a passage in common with another, and all of their sites where stories may be forgotten."""
+    shared: set[int]
+    """Shingles that more than one document has."""
 
-    With them come all documents of their sites where those tell so much that stories are forgotten. None where that
-    does not tell: items of several symbols, statements of one document that differ in what it says.
+
+def _compared(items: Sequence[EvidenceItem], config: SignalConfig, symbol: str) -> _Compared | None:
+    """What must be compared, for all other documents are new.
+
+    None where that does not tell: items of several symbols, statements of one document that differ in what it says.
     """
     told: dict[str, list[EvidenceItem]] = {}
     sites: dict[str, list[str]] = {}
-    first: dict[int, str] = {}
-    sharing: set[str] = set()
     for item in items:
         own = told.setdefault(item.doc_id, [])
         if own and own[0].shingles != item.shingles:
             return None
         own.append(item)
         sites.setdefault(site_of_item(item), []).append(item.doc_id)
-        for shingle in item.shingles:
-            holder = first.setdefault(shingle, item.doc_id)
-            if holder != item.doc_id:
-                sharing |= {holder, item.doc_id}
     if not symbol and any(item.symbol != items[0].symbol for item in items):
         return None
+    texts = {doc_id: frozenset(own[0].shingles) for doc_id, own in told.items()}
+    shared = _shared(texts.values())
+    sharing = {doc_id for doc_id, text in texts.items() if not shared.isdisjoint(text)}
     crowded = [own for own in sites.values() if len(own) > config.novelty_documents and not sharing.isdisjoint(own)]
     kept = sharing.union(*crowded)
-    return {doc_id: own for doc_id, own in told.items() if doc_id in kept}
+    documents = [_document(doc_id, own, texts[doc_id], config) for doc_id, own in told.items() if doc_id in kept]
+    return _Compared(documents, shared)
 
 
-def _document(doc_id: str, own: Sequence[EvidenceItem], config: SignalConfig) -> _Document:
+def _shared(texts: Iterable[frozenset[int]]) -> set[int]:
+    """Shingles that more than one text has."""
+    seen: set[int] = set()
+    shared: set[int] = set()
+    for text in texts:
+        shared |= seen & text
+        seen |= text
+    return shared
+
+
+def _document(doc_id: str, own: Sequence[EvidenceItem], text: frozenset[int], config: SignalConfig) -> _Document:
     """Gather items into their document, which is known from the earliest of them."""
     first = own[0]
     if len(own) == 1:
-        return _Document(
-            doc_id,
-            first.available_at,
-            site_of_item(first),
-            config.credibility[first.credibility],
-            frozenset(first.shingles),
-        )
+        return _Document(doc_id, first.available_at, site_of_item(first), config.credibility[first.credibility], text)
     return _Document(
         doc_id=doc_id,
         available_at=min(item.available_at for item in own),
         site=min(site_of_item(item) for item in own),
         credibility=max(config.credibility[item.credibility] for item in own),
-        shingles=frozenset().union(*(item.shingles for item in own)),
+        shingles=text,
     )
 
 
-def _judged(documents: Sequence[_Document], config: SignalConfig) -> dict[str, tuple[float, bool]]:
+def _judged(documents: Sequence[_Document], config: SignalConfig, shared: set[int]) -> dict[str, tuple[float, bool]]:
     """Judge the documents of one symbol, by `doc_id`: the first in rank has the first claim to a story."""
     ranked = sorted(documents, key=lambda each: (-each.credibility, each.available_at, each.doc_id))
-    stories = _Stories(ranked, config)
+    stories = _Stories(ranked, config, shared)
     judged = {}
     for at, document in enumerate(ranked):
         similarity = stories.similarity(at)
@@ -160,11 +171,11 @@ class _Stories:
     Documents are named by their place in the order of rank.
     """
 
-    def __init__(self, documents: Sequence[_Document], config: SignalConfig) -> None:
+    def __init__(self, documents: Sequence[_Document], config: SignalConfig, shared: set[int]) -> None:
         self._window = timedelta(days=config.novelty_window_days)
         self._depth = config.novelty_documents
         self._documents = documents
-        self._passages = _passages(documents)
+        self._passages = _passages(documents, shared)
         self._told: dict[str, list[datetime]] = {}
         """By site, ascending."""
 
@@ -197,11 +208,11 @@ class _Stories:
         return nearer < self._depth
 
 
-def _passages(documents: Sequence[_Document]) -> dict[int, list[_Passage]]:
+def _passages(documents: Sequence[_Document], shared: set[int]) -> dict[int, list[_Passage]]:
     """The passages of each document that has any."""
     holders: dict[int, list[int]] = {}
     for at, document in enumerate(documents):
-        for shingle in document.shingles:
+        for shingle in document.shingles & shared:
             holders.setdefault(shingle, []).append(at)
     sizes = Counter(tuple(places) for places in holders.values() if len(places) > 1)
     found: dict[int, list[_Passage]] = {}
