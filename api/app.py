@@ -10,6 +10,7 @@ from fastapi_offline import FastAPIOffline
 from api import errors, etags, idempotency, policy
 from api.dashboard import site
 from api.dependencies import Dependencies
+from api.metering import Metered
 from api.routes import (
     account,
     agents,
@@ -73,6 +74,8 @@ def create_app(dependencies: Dependencies) -> FastAPI:
     idempotency.install(app)  # before the errors: inside their envelope, which caps what it reads
     errors.install(app)
     etags.install(app)
+    if dependencies.meter is not None:  # the outermost: refusals count too
+        app.add_middleware(Metered, meter=dependencies.meter)
     modules = (
         health,
         overview,

@@ -14,6 +14,7 @@ from temporalio.common import (
 )
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.ids import digest
@@ -58,9 +59,12 @@ ENDING_POLLS, ENDING_POLL_SECONDS = 50, 0.1
 """How long a workflow that is about to end is waited for before its document is read again."""
 
 
-async def connect(address: str, namespace: str) -> Client:
-    """Connect with the payload converter that every part of the platform uses."""
-    return await Client.connect(address, namespace=namespace, data_converter=pydantic_data_converter)
+async def connect(address: str, namespace: str, *, runtime: Runtime | None = None) -> Client:
+    """Connect with the payload converter that every part of the platform uses.
+
+    `runtime` is one that exports metrics; without it, the process's default one, which does not.
+    """
+    return await Client.connect(address, namespace=namespace, data_converter=pydantic_data_converter, runtime=runtime)
 
 
 async def reconcile_schedules(client: Client) -> None:

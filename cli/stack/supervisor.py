@@ -18,16 +18,17 @@ from typing import Any, Self
 import structlog
 
 from cli.stack import credentials, ports
-from cli.stack.application import Api, Broker, Worker, api_address
+from cli.stack.application import Api, Broker, Worker, api_address, metrics_address
 from cli.stack.environment import (
     MODEL_VARIABLES,
     embedded_variables,
     external_parts,
     inherited_variables,
     integer,
+    metrics_wanted,
     without_secrets,
 )
-from cli.stack.names import APPLICATION, LOOPBACK, MODES, SERVICES, STOP_ORDER, PartName
+from cli.stack.names import APPLICATION, LOOPBACK, METRICS_PORTS, MODES, SERVICES, STOP_ORDER, PartName
 from cli.stack.objects import PORTS as OBJECTS_PORTS
 from cli.stack.objects import Objects
 from cli.stack.parts import Context, Part
@@ -52,8 +53,8 @@ _PORT_NAMES: Mapping[PartName, tuple[str, ...]] = {
     PartName.TEMPORAL: ("temporal", "temporal_ui", "temporal_metrics", "temporal_http"),
     PartName.OBJECTS: OBJECTS_PORTS,
     PartName.BROKER: ("broker",),
-    PartName.WORKER: ("worker",),
-    PartName.API: ("api",),
+    PartName.WORKER: ("worker", METRICS_PORTS[PartName.WORKER]),
+    PartName.API: ("api", METRICS_PORTS[PartName.API]),
 }
 
 # A part that dies twice before it was ever ready is misconfigured: waiting for more deaths only hides its message.
@@ -116,6 +117,7 @@ class Stack:
         self.mode = mode
         self._inherited = dict(inherited)
         self._external = external_parts(inherited)
+        self._metrics = metrics_wanted(inherited)
         self._wanted = frozenset(PartName if parts is None else (PartName(part) for part in parts))
         if mode == "live" and PartName.BROKER not in self._external:
             if parts is not None and PartName.BROKER in self._wanted:
@@ -200,6 +202,8 @@ class Stack:
         )
         remembered = previous.ports if previous else {}
         needed = [name for part in PartName if part in embedded for name in _PORT_NAMES[part]]
+        if not self._metrics:
+            needed = [name for name in needed if name not in METRICS_PORTS.values()]
         self._ports = ports.choose(needed, remembered=remembered, fixed=fixed, claims=self._claims)
         self._environment = self._build_environment(embedded, kept, api_host)
         context = Context(
@@ -351,6 +355,12 @@ class Stack:
             urls["api_docs"] = f"{api}/docs"
         if ui := self._environment.get("STONKS_TEMPORAL_UI_URL"):
             urls["temporal"] = ui
+        if self._metrics:
+            urls |= {
+                METRICS_PORTS[name]: metrics_address(self._ports[METRICS_PORTS[name]])
+                for name in METRICS_PORTS
+                if name in self._runners
+            }
         return urls
 
     def _tell(self, part: PartName, what: str) -> None:
