@@ -90,10 +90,11 @@ class Reading(Generic[Value]):
             known = as_stonks_error(error)
             code = "TIMED_OUT" if isinstance(error, TimeoutError) else known.code if known else type(error).__name__
             log.warning("metrics_not_read", reading=self._name, code=code, error=str(error))
-        took = self._clock() - began
-        self._kept = value, took
-        self._until = began + took + min(LONGEST_SECONDS, max(KEEP_SECONDS, SHARE * took))
-        self._under_way = None
+        finally:
+            took = self._clock() - began
+            self._kept = value, took
+            self._until = began + took + min(LONGEST_SECONDS, max(KEEP_SECONDS, SHARE * took))
+            self._under_way = None
 
 
 class ConditionMetrics:

@@ -14,7 +14,7 @@ from store import control, pipeline, protection
 from store.database import Database
 from store.pipeline import StageState
 
-STATEMENT_SECONDS = 2
+STATEMENT_MS = 2_000
 
 
 class Condition(NamedTuple):
@@ -28,7 +28,7 @@ async def read(database: Database, *, now: datetime) -> Condition:
     """Read it in one transaction; the server gives up a statement that takes longer than two seconds."""
     async with database.transaction() as session:
         connection = await session.connection()
-        await connection.execute(text(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'"))
+        await connection.execute(text(f"SET LOCAL statement_timeout = {STATEMENT_MS}"))
         stages = await pipeline.stages(session, now=now)
         state = TradingState((await control.state(session)).state)
         live = await protection.load(session)
