@@ -35,7 +35,7 @@ from cli.stack.parts import Context, Part
 from cli.stack.postgres import Postgres
 from cli.stack.process import ProcessRecord, end_leftover, require_psutil
 from cli.stack.runner import MAX_DEATHS, Phase, Runner
-from cli.stack.state import RunLock, StackState, StateDirectory, read_state, write_state
+from cli.stack.state import RunLock, StackState, StateDirectory, read_state, write_metrics_targets, write_state
 from cli.stack.temporal import Temporal
 from domain.errors import ConfigurationError, StonksError
 
@@ -178,6 +178,7 @@ class Stack:
             runner.max_deaths = MAX_DEATHS
         self._ready = True
         self._save()
+        write_metrics_targets(self.directory, self._metrics_ports())
         return StackReport(
             seconds={name: runner.seconds for name, runner in self._runners.items()},
             total_seconds=round(time.monotonic() - begun, 2),
@@ -331,6 +332,7 @@ class Stack:
             self._pool = None
             # The lock is ours, so the state is too; the ports in it serve the next start.
             write_state(self.directory, StackState(mode=self.mode, ports=self._ports))
+            write_metrics_targets(self.directory, {})
         self._runners = {}
         self._ready = False
         self._stop_asked.clear()
@@ -355,13 +357,14 @@ class Stack:
             urls["api_docs"] = f"{api}/docs"
         if ui := self._environment.get("STONKS_TEMPORAL_UI_URL"):
             urls["temporal"] = ui
-        if self._metrics:
-            urls |= {
-                METRICS_PORTS[name]: metrics_address(self._ports[METRICS_PORTS[name]])
-                for name in METRICS_PORTS
-                if name in self._runners
-            }
+        urls |= {METRICS_PORTS[part]: metrics_address(port) for part, port in self._metrics_ports().items()}
         return urls
+
+    def _metrics_ports(self) -> dict[PartName, int]:
+        """Where the parts that run here serve metrics."""
+        if not self._metrics:
+            return {}
+        return {part: self._ports[name] for part, name in METRICS_PORTS.items() if part in self._runners}
 
     def _tell(self, part: PartName, what: str) -> None:
         if self._progress is not None:
