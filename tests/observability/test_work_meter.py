@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -28,8 +29,11 @@ from activities.failures import FailureInterceptor
 from activities.metering import MOST_VALUES, OTHER, Bounded, MeteringInterceptor, WorkMeter
 from activities.steps import DEAD_LETTER_STAGES, STEPS
 from cli.stack.supervisor import Stack
-from domain.errors import VendorUnavailable
-from domain.ingestion import DocumentOutcome, DocumentRequest
+from domain.backfill import ReadCounts, Registered
+from domain.errors import VendorThrottled, VendorUnavailable
+from domain.ingestion import DocumentOutcome, DocumentRequest, FetchTask, IngestReport, PageReport
+from domain.research import AssessAllReport
+from domain.sources import SourceKind
 from domain.stages import PIPELINE
 from store.pipeline import _QUERIES
 from tests.observability.flows import GivesUp, NobodyWaitsFor, parse_nothing
@@ -44,9 +48,8 @@ from workflows.names import Queue
 
 pytestmark = pytest.mark.stack
 
-PLACES = {
-    "STONKS_DB_HOST": "nowhere.test",
-    "STONKS_S3_ENDPOINT": "http://nowhere.test",
+NOW = datetime(2014, 7, 15, 20, tzinfo=UTC)
+BROKER = {
     "STONKS_BROKER_URL": "http://nowhere.test",
     "STONKS_BROKER_KEY_ID": "id",
     "STONKS_BROKER_SECRET_KEY": "secret",
@@ -58,7 +61,7 @@ PLACES = {
 
 @pytest.fixture(scope="module")
 async def parts(servers: Stack) -> AsyncIterator[Parts]:
-    parts = await Parts.connect(load({**servers.environment(), **{k: v for k, v in PLACES.items() if "BROKER" in k}}))
+    parts = await Parts.connect(load({**servers.environment(), **BROKER}))
     yield parts
     await parts.close()
 
@@ -106,14 +109,15 @@ class Attempts(ActivityInboundInterceptor):
         return end
 
 
-async def attempt(attempts: ActivityInboundInterceptor, number: int = 1, **changes: Any) -> Any:
+async def attempt(attempts: ActivityInboundInterceptor, number: int = 1, *, given: Any = None, **changes: Any) -> Any:
     """Run one attempt as a worker does: the meter outside, then the translation of errors."""
     environment = ActivityEnvironment()
     environment.info = replace(environment.info, **{"activity_type": "save_evidence", "attempt": number, **changes})
 
     async def run() -> Any:
-        given = ExecuteActivityInput(fn=lambda: None, args=[], executor=None, headers={})
-        return await attempts.execute_activity(given)
+        return await attempts.execute_activity(
+            ExecuteActivityInput(fn=lambda: None, args=[given], executor=None, headers={})
+        )
 
     return await environment.run(run)
 
@@ -177,6 +181,63 @@ async def test_step_when_it_is_under_way_then_it_is_an_active_job_unless_it_only
     assert await during("save_evidence") == {"read": 1}
     assert await during("plan_notifications") == {}
     assert Page.of_registry(meter.registry).by("stonks_active_jobs", "stage") == {}
+
+
+async def test_request_to_a_vendor_when_it_is_answered_or_throttled_then_it_counts_by_kind_and_outcome() -> None:
+    meter = WorkMeter()
+    task = FetchTask.model_construct(kind=SourceKind.FEED)
+    throttled = VendorThrottled("VENDOR_THROTTLED", retry_after_seconds=1)
+    step = metered(meter, Attempts(throttled, None))
+
+    with pytest.raises(ApplicationError):
+        await attempt(step, 1, given=task, activity_type="fetch_page")
+    await attempt(step, 2, given=task, activity_type="fetch_page")
+
+    page = Page.of_registry(meter.registry)
+    assert page.by("stonks_source_requests_total", "outcome", kind="feed") == {"VENDOR_THROTTLED": 1, "answered": 1}
+    assert page.by("stonks_stage_failures_total", "reason", stage="ingest") == {"VENDOR_THROTTLED": 1}
+
+
+async def test_step_when_it_is_canceled_then_that_is_the_reason() -> None:
+    meter = WorkMeter()
+
+    with pytest.raises(asyncio.CancelledError):
+        await attempt(metered(meter, Attempts(asyncio.CancelledError())))
+
+    assert Page.of_registry(meter.registry).by("stonks_stage_failures_total", "reason") == {"CANCELED": 1}
+
+
+@pytest.mark.parametrize(
+    ("activity_type", "result", "counted"),
+    [
+        ("register_page", PageReport(counts={"read": 5, "registered": 3, "rejected": 2}, recorded_at=NOW), (3, 2)),
+        ("read_batch", ReadCounts(processed=48, failed=2), (48, 2)),
+        ("assess_universe", AssessAllReport(as_of=NOW, assessed=40, changed=2), (40,)),
+        ("record_approval", None, ()),
+    ],
+)
+async def test_step_when_it_completes_many_items_then_each_counts(
+    activity_type: str, result: Any, counted: tuple[int, ...]
+) -> None:
+    meter = WorkMeter()
+
+    await attempt(metered(meter, Attempts(result)), activity_type=activity_type)
+
+    found = Page.of_registry(meter.registry).by("stonks_stage_items_total", "outcome")
+    assert sorted(found.values(), reverse=True) == list(counted)
+
+
+@pytest.mark.parametrize(("last", "counted"), [(False, {}), (True, {"registered": 70, "duplicates": 5})])
+async def test_backfill_when_its_segments_are_registered_then_the_run_counts_once_with_the_last(
+    last: bool, counted: dict[str, int]
+) -> None:
+    meter = WorkMeter()
+    report = IngestReport(run_id="r", source_id="s", read=75, registered=70, duplicates=5)
+    registered = Registered(report=report, batches=2, records=75, segment=None, last=last)
+
+    await attempt(metered(meter, Attempts(registered)), activity_type="register_batches")
+
+    assert Page.of_registry(meter.registry).by("stonks_stage_items_total", "outcome", stage="ingest") == counted
 
 
 async def test_step_when_it_logs_then_the_line_says_of_what_it_is_and_nothing_stays_behind() -> None:
