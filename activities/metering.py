@@ -52,6 +52,7 @@ class WorkMeter:
         self.registry = registry or CollectorRegistry(auto_describe=True)
         self._reason, self._model = Bounded(), Bounded()
         self._counted: dict[tuple[str | None, str], None] = {}
+        self._by_stage: dict[Stage, tuple[Gauge, Histogram]] = {}
         self._items = Counter(
             "stonks_stage_items",
             "Items that a stage has completed in this process, by what became of them",
@@ -109,18 +110,24 @@ class WorkMeter:
     @contextmanager
     def working(self, step: Step) -> Iterator[None]:
         """Time a step, and note it as under way; one that raises is noted as failed."""
-        stage = step.stage.value
-        active = self._active.labels(stage)
+        active, seconds = self._of(step.stage)
         active.inc()
         began = time.perf_counter()
         try:
             yield
         except BaseException as error:
-            self._failures.labels(stage, self._reason(reason_of(error))).inc()
+            self._failures.labels(step.stage.value, self._reason(reason_of(error))).inc()
             raise
         finally:
-            self._seconds.labels(stage).observe(time.perf_counter() - began)
+            seconds.observe(time.perf_counter() - began)
             active.dec()
+
+    def _of(self, stage: Stage) -> tuple[Gauge, Histogram]:
+        """A stage's own: looking them up by their labels costs more than counting does."""
+        known = self._by_stage.get(stage)
+        if known is None:
+            known = self._by_stage[stage] = self._active.labels(stage.value), self._seconds.labels(stage.value)
+        return known
 
     def completed(self, step: Step, result: Any, *, run_id: str | None, activity_id: str) -> None:
         """Count the items that a step completed: once, though the step be done twice because its answer was lost."""
