@@ -29,6 +29,7 @@ from workflows import names
 from workflows.client import begin_broker_reconciliation, index_documents, reconcile_schedules
 from workflows.metering import FailureCounter
 from workflows.names import Queue
+from workflows.request_ids import RequestIdsOfWorker
 
 log = structlog.get_logger(__name__)
 
@@ -119,7 +120,12 @@ def _worker(work: QueueDuties, parts: Parts) -> Worker:
         workflows=list(work.workflows),
         activities=list(work.activities),
         workflow_runner=UnsandboxedWorkflowRunner(),
-        interceptors=[MeteringInterceptor(parts.meter), FailureInterceptor(), FailureCounter(parts.meter.gave_up)],
+        interceptors=[
+            RequestIdsOfWorker(),
+            MeteringInterceptor(parts.meter),
+            FailureInterceptor(),
+            FailureCounter(parts.meter.gave_up),
+        ],
         build_id=CODE_VERSION,
         max_concurrent_activities=work.concurrent_activities,
         max_task_queue_activities_per_second=work.activities_per_second,

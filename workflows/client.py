@@ -49,6 +49,7 @@ from workflows.notify import Notify
 from workflows.process_document import ProcessDocument
 from workflows.reconcile_broker import ReconcileBroker
 from workflows.reconcile_schedules import ReconcileSchedules
+from workflows.request_ids import RequestIdsOfClient
 from workflows.research_symbol import ResearchSymbol
 from workflows.research_universe import ResearchUniverse
 from workflows.rewrite_thesis import RewriteThesis
@@ -64,7 +65,13 @@ async def connect(address: str, namespace: str, *, runtime: Runtime | None = Non
 
     `runtime` is one that exports metrics; without it, the process's default one, which does not.
     """
-    return await Client.connect(address, namespace=namespace, data_converter=pydantic_data_converter, runtime=runtime)
+    return await Client.connect(
+        address,
+        namespace=namespace,
+        data_converter=pydantic_data_converter,
+        interceptors=[RequestIdsOfClient()],
+        runtime=runtime,
+    )
 
 
 async def reconcile_schedules(client: Client) -> None:

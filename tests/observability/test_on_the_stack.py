@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import json
 import re
 import uuid
 from collections import Counter
@@ -23,6 +24,7 @@ from api.condition import LONGEST_SECONDS
 from api.dependencies import Dependencies
 from cli.stack.application import api_address
 from cli.stack.doctor import diagnose
+from cli.stack.names import PartName
 from cli.stack.state import read_state
 from cli.stack.supervisor import Stack
 from domain.breaker_state import Breaker
@@ -266,6 +268,33 @@ def _routes() -> set[str]:
         )
     )
     return {"none", *app.openapi()["paths"]}
+
+
+async def test_request_when_what_it_began_fails_in_the_worker_then_the_workers_log_has_its_id(
+    stack: Stack, parts: Parts, tmp_path: Path
+) -> None:
+    request_id = f"metered-{uuid.uuid4().hex[:8]}"
+    async with parts.database.transaction() as session:
+        missing = FileSourceConfig(path=str(tmp_path / "none.csv"))
+        await sources.save(session, source_id=request_id, config=missing, created_at=datetime.now(UTC))
+    key = stack.environment()["STONKS_API_KEY"]
+    headers = {"Authorization": f"Bearer {key}", "X-Request-Id": request_id, "Idempotency-Key": request_id}
+    async with httpx.AsyncClient(base_url=api_address(stack.environment()), trust_env=False) as client:
+        answer = await client.post(f"/v1/sources/{request_id}/runs", headers=headers)
+    assert answer.status_code == 202, answer.text
+
+    def lines() -> list[dict[str, Any]]:
+        text = stack.directory.log(PartName.WORKER).read_text(encoding="utf-8")
+        found = [json.loads(line) for line in text.splitlines() if f'"request_id": "{request_id}"' in line]
+        return [line for line in found if line["event"] == "activity_failed"]
+
+    async with asyncio.timeout(30):
+        while not lines():
+            await asyncio.sleep(0.1)
+    line = lines()[0]
+    assert line["workflow_id"].startswith(f"ingest/{request_id}/")
+    assert (line["activity"], line["attempt"]) == ("fetch", 1)
+    assert line["run_id"]
 
 
 async def test_doctor_when_a_stack_runs_then_it_asks_both_pages_and_shows_where_they_are(stack: Stack) -> None:
