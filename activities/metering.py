@@ -6,6 +6,7 @@ operator may name freely (a model) is counted under `other` beyond a limit. A sy
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ OTHER = "other"
 STEP_SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1_800)
 KEPT = 20_000
 """Steps that are remembered as counted, so that one whose answer was lost and that ran again counts once."""
+
+log = structlog.get_logger(__name__)
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every counter: nothing asks for it
 
@@ -102,9 +105,9 @@ class WorkMeter:
             ("side", "outcome"),
             registry=self.registry,
         )
-        for stage in Stage:  # so that their first failure is an increase
+        for stage in Stage:
             self._active.labels(stage.value)
-        for stage in {*DEAD_LETTER_STAGES.values()}:
+        for stage in {*DEAD_LETTER_STAGES.values()}:  # there from the beginning, so that rules have something to add up
             self._dead_letters.labels(stage.value, OTHER)
 
     @contextmanager
@@ -139,7 +142,12 @@ class WorkMeter:
         self._counted[key] = None
         if len(self._counted) > KEPT:
             self._counted.pop(next(iter(self._counted)))
-        for outcome, number in step.counts(result).items():
+        try:
+            counted = step.counts(result)
+        except Exception:  # what was done is done: that it cannot be counted must not have it done again
+            log.exception("step_not_counted", result=type(result).__name__)
+            return
+        for outcome, number in counted.items():
             if number > 0:
                 self._items.labels(step.stage.value, outcome).inc(number)
 
@@ -164,8 +172,16 @@ class WorkMeter:
         self._dead_letters.labels(stage.value, self._reason(reason)).inc()
 
     def gauge(self, name: str, documentation: str, read: Callable[[], float]) -> None:
-        """Add a figure that is read when somebody asks."""
-        Gauge(name, documentation, registry=self.registry).set_function(read)
+        """Add a figure that is read when somebody asks; not a number where it cannot be: the page has the rest."""
+
+        def value() -> float:
+            try:
+                return read()
+            except Exception:
+                log.exception("gauge_not_read", gauge=name)
+                return math.nan
+
+        Gauge(name, documentation, registry=self.registry).set_function(value)
 
 
 def reason_of(error: BaseException) -> str:

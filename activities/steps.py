@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from domain.approvals import ApprovalStatus
 from domain.backfill import ReadCounts, Registered
 from domain.ingestion import DocumentOutcome, FetchTask, IngestReport, PageReport
 from domain.notifications import SendReport
@@ -68,8 +69,15 @@ def _planned(report: TickReport) -> Mapping[str, int]:
     return {"planned": len(report.planned)}
 
 
-def _standing(standing: ApprovalStanding | None) -> Mapping[str, int]:
-    return {standing.status.value: 1} if standing is not None else {}
+def _voted(standing: ApprovalStanding) -> Mapping[str, int]:
+    """A vote that counted and was the last that was needed."""
+    ended = standing.status in (ApprovalStatus.APPROVED, ApprovalStatus.DECLINED) and not standing.refusal
+    return {standing.status.value: 1} if ended else {}
+
+
+def _expired(standing: ApprovalStanding | None) -> Mapping[str, int]:
+    """An expiry that came after an answer finds that answer, and is none."""
+    return {"expired": 1} if standing is not None and standing.status is ApprovalStatus.EXPIRED else {}
 
 
 def _compared(report: ReconcileReport) -> Mapping[str, int]:
@@ -108,9 +116,10 @@ STEPS: Mapping[str, Step] = {
         "release_reserve plan_override reset_engine",
     ),
     "plan": Step(Stage.TRADING, counts=_planned),
-    **_plain(Stage.APPROVAL, "record_vote escalate_approval look_at_approval"),
+    **_plain(Stage.APPROVAL, "escalate_approval look_at_approval"),
     "request_approval": Step(Stage.APPROVAL, counts=_one("requested")),
-    "record_approval": Step(Stage.APPROVAL, counts=_standing),
+    "record_vote": Step(Stage.APPROVAL, counts=_voted),
+    "record_approval": Step(Stage.APPROVAL, counts=_expired),
     **_plain(
         Stage.ORDER, "decide_risk recheck submit sync cancel_order replace_order close_intent discard_order tell_orders"
     ),

@@ -10,7 +10,7 @@ from fastapi_offline import FastAPIOffline
 from api import errors, etags, idempotency, policy
 from api.dashboard import site
 from api.dependencies import Dependencies
-from api.metering import Metered
+from api.metering import HttpMeter, Metered
 from api.routes import (
     account,
     agents,
@@ -64,8 +64,11 @@ last five minutes: a session's own, or the header `Step-Up` beside a key that is
 """
 
 
-def create_app(dependencies: Dependencies) -> FastAPI:
-    """Build the application. It opens nothing and closes nothing: whoever made the dependencies does."""
+def create_app(dependencies: Dependencies, *, meter: HttpMeter | None = None) -> FastAPI:
+    """Build the application. It opens nothing and closes nothing: whoever made the dependencies does.
+
+    `meter` counts requests; without one nothing does.
+    """
     # The pages' scripts come from this process: a trading machine need not reach anybody else's servers.
     app = FastAPIOffline(title="Stonks Oracle", version="1", description=DESCRIPTION, redoc_url=None)
     app.state.dependencies = dependencies
@@ -74,8 +77,8 @@ def create_app(dependencies: Dependencies) -> FastAPI:
     idempotency.install(app)  # before the errors: inside their envelope, which caps what it reads
     errors.install(app)
     etags.install(app)
-    if dependencies.meter is not None:  # the outermost: refusals count too
-        app.add_middleware(Metered, meter=dependencies.meter)
+    if meter is not None:  # the outermost: refusals count too
+        app.add_middleware(Metered, meter=meter)
     modules = (
         health,
         overview,

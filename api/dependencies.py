@@ -12,7 +12,6 @@ from temporalio.client import Client
 
 from activities.adapters.oidc import OidcProvider
 from activities.ports import Calendar
-from api.metering import HttpMeter
 from api.remembered import Remembered
 from api.throttle import Limits
 from api.together import Together
@@ -44,8 +43,6 @@ class Dependencies:
     """What is kept of figures that cost a walk through a whole table."""
     together: Together = field(default_factory=Together)
     """What is read once for everybody who asks at the same moment."""
-    meter: HttpMeter | None = None
-    """Counts requests; None: nobody asks for metrics."""
     limits: Limits = field(default_factory=Limits)
     """How often a key or a session may ask."""
     oidc: OidcProvider | None = None

@@ -73,7 +73,6 @@ def serve_api() -> None:
                 limits=limits(settings),
                 oidc=oidc,
                 oidc_people=oidc_people(settings),
-                meter=meter,
             )
             async with AsyncExitStack() as beside:
                 if shown is not None and meter is not None:
@@ -86,6 +85,7 @@ def serve_api() -> None:
                     settings.api_host,
                     settings.api_port,
                     trusted_proxies=settings.api_trusted_proxies,
+                    meter=meter,
                 )
         finally:
             await parts.close()

@@ -94,8 +94,8 @@ def _request(meter: HttpMeter | None) -> Once:
             mode="paper",
             bootstrap_key=SecretStr(""),
             calendar=lambda: nobody,
-            meter=meter,
-        )
+        ),
+        meter=meter,
     )
 
     async def receive() -> dict[str, Any]:

@@ -173,12 +173,13 @@ async def test_work_when_it_is_done_then_the_pages_gain_what_the_book_gains_and_
     ended = await parts.database.run("SELECT side, state FROM order_intents WHERE intent_id = ANY($1)", intents)
     by_stage = {
         stage: gained(worker_before.by(ITEMS, "outcome", stage=stage), worker.by(ITEMS, "outcome", stage=stage))
-        for stage in ("ingest", "read", "order")
+        for stage in ("ingest", "read", "approval", "order")
     }
     assert (run["registered"], run["rejected"]) == (1, 2)
     assert by_stage["ingest"] == {name: run[name] for name in RECORD_OUTCOMES if run[name]}
     assert by_stage["read"] == Counter(statuses) == {"processed": 4, "failed": 1}
     assert by_stage["order"] == Counter(row["state"] for row in ended) == {"filled": 2, "declined": 1}
+    assert by_stage["approval"] == {"requested": 1, "declined": 1}
     orders = "stonks_orders_total"
     assert gained(worker_before.by(orders, "outcome", side="buy"), worker.by(orders, "outcome", side="buy")) == {
         "filled": 2,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,12 +30,14 @@ from activities.failures import FailureInterceptor
 from activities.metering import MOST_VALUES, OTHER, Bounded, MeteringInterceptor, WorkMeter
 from activities.steps import DEAD_LETTER_STAGES, STEPS
 from cli.stack.supervisor import Stack
+from domain.approvals import ApprovalStatus
 from domain.backfill import ReadCounts, Registered
 from domain.errors import VendorThrottled, VendorUnavailable
 from domain.ingestion import DocumentOutcome, DocumentRequest, FetchTask, IngestReport, PageReport
 from domain.research import AssessAllReport
 from domain.sources import SourceKind
 from domain.stages import PIPELINE
+from domain.voting import ApprovalStanding
 from store.pipeline import _QUERIES
 from tests.observability.flows import GivesUp, NobodyWaitsFor, parse_nothing
 from tests.observability.pages import Page
@@ -213,6 +216,11 @@ async def test_step_when_it_is_canceled_then_that_is_the_reason() -> None:
         ("register_page", PageReport(counts={"read": 5, "registered": 3, "rejected": 2}, recorded_at=NOW), (3, 2)),
         ("read_batch", ReadCounts(processed=48, failed=2), (48, 2)),
         ("assess_universe", AssessAllReport(as_of=NOW, assessed=40, changed=2), (40,)),
+        ("record_vote", ApprovalStanding(status=ApprovalStatus.APPROVED), (1,)),
+        ("record_vote", ApprovalStanding(status=ApprovalStatus.PENDING), ()),
+        ("record_vote", ApprovalStanding(status=ApprovalStatus.APPROVED, refusal="APPROVAL_DECIDED"), ()),
+        ("record_approval", ApprovalStanding(status=ApprovalStatus.EXPIRED), (1,)),
+        ("record_approval", ApprovalStanding(status=ApprovalStatus.APPROVED), ()),
         ("record_approval", None, ()),
     ],
 )
@@ -225,6 +233,14 @@ async def test_step_when_it_completes_many_items_then_each_counts(
 
     found = Page.of_registry(meter.registry).by("stonks_stage_items_total", "outcome")
     assert sorted(found.values(), reverse=True) == list(counted)
+
+
+async def test_step_when_its_result_cannot_be_counted_then_it_has_succeeded_all_the_same() -> None:
+    meter = WorkMeter()
+
+    assert await attempt(metered(meter, Attempts("not what was promised"))) == "not what was promised"
+
+    assert not Page.of_registry(meter.registry).by("stonks_stage_items_total", "outcome")
 
 
 @pytest.mark.parametrize(("last", "counted"), [(False, {}), (True, {"registered": 70, "duplicates": 5})])
@@ -250,6 +266,17 @@ async def test_step_when_it_logs_then_the_line_says_of_what_it_is_and_nothing_st
         {"activity": "save_evidence", "workflow_id": "document/d1", "run_id": "run-1", "attempt": 2}
     ]
     assert "workflow_id" not in structlog.contextvars.get_contextvars()
+
+
+def test_gauge_when_it_cannot_be_read_then_it_is_no_number_and_the_others_are_there() -> None:
+    meter = WorkMeter()
+    meter.gauge("stonks_test_good", "", lambda: 7.0)
+    meter.gauge("stonks_test_broken", "", lambda: 1 / 0)
+
+    page = Page.of_registry(meter.registry)
+
+    assert page.value("stonks_test_good") == 7
+    assert math.isnan(page.value("stonks_test_broken"))
 
 
 def test_label_when_values_never_end_then_those_beyond_the_limit_are_one() -> None:
