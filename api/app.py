@@ -10,7 +10,7 @@ from fastapi_offline import FastAPIOffline
 from api import errors, etags, idempotency, policy
 from api.dashboard import site
 from api.dependencies import Dependencies
-from api.metering import HttpMeter, Metered
+from api.metering import HttpMeter
 from api.routes import (
     account,
     agents,
@@ -75,10 +75,8 @@ def create_app(dependencies: Dependencies, *, meter: HttpMeter | None = None) ->
     app.state.tail = Tail(lambda: dependencies.database)
     app.state.gate = Gate()
     idempotency.install(app)  # before the errors: inside their envelope, which caps what it reads
-    errors.install(app)
+    errors.install(app, meter=meter)
     etags.install(app)
-    if meter is not None:  # the outermost: refusals count too
-        app.add_middleware(Metered, meter=meter)
     modules = (
         health,
         overview,

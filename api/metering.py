@@ -6,16 +6,14 @@ serves requests is the only one that writes.
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate
-from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 NO_ROUTE = "none"
@@ -47,6 +45,7 @@ class HttpMeter(Collector):
         self.registry.register(self)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count a request. The envelope around every request calls it when an answer begins (see `errors`)."""
         key = (route, method if method in METHODS else OTHER)
         seen = self._seen.get(key)
         if seen is None:
@@ -76,29 +75,7 @@ class HttpMeter(Collector):
         yield seconds
 
 
-class Metered:
-    """Put the meter around an application: the outermost, so that what the others refuse is counted too."""
-
-    def __init__(self, app: ASGIApp, meter: HttpMeter) -> None:
-        self._app = app
-        self._meter = meter
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began = time.perf_counter()
-
-        async def send_counted(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self._meter.answered(_route(scope), scope["method"], message["status"], time.perf_counter() - began)
-            await send(message)
-
-        await self._app(scope, receive, send_counted)
-
-
-def _route(scope: Scope) -> str:
-    """The route's template, such as `/v1/orders/{order_id}`."""
-    route: Any = scope.get("route")
-    path = getattr(route, "path", None)
+def route_of(scope: Scope) -> str:
+    """The template of the route that a request went to, such as `/v1/orders/{order_id}`."""
+    path = getattr(scope.get("route"), "path", None)
     return path if isinstance(path, str) else NO_ROUTE

@@ -33,6 +33,7 @@ from workers.main import watch_market
 
 PROMETHEUS = REPOSITORY / "deploy" / "prometheus"
 RULES = PROMETHEUS / "rules" / "stonks.yml"
+CASES = sorted((PROMETHEUS / "tests").glob("*.yml"))
 DOCUMENT = REPOSITORY / "docs" / "observability.md"
 NOT_SERVED_YET = {"stonks_backup_last_success_timestamp_seconds"}
 """What a rule waits for. Whoever serves it takes it out of here, and the rule then speaks."""
@@ -183,13 +184,13 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_rules_when_promtool_plays_their_cases_then_each_alert_fires_when_it_should_and_only_then() -> None:
-    played = run("test", "rules", PROMETHEUS / "tests" / "stonks.yml")
+    played = run("test", "rules", *CASES)
 
     assert played.returncode == 0, played.stdout + played.stderr
 
 
 def test_rules_when_their_cases_are_read_then_every_alert_is_seen_to_fire() -> None:
-    cases = yaml.safe_load((PROMETHEUS / "tests" / "stonks.yml").read_text(encoding="utf-8"))["tests"]
+    cases = [case for path in CASES for case in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]]
     fired = {test["alertname"] for case in cases for test in case.get("alert_rule_test", []) if test["exp_alerts"]}
 
     assert fired == {rule["alert"] for rule in rules() if "alert" in rule}

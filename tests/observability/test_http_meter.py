@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.responses import PlainTextResponse, StreamingResponse
 
 from api import errors
-from api.metering import NO_ROUTE, HttpMeter, Metered
+from api.metering import NO_ROUTE, HttpMeter
 from api.routing import Router
 from domain.errors import NotFound
 from tests.observability.pages import Page
@@ -43,8 +43,7 @@ METER = HttpMeter()
 def application(meter: HttpMeter) -> FastAPI:
     app = FastAPI()
     app.include_router(router)
-    errors.install(app)
-    app.add_middleware(Metered, meter=meter)
+    errors.install(app, meter=meter)
     return app
 
 
