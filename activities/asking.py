@@ -20,6 +20,7 @@ from typing import Generic, Protocol, TypeVar
 
 from temporalio import activity
 
+from activities.metering import WorkMeter
 from activities.ports import ModelServer
 from domain.agents import AgentBudget, AgentKind, AgentSettings
 from domain.errors import BudgetExhausted, ConfigurationError, ModelOutputInvalid, StonksError, VendorUnavailable
@@ -99,7 +100,10 @@ class Asked(Generic[Out]):
 class ModelDesk:
     """The only way to a model. One for each process that serves the model queue."""
 
-    def __init__(self, database: Database, server: ModelServer | None, *, slots: int) -> None:
+    def __init__(
+        self, database: Database, server: ModelServer | None, *, slots: int, meter: WorkMeter | None = None
+    ) -> None:
+        self._meter = meter or WorkMeter()
         self._database = database
         self._server = server
         self._slots = asyncio.Semaphore(slots)
@@ -183,6 +187,7 @@ class ModelDesk:
         elapsed = reply.elapsed_ms or int((time.monotonic() - began) * 1_000)
         # The database has no place for a null character.
         reply = reply.model_copy(update={"text": reply.text.replace("\x00", ""), "elapsed_ms": elapsed})
+        self._meter.tokens_used(request.model, tokens_in=reply.tokens_in, tokens_out=reply.tokens_out)
         judged = call.judged(reply)
         kept = reply.model_copy(update={"text": ""}) if asker.trial else reply
         logged = call.row(reply, judged)

@@ -18,6 +18,7 @@ import structlog
 from temporalio import activity
 
 from activities.following import UNSENT, OrderFollowing, in_flight, progress_of, refusal_of, to_send
+from activities.metering import WorkMeter
 from activities.ports import Broker, Calendar
 from domain.approvals import ENGINE, plain
 from domain.broker import BrokerOrder, OrderChange, OrderTicket
@@ -65,8 +66,10 @@ class OrderActivities(OrderFollowing):
         mode: str,
         now: Callable[[], datetime] | None = None,
         calendar: Calendar | None = None,
+        meter: WorkMeter | None = None,
     ) -> None:
         super().__init__(database, broker, now=now)
+        self._meter = meter or WorkMeter()
         self._mode = mode
         self._calendar = calendar
 
@@ -192,6 +195,7 @@ class OrderActivities(OrderFollowing):
                 body={"symbol": intent.symbol, "side": intent.side, "reason": request.reason},
                 occurred_at=request.as_of,
             )
+        self._meter.order_ended(intent.side, request.state)
 
     async def _prepare(self, request: SubmitRequest) -> tuple[Order | None, bool]:
         """Commit the order row, with its ticket and the id the broker will know it by, before anything is sent.

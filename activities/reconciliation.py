@@ -16,6 +16,7 @@ from temporalio import activity
 
 from activities import protecting
 from activities.booking import as_fill, book, chain_of, tell_filled
+from activities.metering import WorkMeter
 from activities.ports import BrokerBook, Flows
 from domain.acceptance import with_accepted
 from domain.broker import BrokerFill, BrokerOrder
@@ -58,7 +59,9 @@ class ReconciliationActivities:
         *,
         mode: str,
         now: Callable[[], datetime] | None = None,
+        meter: WorkMeter | None = None,
     ) -> None:
+        self._meter = meter or WorkMeter()
         self._database = database
         self._broker = broker
         self._flows = flows
@@ -103,7 +106,10 @@ class ReconciliationActivities:
                 running += 1
             elif intent_id in unclosed:
                 async with self._database.transaction() as session:
-                    await orders.close_intent(session, intent_id=intent_id, state=unclosed[intent_id])
+                    ended = await orders.close_intent(session, intent_id=intent_id, state=unclosed[intent_id])
+                    side = (await orders.require_intent(session, intent_id)).side
+                if ended:
+                    self._meter.order_ended(side, unclosed[intent_id])
         return running
 
     async def _both_sides(self, request: ReconcileRequest) -> tuple[Book, BrokerSide]:

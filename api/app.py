@@ -10,6 +10,7 @@ from fastapi_offline import FastAPIOffline
 from api import errors, etags, idempotency, policy
 from api.dashboard import site
 from api.dependencies import Dependencies
+from api.metering import HttpMeter
 from api.routes import (
     account,
     agents,
@@ -63,15 +64,18 @@ last five minutes: a session's own, or the header `Step-Up` beside a key that is
 """
 
 
-def create_app(dependencies: Dependencies) -> FastAPI:
-    """Build the application. It opens nothing and closes nothing: whoever made the dependencies does."""
+def create_app(dependencies: Dependencies, *, meter: HttpMeter | None = None) -> FastAPI:
+    """Build the application. It opens nothing and closes nothing: whoever made the dependencies does.
+
+    `meter` counts requests; without one nothing does.
+    """
     # The pages' scripts come from this process: a trading machine need not reach anybody else's servers.
     app = FastAPIOffline(title="Stonks Oracle", version="1", description=DESCRIPTION, redoc_url=None)
     app.state.dependencies = dependencies
     app.state.tail = Tail(lambda: dependencies.database)
     app.state.gate = Gate()
     idempotency.install(app)  # before the errors: inside their envelope, which caps what it reads
-    errors.install(app)
+    errors.install(app, meter=meter)
     etags.install(app)
     modules = (
         health,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 import traceback
 import uuid
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.failures import as_stonks_error
+from api.metering import HttpMeter, route_of
 from api.policy import most_bytes
 from domain.errors import (
     ConfigurationError,
@@ -133,12 +135,15 @@ def problem(
     )
 
 
-def install(app: FastAPI) -> None:
-    """Register the handlers, the envelope around every request, and the media type in the OpenAPI document."""
+def install(app: FastAPI, *, meter: HttpMeter | None = None) -> None:
+    """Register the handlers, the envelope around every request, and the media type in the OpenAPI document.
+
+    `meter` counts every request, refused ones too.
+    """
     app.add_exception_handler(StonksError, _of_stonks_error)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
-    app.add_middleware(RequestEnvelope)
+    app.add_middleware(RequestEnvelope, meter=meter)
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -249,15 +254,17 @@ def _own_methods_at(app: FastAPI, path: str) -> set[str] | None:
 
 
 class RequestEnvelope:
-    """Give every request an id, cap its body, and turn whatever is left into a problem without details."""
+    """Give every request an id, cap its body, count it, and turn whatever is left into a problem without details."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, meter: HttpMeter | None = None) -> None:
         self._app = app
+        self._meter = meter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        began = time.perf_counter()
         headers = Headers(scope=scope)
         request_id = _request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id
@@ -284,6 +291,9 @@ class RequestEnvelope:
                 if scope["scheme"] == "https":
                     marked["Strict-Transport-Security"] = HSTS
                 marked.setdefault("Cache-Control", "no-store")
+                if self._meter is not None:
+                    seconds = time.perf_counter() - began
+                    self._meter.answered(route_of(scope), scope["method"], message["status"], seconds)
             await send(message)
 
         request = Request(scope)

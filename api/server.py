@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.dependencies import Dependencies
+from api.metering import HttpMeter
 from domain.errors import ConfigurationError
 
 log = structlog.get_logger(__name__)
@@ -32,16 +33,24 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(dependencies: Dependencies, host: str, port: int, *, trusted_proxies: str = LOOPBACK) -> None:
+async def serve(
+    dependencies: Dependencies,
+    host: str,
+    port: int,
+    *,
+    trusted_proxies: str = LOOPBACK,
+    meter: HttpMeter | None = None,
+) -> None:
     """Answer requests until SIGTERM or SIGINT.
 
     Args:
         trusted_proxies: addresses, separated by commas, that may say for whom they ask and whether over TLS.
+        meter: counts requests.
 
     Raises:
         ConfigurationError: the address cannot be listened on.
     """
-    app = create_app(dependencies)
+    app = create_app(dependencies, meter=meter)
     # Streams would last for ever.
     await serve_app(
         app,

@@ -16,6 +16,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.failures import FailureInterceptor
+from activities.metering import MeteringInterceptor
+from workers.exposition import exposition
 from workers.feed import keep_fed
 from workers.health import serve_health
 from workers.live import require_live
@@ -25,7 +27,9 @@ from workers.schedules import ensure_broker_reconciliation, ensure_comparison, e
 from workers.settings import Settings
 from workflows import names
 from workflows.client import begin_broker_reconciliation, index_documents, reconcile_schedules
+from workflows.metering import FailureCounter
 from workflows.names import Queue
+from workflows.request_ids import RequestIdsOfWorker
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +45,10 @@ async def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    parts = await Parts.connect(settings, keep_objects=KEEP_OBJECTS)
+    shown = exposition(settings)
+    parts = await Parts.connect(
+        settings, keep_objects=KEEP_OBJECTS, runtime=shown.runtime if shown is not None else None
+    )
     try:
         if Queue.TRADING in queues:
             await require_live(settings, parts.database, parts.reconciliation_activities())
@@ -57,6 +64,11 @@ async def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
             if settings.worker_health_port:
                 server = await serve_health(settings.worker_health_host, settings.worker_health_port)
                 await running.enter_async_context(server)
+            if shown is not None:
+                if Queue.TRADING in queues:
+                    watch_market(parts)
+                shown.show(parts.meter.registry)
+                await running.enter_async_context(shown.serving())
             if Queue.OPS in queues:
                 await begin_reconciliation(parts.client, driven=settings.driven)
             log.info("worker_started", queues=[queue.value for queue in queues])
@@ -64,6 +76,17 @@ async def run_worker(settings: Settings, queues: Sequence[Queue]) -> None:
             log.info("worker_stopping")
     finally:
         await parts.close()
+
+
+def watch_market(parts: Parts) -> None:
+    """Have the meter say whether the exchange is open. For the worker that knows its calendar anyway."""
+    calendar = parts.calendar
+
+    def is_open() -> float:
+        now = datetime.now(UTC)
+        return float(calendar.next_session(now).opens_at <= now)
+
+    parts.meter.gauge("stonks_market_open", "Whether the exchange is open now, by the clock: 1, or 0", is_open)
 
 
 @asynccontextmanager
@@ -97,7 +120,12 @@ def _worker(work: QueueDuties, parts: Parts) -> Worker:
         workflows=list(work.workflows),
         activities=list(work.activities),
         workflow_runner=UnsandboxedWorkflowRunner(),
-        interceptors=[FailureInterceptor()],
+        interceptors=[
+            RequestIdsOfWorker(),
+            MeteringInterceptor(parts.meter),
+            FailureInterceptor(),
+            FailureCounter(parts.meter.gave_up),
+        ],
         build_id=CODE_VERSION,
         max_concurrent_activities=work.concurrent_activities,
         max_task_queue_activities_per_second=work.activities_per_second,

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from temporalio.client import Client
+from temporalio.runtime import Runtime
 
 from activities.accepting import AcceptanceActivities
 from activities.adapters.agents.document_extractor import DocumentExtractor
@@ -43,6 +44,7 @@ from activities.feeding import MarketFeed
 from activities.fetching import FetchActivities
 from activities.ingestion import IngestionActivities
 from activities.market import MarketActivities
+from activities.metering import WorkMeter
 from activities.notifications import NotificationActivities
 from activities.orders import OrderActivities
 from activities.ports import Messenger, Prices
@@ -86,22 +88,31 @@ class Parts:
     def __init__(self, settings: Settings, client: Client, *, keep_objects: int = 0, read_only: bool = False) -> None:
         self.settings = settings
         self.client = client
+        self.meter = WorkMeter()
         self._keep_objects = keep_objects
         self._read_only = read_only
         self._exit = AsyncExitStack()
 
     @classmethod
-    async def connect(cls, settings: Settings, *, keep_objects: int = 0, read_only: bool = False) -> Parts:
+    async def connect(
+        cls,
+        settings: Settings,
+        *,
+        keep_objects: int = 0,
+        read_only: bool = False,
+        runtime: Runtime | None = None,
+    ) -> Parts:
         """Connect to Temporal; everything else connects when it is first used.
 
         `keep_objects` is how many bytes of objects stay in memory: for workers. Whoever audits reads the store itself.
         With `read_only` neither the database nor the object store lets anything be changed: for commands.
+        `runtime` is one that exports the SDK's metrics; without it, the process's default one.
         """
         if not settings.temporal_address:
             raise ConfigurationError(
                 "SETTING_MISSING", "Set it, or use `stonks up`", variable="STONKS_TEMPORAL_ADDRESS"
             )
-        client = await connect(settings.temporal_address, settings.temporal_namespace)
+        client = await connect(settings.temporal_address, settings.temporal_namespace, runtime=runtime)
         return cls(settings, client, keep_objects=keep_objects, read_only=read_only)
 
     async def close(self) -> None:
@@ -110,6 +121,13 @@ class Parts:
     @cached_property
     def database(self) -> Database:
         database = Database(self.settings.database(read_only=self._read_only))
+        self._exit.push_async_callback(database.close)
+        return database
+
+    @cached_property
+    def watched_database(self) -> Database:
+        """The same for metrics: connections of their own, one at a time, that can change nothing."""
+        database = Database(self.settings.database(read_only=True).model_copy(update={"pool_size": 1}))
         self._exit.push_async_callback(database.close)
         return database
 
@@ -218,12 +236,12 @@ class Parts:
     def desk(self) -> ModelDesk:
         """The only way to a model, for the worker that serves its queue; without a server it refuses every question."""
         if not self.settings.ollama_url:
-            return ModelDesk(self.database, None, slots=1)
+            return ModelDesk(self.database, None, slots=1, meter=self.meter)
         from activities.adapters.ollama import OllamaServer
 
         server = OllamaServer(self.settings.ollama_url)
         self._exit.push_async_callback(server.close)
-        return ModelDesk(self.database, server, slots=self.settings.ollama_slots)
+        return ModelDesk(self.database, server, slots=self.settings.ollama_slots, meter=self.meter)
 
     @cached_property
     def rules(self) -> RulesInline:
@@ -293,7 +311,12 @@ class Parts:
 
     def order_activities(self) -> OrderActivities:
         return OrderActivities(
-            self.database, self.broker, mode=self.settings.mode.value, now=self._clock, calendar=self.calendar
+            self.database,
+            self.broker,
+            mode=self.settings.mode.value,
+            now=self._clock,
+            calendar=self.calendar,
+            meter=self.meter,
         )
 
     def discard_activities(self, desk: OrderActivities) -> DiscardActivities:
@@ -301,7 +324,12 @@ class Parts:
 
     def reconciliation_activities(self) -> ReconciliationActivities:
         return ReconciliationActivities(
-            self.database, self.broker, self.flows, mode=self.settings.mode.value, now=self._clock
+            self.database,
+            self.broker,
+            self.flows,
+            mode=self.settings.mode.value,
+            now=self._clock,
+            meter=self.meter,
         )
 
     def stream_follower(self) -> StreamFollower:

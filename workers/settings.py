@@ -105,6 +105,11 @@ class Settings(BaseModel):
     worker_health_port: int = 0
     """0: no health endpoint."""
 
+    metrics_host: str = "127.0.0.1"
+    """Where each process serves `/metrics`, which asks for no key: beyond one's own machine keep it inside."""
+    metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """0: no metrics. Processes on one machine need a port each."""
+
     credentials: dict[str, SecretStr] = Field(default_factory=dict)
     """Secrets of sources by their references, from `STONKS_CREDENTIAL_<NAME>`. Only the `fetch` worker needs them."""
     credentials_dir: Path | None = None

@@ -14,6 +14,7 @@ from temporalio.common import (
 )
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.ids import digest
@@ -48,6 +49,7 @@ from workflows.notify import Notify
 from workflows.process_document import ProcessDocument
 from workflows.reconcile_broker import ReconcileBroker
 from workflows.reconcile_schedules import ReconcileSchedules
+from workflows.request_ids import RequestIdsOfClient
 from workflows.research_symbol import ResearchSymbol
 from workflows.research_universe import ResearchUniverse
 from workflows.rewrite_thesis import RewriteThesis
@@ -58,9 +60,18 @@ ENDING_POLLS, ENDING_POLL_SECONDS = 50, 0.1
 """How long a workflow that is about to end is waited for before its document is read again."""
 
 
-async def connect(address: str, namespace: str) -> Client:
-    """Connect with the payload converter that every part of the platform uses."""
-    return await Client.connect(address, namespace=namespace, data_converter=pydantic_data_converter)
+async def connect(address: str, namespace: str, *, runtime: Runtime | None = None) -> Client:
+    """Connect with the payload converter that every part of the platform uses.
+
+    `runtime` is one that exports metrics; without it, the process's default one, which does not.
+    """
+    return await Client.connect(
+        address,
+        namespace=namespace,
+        data_converter=pydantic_data_converter,
+        interceptors=[RequestIdsOfClient()],
+        runtime=runtime,
+    )
 
 
 async def reconcile_schedules(client: Client) -> None:

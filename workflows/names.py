@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from temporalio.common import SearchAttributeKey
 
-from domain.sources import RateGroup, SourceKind
+from domain.sources import LIMITED_KINDS, RateGroup, SourceKind
 
 
 class Queue(StrEnum):
@@ -34,6 +34,9 @@ BACKTEST_QUEUE = "backtest"
 
 MODEL_QUEUE = "model"
 """The task queue of what a model answers, which the workers of `extract` serve with as many slots as its server has."""
+
+WORKFLOW_QUEUES = (Queue.INGEST, Queue.RESEARCH, Queue.TRADING, Queue.OPS, Queue.NOTIFY)
+"""The task queues on which workflows run."""
 
 STAGE = SearchAttributeKey.for_keyword("StonksStage")
 SYMBOL = SearchAttributeKey.for_keyword("StonksSymbol")
@@ -117,6 +120,14 @@ def fetch_queue(group: RateGroup) -> str:
 def turn_queue(kind: SourceKind) -> str:
     """The task queue on which one kind of request waits for its turn: its rate limit is that kind's."""
     return f"turn-{kind.value}"
+
+
+def activity_queues() -> list[str]:
+    """Every task queue on which activities run."""
+    plain = [queue.value for queue in Queue if queue is not Queue.FETCH]
+    vendors = [fetch_queue(group) for group in RateGroup if group is not RateGroup.FILES]
+    turns = [turn_queue(kind) for kind in sorted(LIMITED_KINDS)]
+    return [*plain, BACKFILL_QUEUE, BACKTEST_QUEUE, MODEL_QUEUE, *vendors, *turns]
 
 
 def document_id(doc_id: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -57,6 +58,11 @@ async def health(database: Database, *, mode: str) -> PipelineHealth:
     now = datetime.now(UTC)
     async with database.transaction() as session:
         states = await pipeline.stages(session, now=now)
+    return judged(states, now=now, mode=mode)
+
+
+def judged(states: Sequence[StageState], *, now: datetime, mode: str) -> PipelineHealth:
+    """What was read of each part at `now`, with how late it is."""
     if mode == "replay":
         now = next((each.last_success_at for each in states if each.stage == "mark" and each.last_success_at), now)
     found = [_health(state, now) for state in states]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -40,10 +41,13 @@ def worker(
 
 def serve_api() -> None:
     """Serve the HTTP API until told to stop."""
+    from api.condition import ConditionMetrics
     from api.dependencies import Dependencies
+    from api.metering import HttpMeter
     from api.server import serve
     from workers import telemetry
     from workers.access import limits, oidc_people, oidc_provider
+    from workers.exposition import exposition
     from workers.parts import CODE_VERSION, Parts
     from workers.settings import load
 
@@ -52,7 +56,9 @@ def serve_api() -> None:
 
     async def run() -> None:
         oidc = oidc_provider(settings)
-        parts = await Parts.connect(settings)
+        shown = exposition(settings)
+        meter = HttpMeter() if shown is not None else None
+        parts = await Parts.connect(settings, runtime=shown.runtime if shown is not None else None)
         try:
             dependencies = Dependencies(
                 database=parts.database,
@@ -68,12 +74,19 @@ def serve_api() -> None:
                 oidc=oidc,
                 oidc_people=oidc_people(settings),
             )
-            await serve(
-                dependencies,
-                settings.api_host,
-                settings.api_port,
-                trusted_proxies=settings.api_trusted_proxies,
-            )
+            async with AsyncExitStack() as beside:
+                if shown is not None and meter is not None:
+                    shown.show(meter.registry)
+                    watched = ConditionMetrics(parts.watched_database, parts.client, mode=settings.mode.value)
+                    shown.show_read(watched.families)
+                    await beside.enter_async_context(shown.serving())
+                await serve(
+                    dependencies,
+                    settings.api_host,
+                    settings.api_port,
+                    trusted_proxies=settings.api_trusted_proxies,
+                    meter=meter,
+                )
         finally:
             await parts.close()
             if oidc is not None:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import httpx
 
 from cli.stack.environment import child_environment, host_and_port, integer, secret
-from cli.stack.names import LOOPBACK, PartName
+from cli.stack.names import LOOPBACK, METRICS_PORTS, PartName
 from cli.stack.parts import PROBE_TIMEOUT_SECONDS, NotReady, Part
 from cli.stack.process import Command
 from domain.errors import ConfigurationError
@@ -29,9 +29,15 @@ class _Application(Part):
             environment={
                 **child_environment(self.name, context.inherited, context.environment),
                 "PYTHONUNBUFFERED": "1",  # the last words before a crash belong into the log
+                **self._metrics(),
             },
             death_signal=signal.SIGKILL,
         )
+
+    def _metrics(self) -> dict[str, str]:
+        """Each process has a port of its own under the same variable, so it is no part of the contract."""
+        port = self._context.ports.get(METRICS_PORTS.get(self.name, ""), 0)
+        return {"STONKS_METRICS_HOST": LOOPBACK, "STONKS_METRICS_PORT": str(port)}
 
 
 class Broker(_Application):
@@ -87,6 +93,10 @@ def api_address(environment: Mapping[str, str]) -> str:
     if ":" in host:
         host = f"[{host}]"
     return f"http://{host}:{integer(environment, 'STONKS_API_PORT', 8000)}"
+
+
+def metrics_address(port: int) -> str:
+    return f"http://{LOOPBACK}:{port}/metrics"
 
 
 def require_ok(url: str) -> None:

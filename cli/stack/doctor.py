@@ -16,7 +16,7 @@ from cli.stack import credentials, objects, packages, ports, postgres, temporal
 from cli.stack.application import api_address, check_broker, require_ok, worker_address
 from cli.stack.control import client_environment
 from cli.stack.environment import external_parts, integer
-from cli.stack.names import EXTERNAL_MARKERS, LOOPBACK, PartName
+from cli.stack.names import EXTERNAL_MARKERS, LOOPBACK, METRICS_PORTS, PartName
 from cli.stack.process import tail
 from cli.stack.state import StackState, StateDirectory, read_state
 from domain.errors import StonksError
@@ -163,6 +163,8 @@ def _running_parts(directory: StateDirectory, state: StackState, inherited: Mapp
             continue
         fix = f"Read {log}; last words: {tail(log)}"
         yield _checked(part, state.addresses[part], environment, fix, external=False)
+        if url := state.urls.get(METRICS_PORTS.get(part, "")):
+            yield _metrics(url, fix)
 
 
 def _external_parts(
@@ -191,6 +193,14 @@ def _checked(part: PartName, place: str, environment: Mapping[str, str], fix: st
     except Exception as error:  # whatever a driver raises is the finding
         return Finding(part, False, f"{place} does not work: {str(error) or type(error).__name__}", fix)
     return Finding(part, True, f"{place} works")
+
+
+def _metrics(url: str, fix: str) -> Finding:
+    try:
+        require_ok(url)
+    except Exception as error:  # whatever a client raises is the finding
+        return Finding("metrics", False, f"{url} does not work: {str(error) or type(error).__name__}", fix)
+    return Finding("metrics", True, f"{url} works")
 
 
 def _ollama(inherited: Mapping[str, str]) -> Iterator[Finding]:

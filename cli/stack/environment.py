@@ -147,6 +147,23 @@ def secret_variables(parts: Collection[PartName], credentials: Credentials) -> d
     return values
 
 
+def metrics_wanted(inherited: Mapping[str, str]) -> bool:
+    """Whether worker and API serve metrics, on ports that the stack chooses: unless the caller says 0.
+
+    Raises:
+        ConfigurationError: the caller names a port, which only one of the two could have.
+    """
+    found = inherited.get("STONKS_METRICS_PORT", "")
+    if found not in ("", "0"):
+        raise ConfigurationError(
+            "METRICS_PORT_SHARED",
+            "Leave it out: the stack chooses a port for each process and keeps it in state.json. 0 turns metrics off",
+            variable="STONKS_METRICS_PORT",
+            found=found,
+        )
+    return not found
+
+
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name not in SECRETS}
 

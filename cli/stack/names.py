@@ -27,6 +27,9 @@ STOP_ORDER: tuple[tuple[PartName, ...], ...] = (
 )
 """Groups are stopped one after the other; the parts of a group together. The broker outlives a worker's last call."""
 
+METRICS_PORTS = {PartName.WORKER: "worker_metrics", PartName.API: "api_metrics"}
+"""What the port is called on which a part serves its metrics."""
+
 EXTERNAL_MARKERS = {
     PartName.POSTGRES: "STONKS_DB_HOST",
     PartName.TEMPORAL: "STONKS_TEMPORAL_ADDRESS",

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import tempfile
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cli.stack.names import PartName
+from cli.stack.names import LOOPBACK, PartName
 from cli.stack.process import ProcessRecord
 from domain.errors import ConfigurationError, Conflict
 
@@ -29,6 +31,7 @@ class StateDirectory:
         self.state = self.root / "state.json"
         self.lock = self.root / "run.lock"
         self.object_identities = self.root / "s3.json"
+        self.metrics_targets = self.root / "metrics-targets.json"
 
     def data(self, part: PartName) -> Path:
         return self.root / "data" / part
@@ -107,6 +110,12 @@ def read_state(state_dir: Path) -> StackState | None:
 
 def write_state(directory: StateDirectory, state: StackState) -> None:
     write_private(directory.state, state.model_dump_json(indent=2) + "\n")
+
+
+def write_metrics_targets(directory: StateDirectory, served: Mapping[PartName, int]) -> None:
+    """Say where metrics are, by the part's port, in the form in which Prometheus follows lists of targets."""
+    targets = [{"targets": [f"{LOOPBACK}:{port}"], "labels": {"process": part.value}} for part, port in served.items()]
+    write_private(directory.metrics_targets, json.dumps(targets, indent=2) + "\n")
 
 
 def write_private(path: Path, text: str) -> None:

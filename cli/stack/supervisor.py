@@ -18,23 +18,24 @@ from typing import Any, Self
 import structlog
 
 from cli.stack import credentials, ports
-from cli.stack.application import Api, Broker, Worker, api_address
+from cli.stack.application import Api, Broker, Worker, api_address, metrics_address
 from cli.stack.environment import (
     MODEL_VARIABLES,
     embedded_variables,
     external_parts,
     inherited_variables,
     integer,
+    metrics_wanted,
     without_secrets,
 )
-from cli.stack.names import APPLICATION, LOOPBACK, MODES, SERVICES, STOP_ORDER, PartName
+from cli.stack.names import APPLICATION, LOOPBACK, METRICS_PORTS, MODES, SERVICES, STOP_ORDER, PartName
 from cli.stack.objects import PORTS as OBJECTS_PORTS
 from cli.stack.objects import Objects
 from cli.stack.parts import Context, Part
 from cli.stack.postgres import Postgres
 from cli.stack.process import ProcessRecord, end_leftover, require_psutil
 from cli.stack.runner import MAX_DEATHS, Phase, Runner
-from cli.stack.state import RunLock, StackState, StateDirectory, read_state, write_state
+from cli.stack.state import RunLock, StackState, StateDirectory, read_state, write_metrics_targets, write_state
 from cli.stack.temporal import Temporal
 from domain.errors import ConfigurationError, StonksError
 
@@ -52,8 +53,8 @@ _PORT_NAMES: Mapping[PartName, tuple[str, ...]] = {
     PartName.TEMPORAL: ("temporal", "temporal_ui", "temporal_metrics", "temporal_http"),
     PartName.OBJECTS: OBJECTS_PORTS,
     PartName.BROKER: ("broker",),
-    PartName.WORKER: ("worker",),
-    PartName.API: ("api",),
+    PartName.WORKER: ("worker", METRICS_PORTS[PartName.WORKER]),
+    PartName.API: ("api", METRICS_PORTS[PartName.API]),
 }
 
 # A part that dies twice before it was ever ready is misconfigured: waiting for more deaths only hides its message.
@@ -116,6 +117,7 @@ class Stack:
         self.mode = mode
         self._inherited = dict(inherited)
         self._external = external_parts(inherited)
+        self._metrics = metrics_wanted(inherited)
         self._wanted = frozenset(PartName if parts is None else (PartName(part) for part in parts))
         if mode == "live" and PartName.BROKER not in self._external:
             if parts is not None and PartName.BROKER in self._wanted:
@@ -176,6 +178,7 @@ class Stack:
             runner.max_deaths = MAX_DEATHS
         self._ready = True
         self._save()
+        write_metrics_targets(self.directory, self._metrics_ports())
         return StackReport(
             seconds={name: runner.seconds for name, runner in self._runners.items()},
             total_seconds=round(time.monotonic() - begun, 2),
@@ -200,6 +203,8 @@ class Stack:
         )
         remembered = previous.ports if previous else {}
         needed = [name for part in PartName if part in embedded for name in _PORT_NAMES[part]]
+        if not self._metrics:
+            needed = [name for name in needed if name not in METRICS_PORTS.values()]
         self._ports = ports.choose(needed, remembered=remembered, fixed=fixed, claims=self._claims)
         self._environment = self._build_environment(embedded, kept, api_host)
         context = Context(
@@ -327,6 +332,7 @@ class Stack:
             self._pool = None
             # The lock is ours, so the state is too; the ports in it serve the next start.
             write_state(self.directory, StackState(mode=self.mode, ports=self._ports))
+            write_metrics_targets(self.directory, {})
         self._runners = {}
         self._ready = False
         self._stop_asked.clear()
@@ -351,7 +357,14 @@ class Stack:
             urls["api_docs"] = f"{api}/docs"
         if ui := self._environment.get("STONKS_TEMPORAL_UI_URL"):
             urls["temporal"] = ui
+        urls |= {METRICS_PORTS[part]: metrics_address(port) for part, port in self._metrics_ports().items()}
         return urls
+
+    def _metrics_ports(self) -> dict[PartName, int]:
+        """Where the parts that run here serve metrics."""
+        if not self._metrics:
+            return {}
+        return {part: self._ports[name] for part, name in METRICS_PORTS.items() if part in self._runners}
 
     def _tell(self, part: PartName, what: str) -> None:
         if self._progress is not None:

@@ -10,6 +10,7 @@ import pytest
 
 from activities.adapters.ollama import OllamaServer
 from activities.asking import ModelDesk
+from activities.metering import WorkMeter
 from domain.errors import (
     BudgetExhausted,
     ConfigurationError,
@@ -60,6 +61,34 @@ async def test_ask_when_the_same_is_asked_again_then_the_known_answer_is_given_a
     assert await budget_rows(database, who.agent_id) == spent
     assert [row["cached"] for row in await log(database, who.agent_id)] == [False, True]
     assert model.counts.completed == 1
+
+
+async def test_ask_when_metered_then_the_tokens_are_those_of_the_book_and_a_known_answer_takes_none(
+    database: Database, model: ModelServerDouble
+) -> None:
+    meter = WorkMeter()
+    server = OllamaServer(model.url)
+    desk = ModelDesk(database, server, slots=1, meter=meter)
+    who, source = asker(), story()
+    try:
+        await ask(desk, source, who)
+        await ask(desk, source, who, attempt=2)
+        await ask(desk, story(), replace(who, trial="t-metered"))
+    finally:
+        await server.close()
+
+    found = await calls(database, who.agent_id)
+    metered = {
+        sample.labels["direction"]: sample.value
+        for family in meter.registry.collect()
+        for sample in family.samples
+        if sample.name == "stonks_llm_tokens_total" and sample.labels["model"] == SETTINGS.model
+    }
+    assert len(found) == 2
+    assert metered == {
+        "in": sum(call["tokens_in"] for call in found),
+        "out": sum(call["tokens_out"] for call in found),
+    }
 
 
 async def test_ask_when_anything_of_the_question_differs_then_it_is_another_question(

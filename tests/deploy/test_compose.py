@@ -242,7 +242,7 @@ def test_image_when_named_then_with_a_version_and_room_for_a_digest(name: str) -
     tag, digest = re.findall(r"\$\{(\w+):-", raw)
     pinned = services(**{digest: "sha256:" + "0" * 64})[name]["image"]
 
-    assert re.fullmatch(r"[\w./-]+:\d+(\.\d+)+", services()[name]["image"])
+    assert re.fullmatch(r"[\w./-]+:v?\d+(\.\d+)+", services()[name]["image"])
     assert tag.endswith("_TAG")
     assert pinned == services()[name]["image"] + "@sha256:" + "0" * 64
 
@@ -276,10 +276,10 @@ def test_example_when_read_then_each_variable_has_its_own_line_of_explanation() 
             assert re.match(r"# \S", before), line
 
 
-def test_profiles_when_the_example_is_used_then_everything_but_the_model_server_runs() -> None:
+def test_profiles_when_the_example_is_used_then_all_but_the_model_server_and_prometheus_run() -> None:
     declared = {profile for service in services().values() for profile in service.get("profiles", [])}
 
-    assert set(example()["COMPOSE_PROFILES"].split(",")) == declared - {"llm"}
+    assert set(example()["COMPOSE_PROFILES"].split(",")) == declared - {"llm", "observability"}
 
 
 @pytest.mark.parametrize("name", sorted(application(services())))

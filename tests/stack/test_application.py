@@ -17,6 +17,7 @@ import pytest
 
 from cli.stack import application, ports, process, runner
 from cli.stack.names import PartName
+from cli.stack.state import read_state
 from cli.stack.supervisor import Stack, StackInterrupted, stop_on_signals
 from domain.errors import ConfigurationError, Conflict
 
@@ -123,6 +124,47 @@ def test_application_when_the_operator_chose_port_and_key_then_they_are_used(mak
     )
     with pytest.raises(Conflict, match=f"PORT_TAKEN: part=api, port={port}"):
         other.start()
+
+
+def test_metrics_when_a_stack_starts_then_worker_and_api_have_a_port_each_that_is_kept_and_told(make: Make) -> None:
+    stack = make()
+    stack.start()
+    seen = {part: seen_by(stack, part)["STONKS_METRICS_PORT"] for part in PARTS}
+    state = read_state(stack.directory.root)
+    targets = json.loads(stack.directory.metrics_targets.read_text())
+
+    assert state is not None
+    assert seen[PartName.BROKER] == "0"
+    assert len(set(seen.values())) == 3
+    assert {name: url for name, url in state.urls.items() if "metrics" in name} == {
+        f"{part}_metrics": f"http://127.0.0.1:{seen[part]}/metrics" for part in (PartName.WORKER, PartName.API)
+    }
+    assert targets == [
+        {"targets": [f"127.0.0.1:{seen[part]}"], "labels": {"process": part}}
+        for part in (PartName.WORKER, PartName.API)
+    ]
+    assert not {"STONKS_METRICS_HOST", "STONKS_METRICS_PORT"} & stack.environment().keys()
+
+    stack.stop()
+    assert json.loads(stack.directory.metrics_targets.read_text()) == []
+    again = make()
+    again.start()
+    assert {part: seen_by(again, part)["STONKS_METRICS_PORT"] for part in PARTS} == seen
+
+
+def test_metrics_when_they_are_turned_off_then_no_process_serves_them(make: Make) -> None:
+    stack = make(only="worker api", STONKS_METRICS_PORT="0")
+    stack.start()
+    state = read_state(stack.directory.root)
+
+    assert {seen_by(stack, part)["STONKS_METRICS_PORT"] for part in (PartName.WORKER, PartName.API)} == {"0"}
+    assert state is not None
+    assert not [name for name in (*state.urls, *state.ports) if "metrics" in name]
+
+
+def test_metrics_when_one_port_is_named_for_both_then_the_error_says_what_to_do(make: Make) -> None:
+    with pytest.raises(ConfigurationError, match="METRICS_PORT_SHARED: variable=STONKS_METRICS_PORT, found=9464"):
+        make(STONKS_METRICS_PORT="9464")
 
 
 @pytest.mark.crash
