@@ -352,6 +352,14 @@ RECORD_NOTIFICATION: ActivityOptions = {
     "retry_policy": _retry(0),
 }
 
+PUBLISH: ActivityOptions = {
+    "task_queue": Queue.LAKE,
+    "start_to_close_timeout": timedelta(hours=6),
+    "heartbeat_timeout": timedelta(minutes=1),
+    "retry_policy": _retry(0, most=60.0),
+}
+"""One table. Far shorter than unread files are left alone (`activities.publishing.UNREAD`)."""
+
 SCHEDULES: ActivityOptions = {
     "task_queue": Queue.OPS,
     "start_to_close_timeout": timedelta(seconds=60),
