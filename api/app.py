@@ -28,6 +28,7 @@ from api.routes import (
     fills,
     health,
     jobs,
+    lake,
     notifications,
     orders,
     overview,
@@ -106,6 +107,7 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         sweeps,
         drift,  # before the backtests: its path would be one's id
         backtests,
+        lake,
         notifications,
         stream,
         session,

@@ -14,8 +14,8 @@ class Queue(StrEnum):
     """One task queue a capability. `trading` alone holds broker keys; `extract` alone talks to a model.
 
     `fetch` stands for several: one a rate group and one for each kind of request with a limit of its own. Its worker
-    alone holds the vendors' keys and reaches the outside. `notify` tells people, and alone holds what that needs. `lake`
-    writes the tables that analysts read.
+    alone holds the vendors' keys and reaches the outside. `notify` tells people, and alone holds what that needs.
+    `lake` writes the tables that analysts read.
     """
 
     INGEST = "ingest"
