@@ -23,6 +23,8 @@ from domain.lake import (
     LakeStamp,
     LakeState,
     LakeTable,
+    PublicationPlan,
+    PublishRequest,
     TableExport,
     TidyReport,
     TidyRequest,
@@ -30,7 +32,7 @@ from domain.lake import (
     parts_to_write,
     why,
 )
-from domain.lake_tables import require_table
+from domain.lake_tables import BY_NAME, require_table
 from store import lake_exports, lake_source
 from store.database import Database
 from store.tables.platform import LakeExport
@@ -57,6 +59,12 @@ class PublishingActivities:
         self._lake: Lake | None = None
         self._keep = keep
         self._unread = unread
+
+    @activity.defn
+    async def plan_publication(self, request: PublishRequest) -> PublicationPlan:
+        """The tables that were asked for, or all that there are."""
+        names = request.tables or tuple(BY_NAME)
+        return PublicationPlan(tables=tuple(dict.fromkeys(require_table(name).name for name in names)))
 
     @activity.defn
     async def publish_table(self, request: ExportRequest) -> TableExport:

@@ -236,6 +236,12 @@ class PublishRequest(Model):
     """Whether old snapshots and files that nobody reads are removed afterwards."""
 
 
+class PublicationPlan(Model):
+    """Which tables are published. A publication that is under way keeps to it, whatever a later version knows."""
+
+    tables: tuple[str, ...]
+
+
 class ExportRequest(Model):
     """One table of a publication."""
 

@@ -308,7 +308,7 @@ def _lake(parts: Parts) -> QueueDuties:
     return QueueDuties(
         Queue.LAKE,
         workflows=[PublishLake],
-        activities=[publishing.publish_table, publishing.tidy_table],
+        activities=[publishing.plan_publication, publishing.publish_table, publishing.tidy_table],
         concurrent_activities=2,
         cached_workflows=10,
     )

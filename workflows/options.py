@@ -352,6 +352,12 @@ RECORD_NOTIFICATION: ActivityOptions = {
     "retry_policy": _retry(0),
 }
 
+PLAN_PUBLICATION: ActivityOptions = {
+    "task_queue": Queue.LAKE,
+    "start_to_close_timeout": timedelta(seconds=30),
+    "retry_policy": _retry(0),
+}
+
 PUBLISH: ActivityOptions = {
     "task_queue": Queue.LAKE,
     "start_to_close_timeout": timedelta(hours=6),

@@ -1,6 +1,6 @@
 """PublishLake: the lake is brought up to date with the book.
 
-    every table: read what changed -> write its parts -> commit   [-> remove what nobody reads any more]
+    plan -> every table: read what changed -> write its parts -> commit   [-> remove what nobody reads any more]
 
 Id: `publish-lake-<time>` and `tidy-lake-<time>`, started by their schedules every hour and every night;
 `publish-lake/<time>` by hand. It is the publication's id: a table is exported once in it, however often that is tried.
@@ -25,7 +25,6 @@ with workflow.unsafe.imports_passed_through():
         TidyReport,
         TidyRequest,
     )
-    from domain.lake_tables import TABLES
     from workflows import options
 
 TABLES_AT_ONCE = 2
@@ -39,11 +38,13 @@ class PublishLake:
 
     @workflow.run
     async def run(self, request: PublishRequest) -> PublishReport:
-        tables = request.tables or tuple(table.name for table in TABLES)
-        await asyncio.gather(*(self._publish(table, tidy=request.tidy) for table in tables))
+        plan = await workflow.execute_activity_method(
+            PublishingActivities.plan_publication, request, summary="which tables", **options.PLAN_PUBLICATION
+        )
+        await asyncio.gather(*(self._publish(table, tidy=request.tidy) for table in plan.tables))
         if self._report.failed:
             reasons = "; ".join(f"{each.table}: {each.error}" for each in self._report.failed)
-            raise ApplicationError(f"LAKE_INCOMPLETE: {reasons}", type="LAKE_INCOMPLETE", non_retryable=True)
+            raise ApplicationError(reasons, type="LAKE_INCOMPLETE", non_retryable=True)
         return self._report
 
     async def _publish(self, table: str, *, tidy: bool) -> None:
@@ -53,7 +54,7 @@ class PublishLake:
                 if tidy:
                     self._add(tidied=await self._tidy(table))
             except ActivityError as error:
-                self._add(failed=FailedExport(table=table, error=str(error.cause)))
+                self._add(failed=FailedExport(table=table, error=_why(error)))
         workflow.set_current_details(self._report.summary)
 
     async def _export(self, table: str) -> TableExport:
@@ -75,3 +76,8 @@ class PublishLake:
     def _add(self, **found: TableExport | TidyReport | FailedExport) -> None:
         changes = {name: (*getattr(self._report, name), each) for name, each in found.items()}
         self._report = self._report.model_copy(update=changes)
+
+
+def _why(error: ActivityError) -> str:
+    """What the activity said; its code stands in that."""
+    return error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
