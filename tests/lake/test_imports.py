@@ -1,4 +1,4 @@
-"""pyarrow, pyiceberg and DuckDB take a second and a hundred megabytes: only who writes or queries the lake loads them."""
+"""pyarrow, pyiceberg and DuckDB take a second and a hundred megabytes: only who writes or queries the lake waits."""
 
 from __future__ import annotations
 
