@@ -369,6 +369,7 @@ class Parts:
                 access_key=objects.access_key,
                 secret_key=objects.secret_key,
                 bucket=objects.bucket,
+                read_only=self._read_only,
             )
         )
         self._exit.callback(lake.close)

@@ -99,7 +99,11 @@ async def test_roles_and_reader_of_the_page_when_used_then_they_read_the_lake_an
         await analyst.execute("DELETE FROM lake.iceberg_tables")
     await analyst.close()
     async with house.database.engine.begin() as connection:
-        for statement in ("DROP OWNED BY analyst", "DROP ROLE analyst"):
+        for statement in (
+            "REVOKE ALL ON ALL TABLES IN SCHEMA lake FROM analyst",
+            "REVOKE ALL ON SCHEMA lake FROM analyst",
+            "DROP ROLE analyst",
+        ):
             await connection.execute(text(statement))
 
 

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from activities import publishing
+from activities.adapters.lake.querying import query
 from api.app import create_app
 from api.keys import Scope
 from cli.stack.supervisor import Stack
-from domain.errors import InvalidInput
-from domain.lake_tables import TABLES
+from domain.errors import InvalidInput, NotFound
+from domain.lake_tables import BY_NAME, TABLES
 from store import lake_exports
 from tests.api.harness import Caller, Platform, assert_problem, caller
 from tests.api.streaming import served
 from tests.lake.house import House
 from tests.operate.conftest import Done, Stonks
+from workers.parts import Parts
 from workers.schedules import ensure_publication
+from workers.settings import load
 from workflows import names
 from workflows.names import Queue
 
@@ -78,6 +83,34 @@ async def test_query_when_refused_then_one_line_says_why(stonks: Any) -> None:
 
     assert done.code == 1
     assert done.err.startswith("LAKE_QUERY_REFUSED: found=DROP, allowed=one SELECT")
+
+
+async def test_commands_when_they_read_the_lake_then_the_catalog_refuses_them_anything_else(
+    house: House, migrated: dict[str, str]
+) -> None:
+    reading = Parts(load(migrated), client=house.platform.parts.client, read_only=True)
+
+    assert await asyncio.to_thread(reading.lake.find, BY_NAME["fills"]) is not None
+    with pytest.raises(DBAPIError, match="read-only transaction"):
+        await asyncio.to_thread(reading.lake.catalog.drop_table, "stonks.fills")
+
+    await reading.close()
+    assert await house.in_lake("fills")
+
+
+async def test_query_when_nothing_was_ever_published_then_it_says_what_to_do(
+    migrated: dict[str, str], house: House
+) -> None:
+    await house.sql("ALTER SCHEMA lake RENAME TO lake_elsewhere")
+    await house.sql("CREATE SCHEMA lake")
+    reading = Parts(load(migrated), client=house.platform.parts.client, read_only=True)
+    try:
+        with pytest.raises(NotFound, match="LAKE_TABLE_UNPUBLISHED"):
+            await asyncio.to_thread(query, reading.lake, BY_NAME, "SELECT * FROM fills", limit=1)
+    finally:
+        await reading.close()
+        await house.sql("DROP SCHEMA lake")
+        await house.sql("ALTER SCHEMA lake_elsewhere RENAME TO lake")
 
 
 async def test_tables_when_listed_then_each_says_how_far_it_is(stonks: Any, api: Caller) -> None:

@@ -73,7 +73,8 @@ class IcebergLake:
     @cached_property
     def catalog(self) -> SqlCatalog:
         catalog = SqlCatalog(CATALOG, **self._settings.catalog_properties())
-        catalog.create_namespace_if_not_exists(NAMESPACE)
+        if not self._settings.read_only:
+            catalog.create_namespace_if_not_exists(NAMESPACE)
         return catalog
 
     def open(self, spec: LakeTable) -> OpenTable:
@@ -89,7 +90,7 @@ class IcebergLake:
     def find(self, spec: LakeTable) -> Table | None:
         """The table as it is, for reading; None: there is none yet."""
         with answering(spec.name):
-            return self._load(spec)
+            return self._load(spec) if self._is_there() else None
 
     def tidy(self, spec: LakeTable, *, before: datetime, unread_before: datetime) -> TidyReport:
         """Expire snapshots made before an instant, but the current one, and remove files that none refers to.
@@ -106,6 +107,12 @@ class IcebergLake:
     def close(self) -> None:
         if "catalog" in self.__dict__:
             self.catalog.engine.dispose()
+
+    def _is_there(self) -> bool:
+        """Whether the catalog's tables are there, which the first export makes."""
+        with self.catalog.engine.connect() as connection:
+            found = connection.exec_driver_sql("SELECT to_regclass('iceberg_tables') IS NOT NULL").scalar()
+        return bool(found)
 
     def _load(self, spec: LakeTable) -> Table | None:
         try:

@@ -32,15 +32,19 @@ class LakeSettings(BaseModel):
     access_key: SecretStr
     secret_key: SecretStr
     bucket: str
+    read_only: bool = False
+    """The database refuses to change a row of the catalog."""
 
     def catalog_properties(self) -> dict[str, str]:
         """What pyiceberg's catalog is made of; the password is in it."""
         who = f"{quote(self.db_user, safe='')}:{quote(self.db_password.get_secret_value(), safe='')}"
         where = f"{self.db_host}:{self.db_port}/{quote(self.db_name, safe='')}"
-        options = f"connect_timeout={CONNECT_SECONDS}&options=-csearch_path%3D{SCHEMA}&application_name=stonks-lake"
+        given = f"-csearch_path={SCHEMA}" + (" -cdefault_transaction_read_only=on" if self.read_only else "")
+        options = f"connect_timeout={CONNECT_SECONDS}&options={quote(given)}&application_name=stonks-lake"
         return {
             "uri": f"postgresql+psycopg2://{who}@{where}?{options}",
             "pool_pre_ping": "true",
+            "init_catalog_tables": "false" if self.read_only else "true",
             "warehouse": f"s3://{self.bucket}/{FOLDER}",
             "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
             "s3.endpoint": self.endpoint,
