@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, text
+from sqlalchemy import delete, func
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -85,7 +86,7 @@ async def newest(session: AsyncSession, *, written: bool = False) -> dict[str, L
     rows = await session.exec(
         select(LakeExport)
         .where(col(LakeExport.status).in_(wanted))
-        .distinct(col(LakeExport.table_name))
+        .ext(distinct_on(col(LakeExport.table_name)))
         .order_by(col(LakeExport.table_name), col(LakeExport.up_to).desc(), col(LakeExport.export_id))
     )
     return {row.table_name: row for row in rows}
@@ -110,17 +111,3 @@ async def forget(session: AsyncSession, table: str, *, before: datetime) -> int:
         )
     )
     return int(result.rowcount)
-
-
-async def rows_in_book(session: AsyncSession, tables: Sequence[LakeTable]) -> dict[str, int]:
-    """About how many rows the book has of each table, as the database estimates them: nothing is counted."""
-    connection = await session.connection()
-    found = await connection.execute(
-        text(
-            "SELECT relname, greatest(n_live_tup, 0) FROM pg_stat_user_tables "
-            "WHERE schemaname = current_schema() AND relname = ANY(:names)"
-        ),
-        {"names": [each.source for each in tables]},
-    )
-    by_source = {str(name): int(rows) for name, rows in found}
-    return {each.name: by_source.get(each.source, 0) for each in tables}
