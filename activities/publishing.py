@@ -15,8 +15,8 @@ import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
-from activities.failures import FINAL
 from activities.ports import Lake, OpenLakeTable
+from domain.errors import StonksError
 from domain.lake import (
     ExportRequest,
     ExportStatus,
@@ -77,9 +77,10 @@ class PublishingActivities:
         try:
             async with _beating():
                 row = await self._export(request, table)
-        except FINAL as error:
+        except Exception as error:
+            said = str(error) if isinstance(error, StonksError) else type(error).__name__
             async with self._database.transaction() as session:
-                await lake_exports.fail(session, request.export_id, str(error), now=datetime.now(UTC))
+                await lake_exports.fail(session, request.export_id, said, now=datetime.now(UTC))
             raise
         log.info("lake_table_published", table=row.table_name, status=row.status, rows_written=row.rows_written)
         return _told(row)

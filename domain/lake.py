@@ -225,6 +225,7 @@ class ExportStatus(StrEnum):
     UNCHANGED = "unchanged"
     """There was nothing to write."""
     FAILED = "failed"
+    """The last attempt did; another may follow."""
 
 
 class PublishRequest(Model):

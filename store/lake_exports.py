@@ -60,7 +60,7 @@ async def finish(
 
 
 async def fail(session: AsyncSession, export_id: str, error: str, *, now: datetime) -> None:
-    """Note that it was given up, unless it has ended well meanwhile."""
+    """Note that an attempt failed, unless it has ended well meanwhile; a later attempt may still end well."""
     row = await require(session, export_id)
     if row.status in DONE:
         return

@@ -362,9 +362,10 @@ PUBLISH: ActivityOptions = {
     "task_queue": Queue.LAKE,
     "start_to_close_timeout": timedelta(hours=6),
     "heartbeat_timeout": timedelta(minutes=1),
-    "retry_policy": _retry(0, most=60.0),
+    "retry_policy": _retry(12, most=60.0),
 }
-"""One table. Far shorter than unread files are left alone (`activities.publishing.UNREAD`)."""
+"""One table. What could not be written then is left to the next publication, and holds up no other. An attempt is far
+shorter than unread files are left alone (`activities.publishing.UNREAD`)."""
 
 SCHEDULES: ActivityOptions = {
     "task_queue": Queue.OPS,

@@ -13,8 +13,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
 
 from activities import publishing
+from activities.adapters.lake import replacing
 from domain.errors import ConfigurationError, InvalidInput, VendorUnavailable
-from domain.lake import ExportStatus, LakeStamp, LakeTable, LakeType, TidyRequest, WhyWritten, export_id
+from domain.lake import (
+    ExportStatus,
+    LakeStamp,
+    LakeTable,
+    LakeType,
+    Partition,
+    TidyRequest,
+    WhyWritten,
+    export_id,
+    part_of,
+)
 from domain.lake_tables import BY_NAME, TABLES
 from store import lake_exports
 from tests.lake.house import DAYS, FIRST, House
@@ -232,6 +243,31 @@ async def test_commit_when_another_came_first_then_it_is_refused_also_in_an_empt
 
     opened = await asyncio.to_thread(house.lake.open, spec)
     assert opened.state.parts == {528: 1}
+
+
+async def test_manifests_when_parts_were_replaced_many_times_then_they_stay_few(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replacing, "MANIFESTS", 5)
+    spec = _other(BY_NAME["fills"], "replaced")
+    (row, *_) = await house.in_book("fills")
+    for number in range(14):
+        opened = await asyncio.to_thread(house.lake.open, spec)
+        at = datetime(2014, 1 + number % 3, 1, tzinfo=UTC)
+        part = part_of(Partition.MONTH, at)
+        await asyncio.to_thread(opened.write, part, [(*row[:-1], at)])
+        await asyncio.to_thread(opened.commit, _stamp(str(number)), replaced=[part])
+
+    table = await asyncio.to_thread(house.lake.find, spec)
+    assert table is not None
+    snapshot = table.current_snapshot()
+    assert snapshot is not None
+    manifests = snapshot.manifests(table.io)
+    assert len(manifests) < 5
+    assert sum(each.added_files_count + each.existing_files_count for each in manifests) == 3
+    assert (await asyncio.to_thread(table.scan().to_arrow)).num_rows == 3
+    opened = await asyncio.to_thread(house.lake.open, spec)
+    assert set(opened.state.parts.values()) == {1}
 
 
 async def test_lake_when_the_book_does_not_know_its_last_export_then_all_is_written_again(house: House) -> None:

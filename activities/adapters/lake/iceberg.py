@@ -39,6 +39,7 @@ from pyiceberg.types import (
     TimestamptzType,
 )
 
+from activities.adapters.lake.replacing import ReplaceFiles
 from activities.adapters.lake.settings import CATALOG, NAMESPACE, LakeSettings
 from activities.adapters.lake.tidying import tidy
 from activities.adapters.lake.writing import PartWriter
@@ -202,9 +203,7 @@ class OpenTable:
         )
         with answering(self._spec.name):
             transaction = self._table.transaction()
-            with transaction.update_snapshot(
-                snapshot_properties={_STAMP: stamp.model_dump_json()}
-            ).overwrite() as change:
+            with ReplaceFiles.of(transaction, {_STAMP: stamp.model_dump_json()}) as change:
                 for file in self._files:
                     if _number(file) in gone:
                         change.delete_data_file(file)
