@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from domain.broker import (
     BrokerAccount,
@@ -19,6 +19,7 @@ from domain.broker import (
     Snapshot,
 )
 from domain.ingestion import DocumentRequest
+from domain.lake import LakeStamp, LakeState, LakeTable, TidyReport
 from domain.market import Bar, CorporateAction, Session
 from domain.notifications import EmailChannel, FailedWorkflow, OutgoingMessage, SnsChannel, WebhookChannel
 from domain.prompting import ModelReply, ModelRequest
@@ -216,4 +217,37 @@ class Messenger(Protocol):
         self, channel: EmailChannel | SnsChannel | WebhookChannel, message: OutgoingMessage, *, now: datetime
     ) -> str:
         """Hand a message over; returns what the receiver calls it, or what it said of a part of the recipients."""
+        ...
+
+
+class OpenLakeTable(Protocol):
+    """A table of the lake as it stood when it was opened, and what an export writes into it. Every method blocks."""
+
+    @property
+    def state(self) -> LakeState: ...
+
+    def committed(self, export_id: str) -> LakeState | None:
+        """The snapshot that an export made, where it did."""
+        ...
+
+    def write(self, number: int, rows: Sequence[Sequence[Any]]) -> None:
+        """Add rows to a part; those of one part follow each other."""
+        ...
+
+    def end_part(self) -> None: ...
+
+    def commit(self, stamp: LakeStamp, *, replaced: Sequence[int]) -> LakeState:
+        """Replace parts by what was written, in one snapshot; refused where another commit came first."""
+        ...
+
+
+class Lake(Protocol):
+    """Tables that analysts read. Every method blocks."""
+
+    def open(self, spec: LakeTable) -> OpenLakeTable:
+        """Open a table for an export; it is made, or given new columns, where that is needed."""
+        ...
+
+    def tidy(self, spec: LakeTable, *, before: datetime, unread_before: datetime) -> TidyReport:
+        """Expire old snapshots and remove files that nothing refers to."""
         ...

@@ -29,6 +29,7 @@ from api.routes import (
     fills,
     health,
     jobs,
+    lake,
     notifications,
     orders,
     overview,
@@ -110,6 +111,7 @@ def create_app(dependencies: Dependencies, *, meter: HttpMeter | None = None) ->
         sweeps,
         drift,  # before the backtests: its path would be one's id
         backtests,
+        lake,
         notifications,
         stream,
         session,

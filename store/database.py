@@ -225,13 +225,14 @@ def values_as_json(rows: Sequence[Mapping[str, Any]]) -> str:
     return to_json(rows).decode()
 
 
-async def fetch(session: AsyncSession, statement: str, *values: Any) -> list[Any]:
+async def fetch(session: AsyncSession, statement: str, *values: Any, seconds: float | None = None) -> list[Any]:
     """Run one statement with the driver itself inside the session's transaction, and return its rows.
 
     For batches: arrays go as they are. Values are `$1`, `$2`...; what the session has not flushed is not seen.
+    `seconds` is how long it may take, where that is longer than a statement may as a rule.
     """
     driver = await _driver(session)
-    rows: list[Any] = await driver.fetch(statement, *values)
+    rows: list[Any] = await driver.fetch(statement, *values, timeout=seconds)
     return rows
 
 

@@ -23,7 +23,13 @@ from workers.health import serve_health
 from workers.live import require_live
 from workers.parts import CODE_VERSION, Parts
 from workers.registry import QueueDuties, duties
-from workers.schedules import ensure_broker_reconciliation, ensure_comparison, ensure_measurement, ensure_reconciliation
+from workers.schedules import (
+    ensure_broker_reconciliation,
+    ensure_comparison,
+    ensure_measurement,
+    ensure_publication,
+    ensure_reconciliation,
+)
 from workers.settings import Settings
 from workflows import names
 from workflows.client import begin_broker_reconciliation, index_documents, reconcile_schedules
@@ -161,5 +167,6 @@ async def begin_reconciliation(client: Client, *, driven: bool) -> None:
     await ensure_comparison(client)
     await ensure_measurement(client)
     await ensure_broker_reconciliation(client)
+    await ensure_publication(client)
     await reconcile_schedules(client)
     await index_documents(client)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -47,8 +47,9 @@ from activities.market import MarketActivities
 from activities.metering import WorkMeter
 from activities.notifications import NotificationActivities
 from activities.orders import OrderActivities
-from activities.ports import Messenger, Prices
+from activities.ports import Lake, Messenger, Prices
 from activities.prices import BookPrices, MarketPrices
+from activities.publishing import PublishingActivities
 from activities.reconciliation import ReconciliationActivities
 from activities.replay import ReplayActivities
 from activities.research import ResearchActivities
@@ -78,6 +79,7 @@ from workflows.client import TemporalFlows, begin_broker_reconciliation, connect
 if TYPE_CHECKING:
     from activities.adapters.alpaca import AlpacaSettings
     from activities.adapters.calendar import ExchangeCalendar
+    from activities.adapters.lake.iceberg import IcebergLake
 
 CODE_VERSION = version("stonks-oracle")
 
@@ -376,6 +378,36 @@ class Parts:
     def drift_activities(self) -> DriftActivities:
         costs = CostModel() if self.settings.mode is Mode.LIVE else CostModel.none()
         return DriftActivities(self.database, self.objects, self.calendar, costs=costs, code_version=CODE_VERSION)
+
+    @cached_property
+    def lake(self) -> IcebergLake:
+        """The lake's tables: a second of imports and a hundred megabytes, for those alone who write or query them."""
+        from activities.adapters.lake.iceberg import IcebergLake
+        from activities.adapters.lake.settings import LakeSettings
+
+        database, objects = self.settings.database(), self.settings.objects()
+        lake = IcebergLake(
+            LakeSettings(
+                db_host=database.host,
+                db_port=database.port,
+                db_name=database.name,
+                db_user=database.user,
+                db_password=database.password,
+                endpoint=objects.endpoint,
+                access_key=objects.access_key,
+                secret_key=objects.secret_key,
+                bucket=objects.bucket,
+                read_only=self._read_only,
+            )
+        )
+        self._exit.callback(lake.close)
+        return lake
+
+    def publishing_activities(self) -> PublishingActivities:
+        def lake() -> Lake:
+            return self.lake
+
+        return PublishingActivities(self.database, lake, keep=timedelta(days=self.settings.lake_keep_days))
 
     @property
     def place(self) -> Place:

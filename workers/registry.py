@@ -21,6 +21,7 @@ from workflows.measure_comovement import MeasureComovement
 from workflows.names import Queue
 from workflows.notify import Notify
 from workflows.process_document import ProcessDocument
+from workflows.publish_lake import PublishLake
 from workflows.read_in_shadow import ReadInShadow
 from workflows.reconcile_broker import ReconcileBroker
 from workflows.reconcile_schedules import ReconcileSchedules
@@ -65,6 +66,7 @@ ALL_WORKFLOWS: tuple[type, ...] = (
     MeasureComovement,
     Notify,
     ProcessDocument,
+    PublishLake,
     ReadInShadow,
     ReconcileBroker,
     ReconcileSchedules,
@@ -300,6 +302,18 @@ def _notify(parts: Parts) -> QueueDuties:
     )
 
 
+def _lake(parts: Parts) -> QueueDuties:
+    """Two tables at a time: each has some thousand rows in memory."""
+    publishing = parts.publishing_activities()
+    return QueueDuties(
+        Queue.LAKE,
+        workflows=[PublishLake],
+        activities=[publishing.plan_publication, publishing.publish_table, publishing.tidy_table],
+        concurrent_activities=2,
+        cached_workflows=10,
+    )
+
+
 _COMPOSERS: dict[Queue, Callable[[Parts], QueueDuties | list[QueueDuties]]] = {
     Queue.INGEST: _ingest,
     Queue.FETCH: _fetch,
@@ -308,4 +322,5 @@ _COMPOSERS: dict[Queue, Callable[[Parts], QueueDuties | list[QueueDuties]]] = {
     Queue.TRADING: _trading,
     Queue.OPS: _ops,
     Queue.NOTIFY: _notify,
+    Queue.LAKE: _lake,
 }

@@ -26,12 +26,14 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain.comovement_measurement import ComovementRequest
 from domain.drift_run import DriftRequest
 from domain.ingestion import IngestRequest
+from domain.lake import PublishRequest
 from domain.reconciliation import BeginReconciliation
 from domain.schedules import SourceSchedule
 from workflows import names
 from workflows.compare_day import CompareDay
 from workflows.ingest_source import IngestSource
 from workflows.measure_comovement import MeasureComovement
+from workflows.publish_lake import PublishLake
 from workflows.reconcile_broker import ReconcileBroker
 from workflows.reconcile_schedules import ReconcileSchedules
 
@@ -176,6 +178,30 @@ async def ensure_broker_reconciliation(client: Client) -> None:
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(minutes=5)),
     )
     await _ensure(client, names.RECONCILE_BROKER, wanted)
+
+
+async def ensure_publication(client: Client) -> None:
+    """Let the lake be brought up to date every hour, and once a night also be rid of what nobody reads any more."""
+    every_hour = ScheduleCalendarSpec(minute=(ScheduleRange(10),), hour=(ScheduleRange(0, 23),))
+    at_night = ScheduleCalendarSpec(minute=(ScheduleRange(40),), hour=(ScheduleRange(3),))
+    for schedule_id, request, when, summary in (
+        (names.PUBLISH_LAKE, PublishRequest(), every_hour, "the lake, up to date with the book"),
+        (names.TIDY_LAKE, PublishRequest(tidy=True), at_night, "the lake, rid of old snapshots"),
+    ):
+        action = ScheduleActionStartWorkflow(
+            PublishLake.run,
+            request,
+            id=schedule_id,
+            task_queue=names.Queue.LAKE,
+            static_summary=summary,
+            typed_search_attributes=TypedSearchAttributes([SearchAttributePair(names.STAGE, "lake")]),
+        )
+        wanted = Schedule(
+            action=action,
+            spec=ScheduleSpec(calendars=[when], time_zone_name="America/New_York"),
+            policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(hours=1)),
+        )
+        await _ensure(client, schedule_id, wanted)
 
 
 async def _ensure(client: Client, schedule_id: str, wanted: Schedule) -> None:

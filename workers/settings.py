@@ -163,6 +163,9 @@ class Settings(BaseModel):
     sns_endpoint: str = ""
     """Empty: Amazon's own."""
 
+    lake_keep_days: Annotated[int, Field(ge=1, le=3_650)] = 7
+    """How long a snapshot of the lake can be read after another has taken its place."""
+
     log_format: Annotated[str, Field(pattern="^(json|console)$")] = "json"
 
     @property

@@ -19,6 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain.ids import digest
 from domain.ingestion import DocumentRequest
+from domain.lake import PublishReport, PublishRequest
 from domain.notifications import FailedWorkflow, NotifyState
 from domain.reconciliation import BeginReconciliation, ReconcileReport
 from domain.research import (
@@ -47,6 +48,7 @@ from workflows.execute_order import ExecuteOrder
 from workflows.index_documents import IndexDocuments
 from workflows.notify import Notify
 from workflows.process_document import ProcessDocument
+from workflows.publish_lake import PublishLake
 from workflows.reconcile_broker import ReconcileBroker
 from workflows.reconcile_schedules import ReconcileSchedules
 from workflows.request_ids import RequestIdsOfClient
@@ -111,6 +113,22 @@ async def begin_broker_reconciliation(
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         search_attributes=_attributes(stage="reconcile"),
         static_summary=f"book against broker, asked for by {trigger}",
+        rpc_timeout=RPC_TIMEOUT,
+    )
+
+
+async def begin_publication(
+    client: Client, request: PublishRequest, *, at: datetime, actor: str
+) -> WorkflowHandle[PublishLake, PublishReport]:
+    """Have the lake brought up to date. `at` names the publication."""
+    return await client.start_workflow(
+        PublishLake.run,
+        request,
+        id=names.publication_id(at),
+        task_queue=names.Queue.LAKE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        search_attributes=_attributes(stage="lake"),
+        static_summary=f"the lake, asked for by {actor}",
         rpc_timeout=RPC_TIMEOUT,
     )
 

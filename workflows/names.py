@@ -15,6 +15,7 @@ class Queue(StrEnum):
 
     `fetch` stands for several: one a rate group and one for each kind of request with a limit of its own. Its worker
     alone holds the vendors' keys and reaches the outside. `notify` tells people, and alone holds what that needs.
+    `lake` writes the tables that analysts read.
     """
 
     INGEST = "ingest"
@@ -24,6 +25,7 @@ class Queue(StrEnum):
     TRADING = "trading"
     OPS = "ops"
     NOTIFY = "notify"
+    LAKE = "lake"
 
 
 BACKFILL_QUEUE = "backfill"
@@ -64,6 +66,8 @@ NOTIFICATIONS = "notifications"
 MEASURE_COMOVEMENT = "measure-comovement"
 INDEX_DOCUMENTS = "index-documents"
 COMPARE_BY_HAND = "compare-day-by-hand"
+PUBLISH_LAKE = "publish-lake"
+TIDY_LAKE = "tidy-lake"
 
 
 def run_id(source_id: str, instant: datetime) -> str:
@@ -178,6 +182,11 @@ def notification_id(notification: str) -> str:
 
 def drift_id(session: date) -> str:
     return f"drift/{session.isoformat()}"
+
+
+def publication_id(instant: datetime) -> str:
+    """A publication by hand; those of the schedules have their time appended."""
+    return f"{PUBLISH_LAKE}/{instant:%Y%m%dT%H%M%S.%f}Z"
 
 
 def source_schedule_id(source_id: str) -> str:

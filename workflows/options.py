@@ -352,6 +352,21 @@ RECORD_NOTIFICATION: ActivityOptions = {
     "retry_policy": _retry(0),
 }
 
+PLAN_PUBLICATION: ActivityOptions = {
+    "task_queue": Queue.LAKE,
+    "start_to_close_timeout": timedelta(seconds=30),
+    "retry_policy": _retry(0),
+}
+
+PUBLISH: ActivityOptions = {
+    "task_queue": Queue.LAKE,
+    "start_to_close_timeout": timedelta(hours=6),
+    "heartbeat_timeout": timedelta(minutes=1),
+    "retry_policy": _retry(12, most=60.0),
+}
+"""One table. What could not be written then is left to the next publication, and holds up no other. An attempt is far
+shorter than unread files are left alone (`activities.publishing.UNREAD`)."""
+
 SCHEDULES: ActivityOptions = {
     "task_queue": Queue.OPS,
     "start_to_close_timeout": timedelta(seconds=60),

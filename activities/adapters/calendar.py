@@ -6,6 +6,9 @@ from bisect import bisect_left, bisect_right
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import activities.adapters.pandas_alone  # noqa: F401 - before whatever imports pandas
+
+# isort: split
 import exchange_calendars
 
 from domain.errors import InvalidInput

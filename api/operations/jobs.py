@@ -54,6 +54,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "backtest": ("RunBacktest", "SweepBacktests", "CompareDay"),
     "replay": ("ReplayPeriod",),
     "notify": ("Notify", "SendNotification"),
+    "lake": ("PublishLake",),
     "schedules": ("ReconcileSchedules",),
 }
 """Kinds of jobs by the part of the platform that they belong to."""

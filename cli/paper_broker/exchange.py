@@ -78,6 +78,9 @@ def calendar(today: date) -> ExchangeCalendar:
 
 @cache
 def _load(year: int) -> ExchangeCalendar:
+    import activities.adapters.pandas_alone  # noqa: F401 - before whatever imports pandas
+
+    # isort: split
     import exchange_calendars
 
     end = date(max(year, FIRST_DAY.year), 1, 1) + _AHEAD

@@ -116,15 +116,39 @@ class ApiKey(SQLModel, table=True):
 
 
 class LakeExport(SQLModel, table=True):
+    """One table's export in one publication."""
+
     __tablename__ = "lake_exports"
+    __table_args__ = (
+        Index("ix_lake_exports_of_publication", "publication_id", "table_name"),
+        Index("ix_lake_exports_of_table", "table_name", "up_to"),
+    )
 
     export_id: str = Field(primary_key=True)
-    table_name: str = Field(index=True)
+    publication_id: str = text()
+    """The workflow that exports."""
+    table_name: str = text()
     status: str = text()
+    """running, committed, unchanged or failed."""
+    reason: str = text("")
+    """Why what was written was written (`domain.lake.WhyWritten`)."""
+    from_horizon: int | None = Field(default=None, sa_type=BigInteger)
+    """The watermark that changes were looked for from; None: everything was written."""
+    to_horizon: int | None = Field(default=None, sa_type=BigInteger)
+    """The watermark that it came to: what every transaction before it wrote is in the lake."""
+    snapshot_id: str = text("")
+    """Of the lake's table after it."""
+    schema_version: str = text("")
+    up_to: datetime | None = instant(nullable=True)
+    """What was committed by then is in the lake."""
     rows: int = Field(default=0, sa_type=BigInteger)
-    snapshot: str = text("")
-    up_to: datetime = instant()
-    created_at: datetime = instant()
+    """In the lake's table after it."""
+    rows_written: int = Field(default=0, sa_type=BigInteger)
+    bytes_written: int = Field(default=0, sa_type=BigInteger)
+    parts_written: int = 0
+    started_at: datetime = instant()
+    finished_at: datetime | None = instant(nullable=True)
+    error: str = text("")
 
 
 class Backup(SQLModel, table=True):

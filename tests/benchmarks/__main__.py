@@ -13,6 +13,7 @@ from tests.benchmarks.backfill import backfill
 from tests.benchmarks.backtests import deciding, moving_averages, portfolio
 from tests.benchmarks.documents import document_throughput
 from tests.benchmarks.figure import Figure
+from tests.benchmarks.lake import lake
 from tests.benchmarks.metering import metering
 from tests.benchmarks.models import model_throughput
 from tests.benchmarks.startup import startup
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[], Iterable[Figure]]] = {
     "api": api_on_a_large_book,
     "stream": stream_to_many,
     "metering": metering,
+    "lake": lake,
 }
 RESULT = Path("build") / "bench.json"
 

@@ -36,7 +36,7 @@ READS = """
     status inbox explain positions performance search lineage events account jobs schedules doctor
     account.history account.ledger agents.compare agents.list agents.show agents.variants
     audit.export audit.list audit.verify backtest.check backtest.compare backtest.list backtest.show
-    breakers.show companies.list companies.resolve config.proposals config.show config.versions
+    breakers.show companies.list companies.resolve lake.query lake.tables config.proposals config.show config.versions
     dead-letters.list documents.list documents.show jobs.list jobs.show notifications.history notifications.show
     orders.show people.list sources.list sources.runs
 """
@@ -75,6 +75,7 @@ THROUGH_THE_API: dict[str, str] = {
     "documents.reprocess": "x --reason x",
     "documents.submit": "{file}",
     "jobs.cancel": "document/x --reason x",
+    "lake.publish": "",
     "notifications.retry": "abcdef123",
     "notifications.set": "--config {{}}",
     "notifications.test": "",

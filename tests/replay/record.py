@@ -46,6 +46,7 @@ from domain.documents import Credibility
 from domain.errors import StonksError
 from domain.evaluation import LabelledSentence
 from domain.ingestion import IngestRequest, SourceTestRequest
+from domain.lake import PublishRequest
 from domain.replay import ReplayApprovals
 from domain.research import AssessRequest, ThesisRequest
 from domain.sources import FeedConfig, FileSourceConfig
@@ -65,7 +66,7 @@ from workers.parts import Parts
 from workers.settings import load
 from workflows import names
 from workflows.backfill_documents import BackfillDocuments
-from workflows.client import begin_broker_reconciliation
+from workflows.client import begin_broker_reconciliation, begin_publication
 from workflows.execute_order import ExecuteOrder
 from workflows.infer_competitors import InferCompetitors
 from workflows.ingest_source import IngestSource
@@ -381,6 +382,7 @@ async def _run_live(environment: Mapping[str, str], label: str) -> None:
             "infer_competitors": names.infer_competitors_id("ci_recorded"),
             "measure_comovement": names.MEASURE_COMOVEMENT,
             "backfill_documents": names.backfill_id("recorded"),
+            "publish_lake": names.publication_id(now),
         }
         await parts.client.execute_workflow(
             IngestSource.run,
@@ -408,6 +410,8 @@ async def _run_live(environment: Mapping[str, str], label: str) -> None:
             id=wanted["measure_comovement"],
             task_queue=names.Queue.OPS,
         )
+        publication = PublishRequest(tables=("companies", "fills"), tidy=True)
+        await (await begin_publication(parts.client, publication, at=now, actor="record")).result()
         archive = FileSourceConfig(path=str(documents_path()))
         await parts.client.execute_workflow(
             BackfillDocuments.run,

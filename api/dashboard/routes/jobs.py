@@ -36,6 +36,7 @@ STAGES = (
     "backtest",
     "replay",
     "notify",
+    "lake",
     "schedules",
 )
 STATUSES = ("running", "completed", "failed", "canceled", "terminated", "continued_as_new", "timed_out")
