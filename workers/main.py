@@ -21,7 +21,13 @@ from workers.health import serve_health
 from workers.live import require_live
 from workers.parts import CODE_VERSION, Parts
 from workers.registry import QueueDuties, duties
-from workers.schedules import ensure_broker_reconciliation, ensure_comparison, ensure_measurement, ensure_reconciliation
+from workers.schedules import (
+    ensure_backups,
+    ensure_broker_reconciliation,
+    ensure_comparison,
+    ensure_measurement,
+    ensure_reconciliation,
+)
 from workers.settings import Settings
 from workflows import names
 from workflows.client import begin_broker_reconciliation, index_documents, reconcile_schedules
@@ -132,6 +138,7 @@ async def begin_reconciliation(client: Client, *, driven: bool) -> None:
     await ensure_reconciliation(client)
     await ensure_comparison(client)
     await ensure_measurement(client)
+    await ensure_backups(client)
     await ensure_broker_reconciliation(client)
     await reconcile_schedules(client)
     await index_documents(client)

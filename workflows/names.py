@@ -61,6 +61,8 @@ NOTIFICATIONS = "notifications"
 MEASURE_COMOVEMENT = "measure-comovement"
 INDEX_DOCUMENTS = "index-documents"
 COMPARE_BY_HAND = "compare-day-by-hand"
+BACK_UP = "backup/schedule"
+DRILL_BACKUP = "drill/schedule"
 
 
 def run_id(source_id: str, instant: datetime) -> str:
@@ -167,6 +169,14 @@ def notification_id(notification: str) -> str:
 
 def drift_id(session: date) -> str:
     return f"drift/{session.isoformat()}"
+
+
+def backup_workflow_id(backup_id: str) -> str:
+    return f"backup/{backup_id}"
+
+
+def drill_workflow_id(drill_id: str) -> str:
+    return f"drill/{drill_id}"
 
 
 def source_schedule_id(source_id: str) -> str:
