@@ -254,17 +254,6 @@ class Backups:
         async with self._database.transaction() as session:
             await backups.note_failed(session, failure.backup_id, failure.error, at=self._now())
 
-    async def fetch(self, backup_id: str) -> BackupFiles:
-        """Bring a backup back from the other place, objects included.
-
-        Raises:
-            NotFound: no other place is named, or it does not have the backup.
-        """
-        if self._elsewhere is None:
-            raise NotFound("OFFSITE_NOT_SET", "Name the other place in STONKS_BACKUP_S3_ENDPOINT and its like")
-        await self._elsewhere.fetch(backup_id)
-        return self.directory.of(backup_id)
-
     def _known_hashes(self) -> dict[str, str]:
         """What objects hashed to when earlier backups copied them, where their names do not say it."""
         found: dict[str, str] = {}

@@ -17,6 +17,7 @@ from api.routes import (
     approvals,
     audit,
     backtests,
+    backups,
     companies,
     competitors,
     dead_letters,
@@ -112,6 +113,7 @@ def create_app(dependencies: Dependencies) -> FastAPI:
         people,
         api_keys,
         audit,
+        backups,
     )
     for module in modules:
         app.include_router(module.router)

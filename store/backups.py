@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -17,7 +18,7 @@ from domain.errors import Conflict, NotFound
 from store import audit, outbox
 from store.database import lock
 from store.keysets import Position, newest_first
-from store.tables.platform import Backup, BackupDrill, Restoration
+from store.tables.platform import AuditEntry, Backup, BackupDrill, Restoration
 from store.tables.trading import TradingControl
 
 ABANDONED_AFTER = timedelta(hours=6)
@@ -27,6 +28,11 @@ STORED = "stored"
 LONGEST_ERROR = 2_000
 
 _LOCK = 7_203_114_911
+_LEFT = text("""
+    SELECT (SELECT count(*) FROM order_intents WHERE state = 'open' AND as_of <= :at),
+           (SELECT count(*) FROM approvals WHERE status = 'pending' AND requested_at <= :at),
+           (SELECT count(*) FROM documents WHERE status IN ('registered', 'released') AND recorded_at <= :at)
+""")
 
 
 async def find(session: AsyncSession, backup_id: str) -> Backup | None:
@@ -306,6 +312,12 @@ async def newest_drill(session: AsyncSession) -> BackupDrill | None:
     return rows.first()
 
 
+async def begun_at(session: AsyncSession) -> datetime | None:
+    """When the installation was first used, by its audit log; None where it never was."""
+    rows = await session.exec(select(AuditEntry.recorded_at).order_by(col(AuditEntry.sequence)).limit(1))
+    return rows.first()
+
+
 async def standing_restoration(session: AsyncSession) -> Restoration | None:
     """The restoration after which nobody has decided about trading yet; None where there is none."""
     rows = await session.exec(select(Restoration).order_by(col(Restoration.restored_at).desc()).limit(1))
@@ -314,6 +326,13 @@ async def standing_restoration(session: AsyncSession) -> Restoration | None:
     if restoration is None or control is None or control.epoch != restoration.control_epoch:
         return None
     return restoration
+
+
+async def left_of_before(session: AsyncSession, restored_at: datetime) -> dict[str, int]:
+    """What a restored book held unfinished, and what has not come to its end since."""
+    connection = await session.connection()
+    row = (await connection.execute(_LEFT, {"at": restored_at})).one()
+    return {"open_intents": row[0], "pending_approvals": row[1], "documents": row[2]}
 
 
 async def _running(session: AsyncSession) -> Sequence[Backup]:

@@ -33,6 +33,7 @@ from activities.backfill import BackfillActivities
 from activities.backing_up import Backups
 from activities.backtests import BacktestActivities
 from activities.backup_directory import BackupDirectory
+from activities.backup_elsewhere import BackupsElsewhere
 from activities.backups import BackupActivities, DrillActivities
 from activities.classification import ClassificationActivities
 from activities.commands import CommandActivities
@@ -425,20 +426,39 @@ class Parts:
         )
 
 
+def elsewhere_of(settings: Settings, until: AsyncExitStack) -> tuple[BackupsElsewhere, BackupDirectory]:
+    """The other place for backups, with the directory that it is a copy of.
+
+    Raises:
+        ConfigurationError: none is named.
+    """
+    store = _offsite(settings, until)
+    if store is None:
+        raise ConfigurationError(
+            "SETTING_MISSING", "Name the other place, its bucket and its keys", variable="STONKS_BACKUP_S3_ENDPOINT"
+        )
+    directory = BackupDirectory(settings.backups)
+    return BackupsElsewhere(store, directory), directory
+
+
+def _offsite(settings: Settings, until: AsyncExitStack) -> OffsiteStore | None:
+    if not settings.backup_s3_endpoint:
+        return None
+    store = OffsiteStore(
+        OffsiteSettings(
+            endpoint=settings.backup_s3_endpoint,
+            bucket=settings.backup_s3_bucket,
+            access_key=settings.backup_s3_access_key,
+            secret_key=settings.backup_s3_secret_key,
+            prefix=settings.backup_s3_prefix,
+        )
+    )
+    until.callback(store.close)
+    return store
+
+
 def backups_of(settings: Settings, database: Database, objects: ObjectStore, until: AsyncExitStack) -> Backups:
     """Put together what makes backups: all of it but Temporal. Connections are closed with `until`."""
-    offsite = None
-    if settings.backup_s3_endpoint:
-        offsite = OffsiteStore(
-            OffsiteSettings(
-                endpoint=settings.backup_s3_endpoint,
-                bucket=settings.backup_s3_bucket,
-                access_key=settings.backup_s3_access_key,
-                secret_key=settings.backup_s3_secret_key,
-                prefix=settings.backup_s3_prefix,
-            )
-        )
-        until.callback(offsite.close)
     paper = bool(settings.broker_control_key.get_secret_value()) and settings.mode is not Mode.LIVE
     return Backups(
         database,
@@ -447,7 +467,7 @@ def backups_of(settings: Settings, database: Database, objects: ObjectStore, unt
         BackupDirectory(settings.backups),
         product=CODE_VERSION,
         now=_now,
-        offsite=offsite,
+        offsite=_offsite(settings, until),
         broker_book=settings.broker_book if paper else None,
     )
 

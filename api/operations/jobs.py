@@ -55,6 +55,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "replay": ("ReplayPeriod",),
     "notify": ("Notify", "SendNotification"),
     "schedules": ("ReconcileSchedules",),
+    "backup": ("BackUp", "DrillBackup"),
 }
 """Kinds of jobs by the part of the platform that they belong to."""
 _STAGE_OF = {kind: stage for stage, kinds in STAGES.items() for kind in kinds}

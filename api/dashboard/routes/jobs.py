@@ -37,6 +37,7 @@ STAGES = (
     "replay",
     "notify",
     "schedules",
+    "backup",
 )
 STATUSES = ("running", "completed", "failed", "canceled", "terminated", "continued_as_new", "timed_out")
 SHOWN = 25
