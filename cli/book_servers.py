@@ -90,4 +90,12 @@ def started(state_dir: Path) -> Iterator[Settings]:
     before = read_state(state_dir)
     with Stack(state_dir, mode=before.mode if before else "paper", inherited=os.environ, parts=PARTS) as stack:
         stack.start()
-        yield load({**os.environ, **stack.environment()})
+        book = brokers_book(state_dir)
+        yield load(
+            {**os.environ, **stack.environment(), **({"STONKS_BROKER_BOOK": str(book)} if book.exists() else {})}
+        )
+
+
+def brokers_book(state_dir: Path) -> Path:
+    """Where the paper broker of a stack keeps its own book."""
+    return StateDirectory(state_dir).data(PartName.BROKER) / "book.sqlite3"

@@ -459,7 +459,6 @@ def _offsite(settings: Settings, until: AsyncExitStack) -> OffsiteStore | None:
 
 def backups_of(settings: Settings, database: Database, objects: ObjectStore, until: AsyncExitStack) -> Backups:
     """Put together what makes backups: all of it but Temporal. Connections are closed with `until`."""
-    paper = bool(settings.broker_control_key.get_secret_value()) and settings.mode is not Mode.LIVE
     return Backups(
         database,
         objects,
@@ -468,7 +467,7 @@ def backups_of(settings: Settings, database: Database, objects: ObjectStore, unt
         product=CODE_VERSION,
         now=_now,
         offsite=_offsite(settings, until),
-        broker_book=settings.broker_book if paper else None,
+        broker_book=None if settings.mode is Mode.LIVE else settings.broker_book,
     )
 
 

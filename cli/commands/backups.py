@@ -308,7 +308,9 @@ def _temporal_set_aside(state: Path, *, ours: bool) -> Iterator[None]:
 
 def _put_brokers_book_back(files: BackupFiles, state: Path) -> bool:
     """Put the paper broker's book back where there is none: one that is there is ahead of ours, as a vendor's is."""
-    target = StateDirectory(state).data(PartName.BROKER) / "book.sqlite3"
+    from cli.book_servers import brokers_book
+
+    target = brokers_book(state)
     if not files.broker_path.exists() or target.exists():
         return False
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
