@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.backups import BackupActivities
@@ -46,8 +46,7 @@ class BackUp:
         try:
             return await self._back_up(step)
         except (ActivityError, asyncio.CancelledError) as error:
-            cause = error.cause if isinstance(error, ActivityError) else None
-            said = "CANCELED: it was asked to end" if is_cancelled_exception(error) else str(cause or error)
+            said = "CANCELED: it was asked to end" if is_cancelled_exception(error) else _said(error)
             await asyncio.shield(self._failed(step, said))
             raise
 
@@ -77,3 +76,9 @@ class BackUp:
             summary="gave up",
             **options.RECORD_BACKUP,
         )
+
+
+def _said(error: BaseException) -> str:
+    """What an activity gave up with, its code once."""
+    cause = error.cause if isinstance(error, ActivityError) else None
+    return cause.message if isinstance(cause, ApplicationError) else str(cause or error)

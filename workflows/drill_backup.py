@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.backups import DrillActivities
@@ -35,8 +35,7 @@ class DrillBackup:
         try:
             found = await self._drill(step)
         except (ActivityError, asyncio.CancelledError) as error:
-            cause = error.cause if isinstance(error, ActivityError) else None
-            said = "CANCELED: it was asked to end" if is_cancelled_exception(error) else str(cause or error)
+            said = "CANCELED: it was asked to end" if is_cancelled_exception(error) else _said(error)
             await asyncio.shield(self._end(DrillEnd(drill_id=step.drill_id, error=said)))
             raise
         outcome = await self._end(DrillEnd(drill_id=step.drill_id, findings=found))
@@ -62,3 +61,9 @@ class DrillBackup:
         return await workflow.execute_activity_method(
             DrillActivities.end_drill, end, summary=end.error or "write it down", **options.RECORD_BACKUP
         )
+
+
+def _said(error: BaseException) -> str:
+    """What an activity gave up with, its code once."""
+    cause = error.cause if isinstance(error, ActivityError) else None
+    return cause.message if isinstance(cause, ApplicationError) else str(cause or error)

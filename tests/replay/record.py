@@ -359,7 +359,7 @@ async def _run_backups(stack: Stack, label: str) -> None:
         "back_up": names.backup_workflow_id(made.backup_id),
         "drill_backup": names.drill_workflow_id(drill.drill_id),
     }
-    missing = {**stack.environment(), "STONKS_BACKUP_PROGRAMS": str(stack.directory.root / "nowhere")}
+    missing = {**stack.environment(), "STONKS_BACKUP_PROGRAMS": "nowhere"}
     async with working(missing, names.Queue.OPS) as parts:
         await asyncio.sleep(1)  # a backup is named by its second
         begun = await backups.begin(parts.database, parts.client, links, actor="cli:anna")
