@@ -135,7 +135,9 @@ async def note_finished(
     """Everything is done that belongs to a backup: the copy elsewhere, and older ones that went."""
     for old in removed:
         gone = await require(session, old, for_update=True)
-        gone.state, gone.removed_at = BackupState.REMOVED.value, gone.removed_at or at
+        gone.removed_at = at
+        if gone.state == BackupState.VERIFIED:  # that one failed is still worth knowing
+            gone.state = BackupState.REMOVED.value
         session.add(gone)
     row = await require(session, backup_id, for_update=True)
     row.offsite, row.finished_at = offsite[:LONGEST_ERROR], at
@@ -184,9 +186,7 @@ async def _end_failed(session: AsyncSession, row: Backup, error: str, *, at: dat
 
 async def known(session: AsyncSession) -> list[KnownBackup]:
     """Every backup whose files may be there, the oldest first."""
-    rows = await session.exec(
-        select(Backup).where(Backup.state != BackupState.REMOVED.value).order_by(col(Backup.backup_id))
-    )
+    rows = await session.exec(select(Backup).where(col(Backup.removed_at).is_(None)).order_by(col(Backup.backup_id)))
     return [KnownBackup(backup_id=row.backup_id, state=BackupState(row.state)) for row in rows]
 
 
