@@ -164,7 +164,7 @@ class Settings(BaseModel):
     """The directory of pg_dump and pg_restore; None: the search path."""
     backup_s3_endpoint: str = ""
     """Empty: no copy of backups is kept elsewhere."""
-    backup_s3_bucket: str = ""
+    backup_s3_bucket: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9.\-]{1,61}[a-z0-9])?$")] = ""
     backup_s3_prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9._\-]+/)*$")] = ""
     """What names in the bucket begin with: `stonks/`."""
     backup_s3_access_key: SecretStr = SecretStr("")
