@@ -38,7 +38,7 @@ from domain.backups import (
     to_remove,
     unreferenced,
 )
-from domain.errors import InvalidInput, NotFound, StonksError
+from domain.errors import InvalidInput, NotFound, StonksError, VendorUnavailable
 from store import backups, book_cut
 from store.database import Database, DatabaseSettings
 from store.objects import ObjectStore
@@ -60,6 +60,9 @@ class Backups:
         offsite: where a copy goes; None: nowhere.
         broker_book: the paper broker's own book, where it lies on this machine.
     """
+
+    pauses: tuple[float, ...] = (0.0, 5.0, 30.0)
+    """Seconds before each attempt to copy a backup elsewhere; what an attempt has copied stays there."""
 
     def __init__(
         self,
@@ -144,6 +147,7 @@ class Backups:
                 dump_program=program,
             ),
             tables=cut.tables,
+            audit_head=cut.audit_head,
         )
         write_whole(files.cut_path, note.model_dump_json().encode())
 
@@ -189,6 +193,7 @@ class Backups:
             finished_at=self._now(),
             versions=cut.versions,
             tables=cut.tables,
+            audit_head=cut.audit_head,
             dump=await files.seal(files.dump_path),
             objects=ObjectsSeal(
                 count=len(hashes),
@@ -229,12 +234,19 @@ class Backups:
         """Copy it to the other place; the manifest goes last. Returns what to write down: a failure is one, too."""
         if self._elsewhere is None:
             return ""
-        try:
-            await self._elsewhere.store(step.backup_id)
-        except StonksError as error:
-            log.warning("backup_not_stored_elsewhere", backup_id=step.backup_id, error=str(error))
-            return str(error)
-        return backups.STORED
+        problem = ""
+        for pause in self.pauses:
+            await asyncio.sleep(pause)
+            try:
+                await self._elsewhere.store(step.backup_id)
+            except StonksError as error:
+                log.warning("backup_not_stored_elsewhere", backup_id=step.backup_id, error=str(error))
+                problem = str(error)
+                if not isinstance(error, VendorUnavailable):
+                    break
+            else:
+                return backups.STORED
+        return problem
 
     async def finish(self, step: BackupStep, offsite: str) -> BackupOutcome:
         """Take older ones away, now that this one is verified, and the objects that none of the kept ones names."""

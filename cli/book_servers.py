@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cli.stack.environment import backup_variables
 from cli.stack.names import PartName
 from cli.stack.state import StateDirectory, read_state
-from domain.errors import Conflict, NotFound
+from domain.errors import Conflict, NotFound, StonksError
 
 if TYPE_CHECKING:
     from workers.settings import Settings
@@ -27,6 +27,22 @@ def backup_settings(state_dir: Path) -> Settings:
     from workers.settings import load
 
     return load({**os.environ, **backup_variables(StateDirectory(state_dir), os.environ)})
+
+
+@contextmanager
+def known_errors() -> Iterator[None]:
+    """Let what a server that is away raises come out as an error of ours."""
+    from api.failures import as_stonks_error
+
+    try:
+        yield
+    except StonksError:
+        raise
+    except Exception as error:
+        known = as_stonks_error(error)
+        if known is None:
+            raise
+        raise known from error
 
 
 @contextmanager

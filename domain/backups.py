@@ -106,6 +106,8 @@ class Manifest(Model):
     versions: Versions
     tables: dict[str, int]
     """Rows by table, schema and all: `public.orders`."""
+    audit_head: str = ""
+    """Hash of the audit log's last entry: whoever holds it can tell whether the log was cut off later."""
     dump: FileSeal
     objects: ObjectsSeal
     broker_book: FileSeal | None = None
@@ -124,6 +126,7 @@ class CutNote(Model):
     taken_at: Utc
     versions: Versions
     tables: dict[str, int]
+    audit_head: str = ""
 
 
 class FlawKind(StrEnum):
@@ -136,6 +139,7 @@ class FlawKind(StrEnum):
     OBJECT_CHANGED = "OBJECT_CHANGED"
     ROWS_DIFFER = "ROWS_DIFFER"
     SCHEMA_DIFFERS = "SCHEMA_DIFFERS"
+    AUDIT_LOG_DIFFERS = "AUDIT_LOG_DIFFERS"
     REFERENCE_WITHOUT_OBJECT = "REFERENCE_WITHOUT_OBJECT"
     HISTORY_NOT_REPLAYABLE = "HISTORY_NOT_REPLAYABLE"
 
@@ -165,6 +169,7 @@ class RestoredCopy(Model):
 
     schema_revision: str
     tables: dict[str, int]
+    audit_head: str = ""
 
 
 def backup_id(at: datetime) -> str:
@@ -283,6 +288,10 @@ def differences(manifest: Manifest, copy: RestoredCopy) -> tuple[Flaw, ...]:
                 expected=manifest.versions.schema_revision,
                 found=copy.schema_revision,
             )
+        )
+    if copy.audit_head != manifest.audit_head:
+        found.append(
+            Flaw(kind=FlawKind.AUDIT_LOG_DIFFERS, what="head", expected=manifest.audit_head, found=copy.audit_head)
         )
     for table in sorted({*manifest.tables, *copy.tables}):
         expected, there = manifest.tables.get(table), copy.tables.get(table)

@@ -23,7 +23,7 @@ SET_ASIDE = "before_restore_"
 RESTORING = "restoring"
 """The schema that says that a restoration is under way, or was interrupted."""
 
-_REFERENCES = {
+REFERENCES = {
     "documents.raw_key": "SELECT raw_key AS key FROM documents",
     "documents.answer_key": "SELECT answer_key FROM documents",
     "documents.text_key": "SELECT text_key FROM documents",
@@ -34,7 +34,7 @@ _REFERENCES = {
 }
 """Every column of the book that names an object. What else lies in the object store belongs to work under way."""
 _KEYS = (
-    f"SELECT DISTINCT split_part(key, '@', 1) AS key FROM ({' UNION ALL '.join(_REFERENCES.values())}) AS named "  # noqa: S608
+    f"SELECT DISTINCT split_part(key, '@', 1) AS key FROM ({' UNION ALL '.join(REFERENCES.values())}) AS named "  # noqa: S608
     "WHERE key <> '' ORDER BY 1"
 )
 _TABLES = """
@@ -54,6 +54,7 @@ class Cut:
     server_version: str
     schema_revision: str
     tables: dict[str, int]
+    audit_head: str
     connection: Any
 
     async def keys(self) -> AsyncIterator[list[str]]:
@@ -85,6 +86,7 @@ async def cut(settings: DatabaseSettings) -> AsyncIterator[Cut]:
                 server_version=connection.get_settings().server_version,
                 schema_revision=copy.schema_revision,
                 tables=copy.tables,
+                audit_head=copy.audit_head,
                 connection=connection,
             )
     finally:
@@ -101,7 +103,11 @@ async def contents(connection: Any) -> RestoredCopy:
     revision = ""
     if "public.alembic_version" in tables:
         revision = str(await connection.fetchval("SELECT version_num FROM public.alembic_version") or "")
-    return RestoredCopy(schema_revision=revision, tables=tables)
+    head = ""
+    if "public.audit_log" in tables:
+        newest = "SELECT entry_hash FROM public.audit_log ORDER BY sequence DESC LIMIT 1"
+        head = str(await connection.fetchval(newest) or "")
+    return RestoredCopy(schema_revision=revision, tables=tables, audit_head=head)
 
 
 async def copy_of(settings: DatabaseSettings) -> RestoredCopy:

@@ -182,11 +182,15 @@ def restore(
     Example: stonks restore /mnt/backups/20261127T083000Z --state .stonks-restored
     """
     from cli import backup_views as views
-    from cli.book_servers import servers_to_restore_into
+    from cli.book_servers import known_errors, servers_to_restore_into
 
     files = _files(which, state)
     by = actor()
-    with servers_to_restore_into(state) as (settings, ours), _temporal_set_aside(state, ours=ours):
+    with (
+        servers_to_restore_into(state) as (settings, ours),
+        _temporal_set_aside(state, ours=ours),
+        known_errors(),
+    ):
         report = asyncio.run(_restore(settings, files, replace=replace, by=by))
         if ours and _put_brokers_book_back(files, state):
             report = report.model_copy(update={"broker_book": True})
@@ -213,7 +217,7 @@ async def _newest(parts: Parts) -> str:
 
 def _directly(state: Path) -> BackupOutcome:
     """Take every step here: needs the database and the object store alone."""
-    from cli.book_servers import servers_of_the_book
+    from cli.book_servers import known_errors, servers_of_the_book
     from domain.backup_run import BackupStep
     from domain.backups import Trigger, backup_id
 
@@ -224,7 +228,7 @@ def _directly(state: Path) -> BackupOutcome:
         async with AsyncExitStack() as until:
             return await _backups(settings, until).run(step, say=lambda what: err.print(f"  {what}", style="dim"))
 
-    with servers_of_the_book(state) as settings:
+    with servers_of_the_book(state) as settings, known_errors():
         return asyncio.run(work(settings))
 
 

@@ -394,7 +394,10 @@ async def test_backup_when_another_place_is_named_then_it_can_be_brought_back_fr
     other.close()
 
 
-async def test_backup_when_the_other_place_is_away_then_it_counts_and_that_is_told(vault: Vault) -> None:
+async def test_backup_when_the_other_place_is_away_then_it_counts_and_that_is_told(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Backups, "pauses", (0.0, 0.0))
     named = vault.parts.settings.model_copy(
         update={"backup_s3_endpoint": "http://127.0.0.1:1", "backup_s3_bucket": "elsewhere"}
     )

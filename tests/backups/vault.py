@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
+from sqlmodel import SQLModel
 
 from activities.adapters.postgres_programs import PostgresPrograms
 from activities.backing_up import Backups
@@ -82,6 +83,10 @@ class Vault:
         async with self.parts.database.engine.begin() as connection:
             found = await connection.execute(text(statement), values)
             return [tuple(row) for row in found] if found.returns_rows else []
+
+    async def add(self, row: SQLModel) -> None:
+        async with self.parts.database.transaction() as session:
+            session.add(row)
 
     async def events(self, backup: str) -> list[str]:
         rows = await self.rows("SELECT event FROM outbox WHERE subject_id = :id ORDER BY sequence", id=backup)
