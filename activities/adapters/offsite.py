@@ -49,7 +49,9 @@ class OffsiteStore:
             secret_key=settings.secret_key.get_secret_value(),
             secure=parts.scheme == "https",
             http_client=urllib3.PoolManager(
-                timeout=urllib3.Timeout(connect=5, read=60), maxsize=8, retries=urllib3.Retry(total=3, backoff_factor=1)
+                timeout=urllib3.Timeout(connect=5, read=60),
+                maxsize=8,
+                retries=urllib3.Retry(total=2, backoff_factor=0.2),
             ),
         )
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="offsite")

@@ -188,7 +188,7 @@ def restore(
     by = actor()
     with (
         servers_to_restore_into(state) as (settings, ours),
-        _temporal_set_aside(state, ours=ours),
+        temporal_set_aside(state, ours=ours),
         known_errors(),
     ):
         report = asyncio.run(_restore(settings, files, replace=replace, by=by))
@@ -295,7 +295,7 @@ def _files(which: str, state: Path) -> BackupFiles:
 
 
 @contextmanager
-def _temporal_set_aside(state: Path, *, ours: bool) -> Iterator[None]:
+def temporal_set_aside(state: Path, *, ours: bool) -> Iterator[None]:
     """Let Temporal begin anew: what it remembers is of another book. It comes back where nothing was restored."""
     there = StateDirectory(state).data(PartName.TEMPORAL)
     if not ours or not there.exists():

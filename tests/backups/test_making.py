@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -239,23 +238,32 @@ async def test_backups_when_more_are_verified_than_are_kept_then_the_oldest_and_
 # -- what goes wrong --------------------------------------------------------------------------------------------------
 
 KILLED = """
-import asyncio, sys
-from contextlib import AsyncExitStack
+import asyncio, os, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from pydantic import SecretStr
+from activities.adapters.postgres_programs import PostgresPrograms
 from activities.backing_up import Backups
-from cli.commands.backups import _backups
+from activities.backup_directory import BackupDirectory
 from domain.backup_run import BackupStep
-from workers.settings import load
+from store.database import Database, DatabaseSettings
 
-async def never(self, step):
-    await asyncio.sleep(600)
+class Hanging(Backups):
+    async def copy_objects(self, step):
+        await asyncio.sleep(600)
 
-Backups.copy_objects = never
-
-async def main():
-    async with AsyncExitStack() as until:
-        await _backups(load(), until).run(BackupStep.model_validate_json(sys.argv[1]))
-
-asyncio.run(main())
+settings = DatabaseSettings.model_validate_json(sys.argv[2]).model_copy(
+    update={"password": SecretStr(os.environ["STONKS_DB_PASSWORD"])}
+)
+backups = Hanging(
+    Database(settings),
+    None,
+    PostgresPrograms(Path(os.environ["STONKS_BACKUP_PROGRAMS"])),
+    BackupDirectory(Path(os.environ["STONKS_BACKUP_DIRECTORY"])),
+    product="test",
+    now=lambda: datetime.now(UTC),
+)
+asyncio.run(backups.run(BackupStep.model_validate_json(sys.argv[1])))
 """
 
 
@@ -265,7 +273,7 @@ async def test_process_when_killed_between_dump_and_manifest_then_no_backup_is_l
     asked = step()
     files = vault.files(asked.backup_id)
     child = subprocess.Popen(
-        [sys.executable, "-c", KILLED, asked.model_dump_json()],
+        [sys.executable, "-c", KILLED, asked.model_dump_json(), vault.parts.settings.database().model_dump_json()],
         cwd=REPOSITORY,
         env={**clean_environment(), **vault.environment},
     )
@@ -381,34 +389,15 @@ async def test_passwords_when_programs_run_then_they_stand_on_no_command_line_an
     for name in ("pg_dump", "pg_restore"):
         _program(tmp_path, name, f'{listen}; exec {real}/{name} "$@"')
     canary = vault.parts.settings.db_password.get_secret_value()
-    environment = {**vault.environment, "STONKS_BACKUP_PROGRAMS": str(tmp_path)}
-    child = subprocess.run(
-        [sys.executable, "-m", "cli.main", "backup", "run", "--direct", "--json"],
-        cwd=REPOSITORY,
-        env={**clean_environment(), **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert child.returncode == 0, child.stderr
-    made = json.loads(child.stdout)["backup_id"]
-    assert "--format=custom" in said.read_text()
-    for text in (said.read_text(), child.stdout, child.stderr):
-        assert canary not in text
-    for path in vault.files(made).root.iterdir():
+    made = await vault.backups_with(tmp_path).run(step())
+    await vault.drill(made.backup_id)
+    for words in ("--format=custom", "--list"):
+        assert words in said.read_text()
+    assert canary not in said.read_text()
+    for path in vault.files(made.backup_id).root.iterdir():
         assert canary.encode() not in path.read_bytes()
     _program(tmp_path, "pg_dump", f'[ "$1" = --version ] && exec {real}/pg_dump "$@"\necho failed: $* >&2\nexit 3')
-    parts = vault.parts
-    failing = Backups(
-        parts.database,
-        parts.objects,
-        PostgresPrograms(tmp_path),
-        parts.backup_directory,
-        product="test",
-        now=lambda: datetime.now(UTC),
-    )
-    asked = step()
+    failing, asked = vault.backups_with(tmp_path), step()
     with pytest.raises(StonksError, match="PROGRAM_FAILED") as refused:
         await failing.run(asked)
     assert canary not in str(refused.value)

@@ -24,6 +24,7 @@ from activities.release import release_due
 from activities.schedules import ScheduleActivities
 from api.operations import backups as operations
 from cli.backup_findings import backup_findings
+from cli.commands.backups import temporal_set_aside
 from cli.migrate import migrate
 from cli.stack.supervisor import Stack
 from domain.backups import BackupState
@@ -114,12 +115,6 @@ async def test_database_when_it_holds_a_book_then_it_is_refused_until_it_may_be_
     await database.close()
 
 
-async def test_database_when_only_migrated_then_it_counts_as_empty(vault: Vault, room: dict[str, str]) -> None:
-    done = await vault.back_up()
-    await asyncio.to_thread(migrate, room)
-    assert (await restore(room, vault.files(done.backup_id))).set_aside == ""
-
-
 async def test_restore_when_it_fails_then_what_was_there_is_there_again(
     vault: Vault, room: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +136,7 @@ async def test_restore_when_interrupted_then_nothing_starts_until_it_is_done_aga
     vault: Vault, room: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = await vault.back_up()
+    await asyncio.to_thread(migrate, room)  # an installation that was only started counts as empty
 
     def ended(*_: object) -> None:
         raise KeyboardInterrupt
@@ -151,7 +147,7 @@ async def test_restore_when_interrupted_then_nothing_starts_until_it_is_done_aga
             await restore(room, vault.files(done.backup_id))
     with pytest.raises(Conflict, match="RESTORE_NOT_FINISHED"):
         await asyncio.to_thread(migrate, room)
-    await restore(room, vault.files(done.backup_id))
+    assert (await restore(room, vault.files(done.backup_id))).set_aside == ""
     await asyncio.to_thread(migrate, room)
     assert await _state(room) is TradingState.HALTED
 
@@ -437,8 +433,6 @@ async def test_installation_when_lost_then_a_new_state_directory_is_filled_from_
         done = await backups_of(named, vault.parts.database, vault.parts.objects, until).run(step())
     files, state = vault.files(done.backup_id), tmp_path / "state"
 
-    checked = _stonks("backup", "verify", str(files.root), "--state", str(state), "--json")
-    assert json.loads(checked.stdout) == {"backup_id": done.backup_id, "flaws": []}
     restored = _stonks("restore", str(files.root), "--state", str(state), "--json")
     assert restored.returncode == 0, restored.stderr
     report = json.loads(restored.stdout)
@@ -446,10 +440,25 @@ async def test_installation_when_lost_then_a_new_state_directory_is_filled_from_
     with sqlite3.connect(state / "data" / "broker" / "book.sqlite3") as broker:
         assert broker.execute("SELECT symbol FROM positions").fetchall() == [("AAPL",)]
 
-    (state / "data" / "temporal").mkdir()
-    replaced = _stonks("restore", str(files.root), "--state", str(state), "--replace")
-    assert replaced.returncode == 0, replaced.stderr
-    assert "Trading halts" in replaced.stdout
-    assert "DROP SCHEMA" in replaced.stdout
-    assert not (state / "data" / "temporal").exists()
-    assert len(list((state / "data").glob("temporal.before-*"))) == 1
+
+def test_temporal_when_a_book_is_restored_beside_it_then_it_begins_anew_and_comes_back_where_that_fails(
+    tmp_path: Path,
+) -> None:
+    there = tmp_path / "data" / "temporal"
+    there.mkdir(parents=True)
+    (there / "temporal.db").write_text("workflows of another book")
+
+    def ended_in_the_middle() -> None:
+        with temporal_set_aside(tmp_path, ours=True):
+            assert not there.exists()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ended_in_the_middle()
+    assert (there / "temporal.db").exists()
+    with temporal_set_aside(tmp_path, ours=False):
+        assert there.exists()  # servers elsewhere are not ours to move
+    with temporal_set_aside(tmp_path, ours=True):
+        pass
+    (aside,) = (tmp_path / "data").iterdir()
+    assert (aside.name.startswith("temporal.before-"), (aside / "temporal.db").exists()) == (True, True)

@@ -57,6 +57,17 @@ class Vault:
     def backups(self) -> Backups:
         return self.parts.backups()
 
+    def backups_with(self, programs: Path) -> Backups:
+        """Backups that are made with other programs."""
+        return Backups(
+            self.parts.database,
+            self.parts.objects,
+            PostgresPrograms(programs),
+            self.parts.backup_directory,
+            product="test",
+            now=lambda: datetime.now(UTC),
+        )
+
     @property
     def root(self) -> Path:
         return self.parts.settings.backups
