@@ -32,7 +32,7 @@ from domain.reconciliation import (
 )
 from domain.reconciliation_rules import reconcile
 from domain.submission import MissingVerdict
-from store import acceptances, accounting, orders, portfolio, protection, reconciliations, submissions
+from store import acceptances, accounting, approvals, orders, portfolio, protection, reconciliations, submissions
 from store.database import Database
 from store.tables.broker import ReconciliationRow
 
@@ -46,6 +46,7 @@ READINGS = 4
 """How often the broker's lists are read until they agree with each other."""
 PAUSE_SECONDS = 0.5
 GIVEN_UP = "the broker never saw this order"
+NOBODY_CARRIES_IT = "no workflow carries the order any more"
 
 
 class ReconciliationActivities:
@@ -106,6 +107,8 @@ class ReconciliationActivities:
                 running += 1
             elif intent_id in unclosed:
                 async with self._database.transaction() as session:
+                    for question in await approvals.waiting_of(session, intent_id):
+                        await approvals.void(session, question, reason=NOBODY_CARRIES_IT, at=report.at)
                     ended = await orders.close_intent(session, intent_id=intent_id, state=unclosed[intent_id])
                     side = (await orders.require_intent(session, intent_id)).side
                 if ended:

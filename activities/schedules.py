@@ -10,7 +10,7 @@ from temporalio import activity
 
 from activities.ports import Calendar, Flows
 from domain.schedules import ScheduleChanges, SourceSchedule, cadence_now, difference
-from store import sources
+from store import backups, sources
 from store.database import Database
 
 
@@ -35,9 +35,13 @@ class ScheduleActivities:
 
     @activity.defn
     async def reconcile(self) -> ScheduleChanges:
-        """Create, change and delete until nothing differs. A repeat finds less to do."""
+        """Create, change and delete until nothing differs. A repeat finds less to do.
+
+        After the book was restored every source rests, until somebody has decided about trading.
+        """
         async with self._database.transaction() as session:
             everything = await sources.list_all(session, removed=True)
+            resting = await backups.standing_restoration(session) is not None
         rows = [row for row in everything if not row.removed]
         now = datetime.now(UTC)
         session_now = self._calendar.next_session(now)
@@ -50,7 +54,7 @@ class ScheduleActivities:
                     exchange_open=session_now.opens_at <= now < session_now.closes_at,
                     failures=row.failures,
                 ),
-                paused=row.paused,
+                paused=row.paused or resting,
             )
             for row in rows
         }

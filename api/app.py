@@ -18,6 +18,7 @@ from api.routes import (
     approvals,
     audit,
     backtests,
+    backups,
     companies,
     competitors,
     dead_letters,
@@ -118,6 +119,7 @@ def create_app(dependencies: Dependencies, *, meter: HttpMeter | None = None) ->
         people,
         api_keys,
         audit,
+        backups,
     )
     for module in modules:
         app.include_router(module.router)

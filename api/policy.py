@@ -46,9 +46,11 @@ HEAVY: frozenset[Route] = frozenset(
         ("POST", "/v1/sources/{source_id}/test"),
         ("GET", "/v1/audit/verify"),
         ("GET", "/v1/audit/export"),
+        ("POST", "/v1/backups"),
+        ("POST", "/v1/backups/{backup_id}/drill"),
     }
 )
-"""What costs a model, a backtest, a vendor's answer or the whole audit log: fewer of them a minute."""
+"""What costs a model, a backtest, a vendor's answer, the whole audit log or the whole book: fewer of them a minute."""
 
 NEVER_LIMITED: frozenset[Route] = frozenset({("POST", "/v1/trading/pause"), ("POST", "/v1/trading/halt")})
 """What stops trading is answered however often one asks."""

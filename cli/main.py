@@ -15,6 +15,7 @@ from cli.commands import (
     audit,
     backfill,
     backtest,
+    backups,
     companies,
     controls,
     data,
@@ -67,6 +68,7 @@ for module in (
     api,
     people,
     audit,
+    backups,
     processes,
 ):
     module.register(app)

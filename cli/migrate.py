@@ -11,11 +11,12 @@ def migrate(environment: Mapping[str, str] | None) -> None:
     """Upgrade the database that the environment names. Must not be called from a running event loop."""
     from api.keys import Scope
     from store import migrate as schema
-    from store import people, registry
+    from store import people, registry, restoring
     from store.database import Database
     from workers.settings import load
 
     settings = load(environment).database()
+    asyncio.run(restoring.require_finished(settings))
     schema.upgrade(settings)
 
     async def seed() -> None:

@@ -37,6 +37,9 @@ put s3_secret_key "$(random_hex 24)"
 put api_key "$(random_hex 32)"
 # Of the client at the provider of sign-in, in place of this one: only read where STONKS_OIDC_ISSUER is set.
 put oidc_client_secret "$(random_hex 32)"
+# Of the other place for backups, in place of these: only read where STONKS_BACKUP_S3_ENDPOINT is set.
+put backup_s3_access_key "$(random_hex 10)"
+put backup_s3_secret_key "$(random_hex 24)"
 # For the paper broker. For Alpaca, put the account's own key id and secret into these two files instead.
 put broker_key_id "PK$(random_hex 9 | tr 'a-f' 'A-F')"
 put broker_secret_key "$(random_hex 20)"

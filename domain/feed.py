@@ -34,7 +34,7 @@ class FeedKind(StrEnum):
     ACCOUNT = "account"
     DOCUMENT = "document"
     JOB = "job"
-    """Failed work and what people did about it, schedules, backfills."""
+    """Failed work and what people did about it, schedules, backfills, backups."""
     BACKTEST = "backtest"
     OTHER = "other"
 
@@ -56,6 +56,8 @@ QUIET = frozenset(
         "dead_letter_discarded",
         "job_cancel_requested",
         "schedule_changed",
+        "backup_verified",
+        "backup_drill_passed",
     }
 )
 """Events that streams alone tell: nobody is sent a message about them."""
@@ -80,6 +82,7 @@ _FAMILIES: Mapping[str, FeedKind] = {
     "schedule": FeedKind.JOB,
     "backtest": FeedKind.BACKTEST,
     "drift": FeedKind.BACKTEST,
+    "backup": FeedKind.JOB,
 }
 """By the first word of an event's name."""
 _FILLS = frozenset({"order_filled", "order_partially_filled"})

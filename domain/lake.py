@@ -19,6 +19,8 @@ from domain.model import Model, Utc
 
 EPOCH_YEAR = 1970
 MONTHS = 12
+CATALOG_SCHEMA = "lake"
+"""The schema of the database that holds the catalog's tables, and nothing else."""
 POINT_IN_TIME = ("observed_at", "published_at", "available_at", "recorded_at")
 """Columns that say since when a row could be known. Whoever looks back filters by them."""
 

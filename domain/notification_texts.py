@@ -323,6 +323,32 @@ _TEMPLATES: Mapping[str, Template] = {
         Severity.INFO,
         lambda event: f"`stonks backtest drift {quoted(event.subject_id, 20)}` shows each gap.",
     ),
+    "backup_failed": Template(
+        _say("A backup failed"),
+        Severity.WARNING,
+        _say("`stonks backup list` shows why; `stonks backup run` tries again."),
+    ),
+    "backup_has_gaps": Template(
+        _say("A backup lacks objects that the book names"),
+        Severity.WARNING,
+        _say("Its manifest names them. Look at the object store: they are lost there, or were changed."),
+    ),
+    "backup_not_stored_elsewhere": Template(
+        _say("A backup was not copied to the other place"),
+        Severity.WARNING,
+        _say("It lies in its directory. The next backup copies what is missing."),
+    ),
+    "backup_drill_failed": Template(
+        _say("A restored backup is not what it should be"),
+        Severity.URGENT,
+        _say("`stonks backup list` shows what differs. Make a new one: `stonks backup run`."),
+    ),
+    "backup_restored": Template(
+        _say("The book was restored from a backup, and trading halts"),
+        Severity.URGENT,
+        _say("Compare it with the broker: `stonks reconcile`; then `stonks resume`."),
+        "overview",
+    ),
     "dead_letter": Template(
         _failed_title,
         Severity.WARNING,

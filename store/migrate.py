@@ -34,3 +34,8 @@ def draft(settings: DatabaseSettings, message: str) -> None:
 def head() -> str:
     """The newest revision that this code knows."""
     return ScriptDirectory.from_config(_config(None)).get_current_head() or ""
+
+
+def knows(revision: str) -> bool:
+    """Whether this code can bring a database of a revision up to date."""
+    return any(each.revision == revision for each in ScriptDirectory.from_config(_config(None)).walk_revisions())

@@ -21,6 +21,8 @@ from store.tables.decisions import OrderIntentRow
 from store.tables.trading import Order
 
 ASKED, REPLACED, REFUSED = "asked", "replaced", "refused"
+ABANDONED = "abandoned"
+"""How an intent ends that nobody carries any more."""
 
 
 def times_of(order: Order) -> SendingTimes:
@@ -209,15 +211,18 @@ async def never_sent(session: AsyncSession, *, before: datetime) -> dict[str, st
         .join(Order, col(Order.intent_id) == col(OrderIntentRow.intent_id), isouter=True)
         .where(OrderIntentRow.state == orders.OPEN, OrderIntentRow.as_of < before, col(Order.order_id).is_(None))
     )
-    return dict.fromkeys(rows.all(), "abandoned")
+    return dict.fromkeys(rows.all(), ABANDONED)
 
 
 async def unclosed(session: AsyncSession) -> dict[str, str]:
-    """Intents that are open although their orders ended, with how those ended."""
+    """Intents that are open although their orders ended or were given up, with how those ended."""
     final = [status.value for status in OrderStatus if status.final]
     rows = await session.exec(
         select(col(Order.intent_id), col(Order.status))
         .join(OrderIntentRow, col(OrderIntentRow.intent_id) == col(Order.intent_id))
-        .where(OrderIntentRow.state == orders.OPEN, col(Order.status).in_(final))
+        .where(
+            OrderIntentRow.state == orders.OPEN,
+            col(Order.status).in_(final) | col(Order.abandoned_at).is_not(None),
+        )
     )
-    return dict(rows.all())
+    return {intent: status if status in final else ABANDONED for intent, status in rows.all()}

@@ -24,6 +24,7 @@ from workers.live import require_live
 from workers.parts import CODE_VERSION, Parts
 from workers.registry import QueueDuties, duties
 from workers.schedules import (
+    ensure_backups,
     ensure_broker_reconciliation,
     ensure_comparison,
     ensure_measurement,
@@ -166,6 +167,7 @@ async def begin_reconciliation(client: Client, *, driven: bool) -> None:
     await ensure_reconciliation(client)
     await ensure_comparison(client)
     await ensure_measurement(client)
+    await ensure_backups(client)
     await ensure_broker_reconciliation(client)
     await ensure_publication(client)
     await reconcile_schedules(client)

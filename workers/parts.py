@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -22,14 +22,20 @@ from activities.adapters.files.actions import read_actions
 from activities.adapters.files.bars import read_bars
 from activities.adapters.files.documents import count_records, read_documents
 from activities.adapters.files.fingerprint import fingerprint
+from activities.adapters.offsite import OffsiteSettings, OffsiteStore
 from activities.adapters.paper import PaperControl
+from activities.adapters.postgres_programs import PostgresPrograms
 from activities.adapters.rules import RulesExtractor
 from activities.adapters.rules.economy import RulesClassifier
 from activities.agent_resolver import AgentResolver
 from activities.approvals import ApprovalActivities
 from activities.asking import ModelDesk
 from activities.backfill import BackfillActivities
+from activities.backing_up import Backups
 from activities.backtests import BacktestActivities
+from activities.backup_directory import BackupDirectory
+from activities.backup_elsewhere import BackupsElsewhere
+from activities.backups import BackupActivities, DrillActivities
 from activities.classification import ClassificationActivities
 from activities.commands import CommandActivities
 from activities.comovement import ComovementActivities
@@ -37,6 +43,7 @@ from activities.competitors import CompetitorActivities
 from activities.discarding import DiscardActivities
 from activities.documents import LONG_CHARACTERS, DocumentActivities
 from activities.drift import DriftActivities
+from activities.drilling import Drills
 from activities.engine import EngineActivities
 from activities.evaluation import EvaluationActivities
 from activities.extraction import ExtractionActivities
@@ -70,6 +77,7 @@ from domain.notification_texts import Place
 from domain.sources import SourceKind
 from store.database import Database
 from store.objects import ObjectStore
+from workers.histories import TemporalHistories
 from workers.schedules import TemporalSchedules
 from workers.settings import Mode, Settings
 from workers.sources import adapters
@@ -358,6 +366,33 @@ class Parts:
     def schedule_activities(self) -> ScheduleActivities:
         return ScheduleActivities(self.database, TemporalSchedules(self.client), self.flows, self.calendar)
 
+    @property
+    def postgres_programs(self) -> PostgresPrograms:
+        return PostgresPrograms(self.settings.backup_programs)
+
+    @property
+    def backup_directory(self) -> BackupDirectory:
+        return BackupDirectory(self.settings.backups)
+
+    def backups(self) -> Backups:
+        """Backups as they are made; a command may take their steps without Temporal."""
+        return backups_of(self.settings, self.database, self.objects, self._exit)
+
+    def drills(self) -> Drills:
+        return Drills(
+            self.database,
+            self.postgres_programs,
+            self.backup_directory,
+            now=_now,
+            histories=TemporalHistories(self.client, _all_workflows),
+        )
+
+    def backup_activities(self) -> BackupActivities:
+        return BackupActivities(self.backups())
+
+    def drill_activities(self) -> DrillActivities:
+        return DrillActivities(self.drills())
+
     def competitor_activities(self) -> CompetitorActivities:
         return CompetitorActivities(self.database, self.objects)
 
@@ -449,6 +484,57 @@ class Parts:
             read_actions=read_actions,
             fingerprint=fingerprint,
         )
+
+
+def elsewhere_of(settings: Settings, until: AsyncExitStack) -> tuple[BackupsElsewhere, BackupDirectory]:
+    """The other place for backups, with the directory that it is a copy of.
+
+    Raises:
+        ConfigurationError: none is named.
+    """
+    store = _offsite(settings, until)
+    if store is None:
+        raise ConfigurationError(
+            "SETTING_MISSING", "Name the other place, its bucket and its keys", variable="STONKS_BACKUP_S3_ENDPOINT"
+        )
+    directory = BackupDirectory(settings.backups)
+    return BackupsElsewhere(store, directory), directory
+
+
+def _offsite(settings: Settings, until: AsyncExitStack) -> OffsiteStore | None:
+    if not settings.backup_s3_endpoint:
+        return None
+    store = OffsiteStore(
+        OffsiteSettings(
+            endpoint=settings.backup_s3_endpoint,
+            bucket=settings.backup_s3_bucket,
+            access_key=settings.backup_s3_access_key,
+            secret_key=settings.backup_s3_secret_key,
+            prefix=settings.backup_s3_prefix,
+        )
+    )
+    until.callback(store.close)
+    return store
+
+
+def backups_of(settings: Settings, database: Database, objects: ObjectStore, until: AsyncExitStack) -> Backups:
+    """Put together what makes backups: all of it but Temporal. Connections are closed with `until`."""
+    return Backups(
+        database,
+        objects,
+        PostgresPrograms(settings.backup_programs),
+        BackupDirectory(settings.backups),
+        product=CODE_VERSION,
+        now=_now,
+        offsite=_offsite(settings, until),
+        broker_book=None if settings.mode is Mode.LIVE else settings.broker_book,
+    )
+
+
+def _all_workflows() -> Sequence[type]:
+    from workers.registry import ALL_WORKFLOWS  # which is built from parts
+
+    return ALL_WORKFLOWS
 
 
 def _now() -> datetime:

@@ -9,9 +9,11 @@ from typing import Any
 from domain.sources import LIMITED_KINDS, RateGroup
 from workers.parts import Parts
 from workflows import names
+from workflows.back_up import BackUp
 from workflows.backfill_documents import BackfillDocuments
 from workflows.compare_day import CompareDay
 from workflows.discard_order import DiscardOrder
+from workflows.drill_backup import DrillBackup
 from workflows.evaluate_agent import EvaluateAgent
 from workflows.execute_order import ExecuteOrder
 from workflows.index_documents import IndexDocuments
@@ -55,9 +57,11 @@ class QueueDuties:
 
 
 ALL_WORKFLOWS: tuple[type, ...] = (
+    BackUp,
     BackfillDocuments,
     CompareDay,
     DiscardOrder,
+    DrillBackup,
     EvaluateAgent,
     ExecuteOrder,
     IndexDocuments,
@@ -246,10 +250,13 @@ def _ops(parts: Parts) -> list[QueueDuties]:
     competitors, backtests = parts.competitor_activities(), parts.backtest_activities()
     drift = parts.drift_activities()
     sweeps = parts.sweep_activities()
+    backups, drills = parts.backup_activities(), parts.drill_activities()
     standing = QueueDuties(
         Queue.OPS,
         workflows=[
+            BackUp,
             CompareDay,
+            DrillBackup,
             IndexDocuments,
             InferCompetitors,
             MeasureComovement,
@@ -278,6 +285,18 @@ def _ops(parts: Parts) -> list[QueueDuties]:
             sweeps.log_trial,
             sweeps.await_trial,
             sweeps.report_sweep,
+            backups.begin_backup,
+            backups.dump_book,
+            backups.copy_objects,
+            backups.write_manifest,
+            backups.verify_backup,
+            backups.store_backup_elsewhere,
+            backups.finish_backup,
+            backups.record_backup_failure,
+            drills.begin_drill,
+            drills.restore_to_scratch,
+            drills.replay_histories,
+            drills.end_drill,
         ],
     )
     simulations = QueueDuties(

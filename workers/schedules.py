@@ -23,6 +23,7 @@ from temporalio.client import (
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
+from domain.backup_run import BackUpRequest, DrillRequest
 from domain.comovement_measurement import ComovementRequest
 from domain.drift_run import DriftRequest
 from domain.ingestion import IngestRequest
@@ -30,7 +31,9 @@ from domain.lake import PublishRequest
 from domain.reconciliation import BeginReconciliation
 from domain.schedules import SourceSchedule
 from workflows import names
+from workflows.back_up import BackUp
 from workflows.compare_day import CompareDay
+from workflows.drill_backup import DrillBackup
 from workflows.ingest_source import IngestSource
 from workflows.measure_comovement import MeasureComovement
 from workflows.publish_lake import PublishLake
@@ -157,6 +160,36 @@ async def ensure_measurement(client: Client) -> None:
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(days=1)),
     )
     await _ensure(client, names.MEASURE_COMOVEMENT, wanted)
+
+
+async def ensure_backups(client: Client) -> None:
+    """Back up every night, after the day was compared, and try the newest backup on Sundays."""
+    nightly = ScheduleActionStartWorkflow(
+        BackUp.run,
+        BackUpRequest(),
+        id=names.BACK_UP,
+        task_queue=names.Queue.OPS,
+        static_summary="the book and its objects",
+    )
+    weekly = ScheduleActionStartWorkflow(
+        DrillBackup.run,
+        DrillRequest(),
+        id=names.DRILL_BACKUP,
+        task_queue=names.Queue.OPS,
+        static_summary="the newest backup, restored and looked at",
+    )
+    sunday, night, noon = ScheduleRange(0), ScheduleRange(3), ScheduleRange(12)
+    whole, half = ScheduleRange(0), ScheduleRange(30)
+    for schedule_id, action, calendar in (
+        (names.BACK_UP, nightly, ScheduleCalendarSpec(hour=(night,), minute=(half,))),
+        (names.DRILL_BACKUP, weekly, ScheduleCalendarSpec(day_of_week=(sunday,), hour=(noon,), minute=(whole,))),
+    ):
+        wanted = Schedule(
+            action=action,
+            spec=ScheduleSpec(calendars=[calendar], time_zone_name="America/New_York"),
+            policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(hours=12)),
+        )
+        await _ensure(client, schedule_id, wanted)
 
 
 async def ensure_broker_reconciliation(client: Client) -> None:

@@ -165,6 +165,17 @@ class Settings(BaseModel):
 
     lake_keep_days: Annotated[int, Field(ge=1, le=3_650)] = 7
     """How long a snapshot of the lake can be read after another has taken its place."""
+    backup_directory: Path | None = None
+    """Where backups lie; None: `backups` in the state directory."""
+    backup_programs: Path | None = None
+    """The directory of pg_dump and pg_restore; None: the search path."""
+    backup_s3_endpoint: str = ""
+    """Empty: no copy of backups is kept elsewhere."""
+    backup_s3_bucket: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9.\-]{1,61}[a-z0-9])?$")] = ""
+    backup_s3_prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9._\-]+/)*$")] = ""
+    """What names in the bucket begin with: `stonks/`."""
+    backup_s3_access_key: SecretStr = SecretStr("")
+    backup_s3_secret_key: SecretStr = SecretStr("")
 
     log_format: Annotated[str, Field(pattern="^(json|console)$")] = "json"
 
@@ -194,6 +205,11 @@ class Settings(BaseModel):
             public_endpoint=self.s3_public_endpoint,
             read_only=read_only,
         )
+
+    @property
+    def backups(self) -> Path:
+        """The directory that backups lie in."""
+        return self.backup_directory or self.state_dir / "backups"
 
     def rate(self, group: RateGroup) -> float | None:
         """Requests a second that a group may make over all workers; None: no limit."""

@@ -68,6 +68,8 @@ INDEX_DOCUMENTS = "index-documents"
 COMPARE_BY_HAND = "compare-day-by-hand"
 PUBLISH_LAKE = "publish-lake"
 TIDY_LAKE = "tidy-lake"
+BACK_UP = "backup/schedule"
+DRILL_BACKUP = "drill/schedule"
 
 
 def run_id(source_id: str, instant: datetime) -> str:
@@ -187,6 +189,14 @@ def drift_id(session: date) -> str:
 def publication_id(instant: datetime) -> str:
     """A publication by hand; those of the schedules have their time appended."""
     return f"{PUBLISH_LAKE}/{instant:%Y%m%dT%H%M%S.%f}Z"
+
+
+def backup_workflow_id(backup_id: str) -> str:
+    return f"backup/{backup_id}"
+
+
+def drill_workflow_id(drill_id: str) -> str:
+    return f"drill/{drill_id}"
 
 
 def source_schedule_id(source_id: str) -> str:

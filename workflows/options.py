@@ -330,6 +330,21 @@ DRIFT: ActivityOptions = {
 }
 """Reads a day of the book and lays it beside the same day played again."""
 
+BACKUP: ActivityOptions = {
+    "task_queue": Queue.OPS,
+    "start_to_close_timeout": timedelta(hours=4),
+    "schedule_to_close_timeout": timedelta(hours=5),
+    "heartbeat_timeout": timedelta(seconds=60),
+    "retry_policy": _retry(12, first=5.0, most=300.0),
+}
+"""Reads or writes a whole book. An attempt finds what the one before has done; the next night makes another one."""
+
+RECORD_BACKUP: ActivityOptions = {
+    "task_queue": Queue.OPS,
+    "start_to_close_timeout": timedelta(minutes=2),
+    "retry_policy": _retry(0, most=30.0),
+}
+
 PLAN_NOTIFICATIONS: ActivityOptions = {
     "task_queue": Queue.NOTIFY,
     "start_to_close_timeout": timedelta(minutes=6),

@@ -133,6 +133,16 @@ def span(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24} h" if hours < 72 and hours % 24 else f"{hours // 24} d"
 
 
+def size(count: Any) -> str:
+    """How many bytes: 512 B, 3.4 kB, 12 MB, 1.7 GB."""
+    whole = int(count)
+    for unit, above in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if whole >= above:
+            found = whole / above
+            return f"{found:.0f} {unit}" if found >= 10 else f"{found:.1f} {unit}"
+    return f"{whole} B"
+
+
 def ago(value: Any, now: datetime) -> str | Markup:
     """How long before `now`."""
     found = moment(value)
@@ -239,6 +249,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "short_instant": short_instant,
     "day": day,
     "span": span,
+    "size": size,
     "lasted": lasted,
     "is_past": is_past,
     "ago": ago,

@@ -39,6 +39,8 @@ _TEXTS = {
     "person-added": "Added. A sign-in link lets the person in.",
     "person-disabled": "Shut out: every session has ended, and keys are refused.",
     "person-enabled": "Let in again. A sign-in link begins a session.",
+    "backing-up": "A backup is being made.",
+    "drilling": "The backup is being restored to a scratch database and compared.",
     "signed-out": "Signed out everywhere; unused links have ended too.",
 }
 

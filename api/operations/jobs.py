@@ -56,6 +56,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "notify": ("Notify", "SendNotification"),
     "lake": ("PublishLake",),
     "schedules": ("ReconcileSchedules",),
+    "backup": ("BackUp", "DrillBackup"),
 }
 """Kinds of jobs by the part of the platform that they belong to."""
 _STAGE_OF = {kind: stage for stage, kinds in STAGES.items() for kind in kinds}

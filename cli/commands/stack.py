@@ -67,11 +67,12 @@ def down(state: State = DEFAULT_STATE) -> None:
 
 
 def doctor(state: State = DEFAULT_STATE, json: Json = False) -> None:
-    """Check every part by using it, and what waits with the broker; say how to fix what is broken."""
+    """Check every part by using it, what waits with the broker, and backups; say how to fix what is broken."""
+    from cli.backup_findings import backup_findings
     from cli.stack.doctor import diagnose
     from cli.trading_findings import trading_findings
 
-    findings = [*diagnose(state, os.environ), *trading_findings(state)]
+    findings = [*diagnose(state, os.environ), *trading_findings(state), *backup_findings(state)]
     if json:
         print_json([{"part": f.part, "ok": f.ok, "what": f.what, "fix": f.fix} for f in findings])
     else:

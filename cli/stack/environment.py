@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cli.stack import packages
 from cli.stack.credentials import Credentials
 from cli.stack.names import (
     BUCKET,
@@ -62,9 +64,11 @@ PERSON_KEY = "STONKS_PERSON_KEY"
 SOURCE_CREDENTIALS = "STONKS_CREDENTIAL_"
 """Keys of news and market data vendors: the worker's alone."""
 
+_OFFSITE_KEYS = frozenset({"STONKS_BACKUP_S3_ACCESS_KEY", "STONKS_BACKUP_S3_SECRET_KEY"})
+
 WITHHELD: Mapping[PartName, frozenset[str]] = {
-    PartName.API: _BROKER_KEYS,
-    PartName.BROKER: frozenset({"STONKS_API_KEY", "STONKS_OIDC_CLIENT_SECRET"}),
+    PartName.API: _BROKER_KEYS | _OFFSITE_KEYS,
+    PartName.BROKER: frozenset({"STONKS_API_KEY", "STONKS_OIDC_CLIENT_SECRET"}) | _OFFSITE_KEYS,
     PartName.WORKER: frozenset({"STONKS_OIDC_CLIENT_SECRET"}),
 }
 """What a process has no need to know. Only the worker that trades holds the broker's keys."""
@@ -121,6 +125,14 @@ def embedded_variables(
     if PartName.API in parts:
         values |= {"STONKS_API_HOST": api_host, "STONKS_API_PORT": str(ports[PartName.API])}
     return values | secret_variables(parts, credentials)
+
+
+def backup_variables(directory: StateDirectory, inherited: Mapping[str, str]) -> dict[str, str]:
+    """Where backups lie, and PostgreSQL's programs where its package brings them: the operator's word comes first."""
+    values = {"STONKS_BACKUP_DIRECTORY": str(directory.root / "backups")}
+    with contextlib.suppress(ConfigurationError):
+        values["STONKS_BACKUP_PROGRAMS"] = str(packages.postgres_program("pg_dump").parent)
+    return values | {name: inherited[name] for name in values if inherited.get(name)}
 
 
 MODEL_VARIABLES = ("STONKS_OLLAMA_URL", "STONKS_OLLAMA_MODEL", "STONKS_OLLAMA_SLOTS")

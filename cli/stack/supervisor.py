@@ -21,6 +21,7 @@ from cli.stack import credentials, ports
 from cli.stack.application import Api, Broker, Worker, api_address, metrics_address
 from cli.stack.environment import (
     MODEL_VARIABLES,
+    backup_variables,
     embedded_variables,
     external_parts,
     inherited_variables,
@@ -246,7 +247,8 @@ class Stack:
         if self.mode == "live":
             elsewhere.add(PartName.BROKER)
         models = {name: self._inherited[name] for name in MODEL_VARIABLES if self._inherited.get(name)}
-        return values | models | inherited_variables(elsewhere, self._inherited)
+        backups = backup_variables(self.directory, self._inherited)
+        return values | models | backups | inherited_variables(elsewhere, self._inherited)
 
     def _chosen_api_key(self) -> dict[str, str]:
         """Return the bootstrap key that the operator set instead of ours, in whichever form."""

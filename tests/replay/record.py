@@ -27,7 +27,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from api.operations import backtests, drift, evaluations, trading, trading_commands, what_ifs
+from api.operations import backtests, backups, drift, evaluations, trading, trading_commands, what_ifs
 from api.operations.links import TemporalLinks
 from cli.demo_data import actions_path, bars_path, documents_path
 from cli.migrate import migrate
@@ -88,6 +88,7 @@ def record(label: str) -> None:
         _record_agents(Path(directory) / "agents", label)
         _record_notifications(Path(directory) / "notifications", label)
         _record_approvals(Path(directory) / "approvals", label)
+        record_backups(Path(directory) / "backups", label)
         record_patches(Path(directory) / "patches", label, _save)
 
 
@@ -339,6 +340,35 @@ async def _take_back(platform: Platform, label: str) -> None:
     await handle.execute_update(ExecuteOrder.cancel, command, result_type=CancelReport)
     await handle.result()
     await _save(platform.parts.client, f"execute_order.canceled.{label}", names.order_id(intent))
+
+
+def record_backups(state_dir: Path, label: str) -> None:
+    with running_servers(state_dir) as stack:
+        asyncio.run(_run_backups(stack, label))
+
+
+async def _run_backups(stack: Stack, label: str) -> None:
+    """A backup, its drill, and a backup that gave up because a program is missing."""
+    links = TemporalLinks("", "stonks")
+    async with working(stack.environment(), names.Queue.OPS) as parts:
+        database, client = parts.database, parts.client
+        begun = await backups.begin(database, client, links, actor="cli:anna")
+        made = await backups.wait(client, database, links, begun.backup_id)
+        drill = await backups.begin_drill(database, client, links, made.backup_id, actor="cli:anna")
+        await backups.wait_drill(client, database, links, drill.drill_id)
+    found = {
+        "back_up": names.backup_workflow_id(made.backup_id),
+        "drill_backup": names.drill_workflow_id(drill.drill_id),
+    }
+    missing = {**stack.environment(), "STONKS_BACKUP_PROGRAMS": "nowhere"}
+    async with working(missing, names.Queue.OPS) as parts:
+        await asyncio.sleep(1)  # a backup is named by its second
+        begun = await backups.begin(parts.database, parts.client, links, actor="cli:anna")
+        with contextlib.suppress(StonksError):
+            await backups.wait(parts.client, parts.database, links, begun.backup_id)
+        found["back_up.gave_up"] = names.backup_workflow_id(begun.backup_id)
+        for name, workflow_id in found.items():
+            await _save(parts.client, f"{name}.{label}", workflow_id)
 
 
 class _Feed(BaseHTTPRequestHandler):

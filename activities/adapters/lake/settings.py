@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from domain.lake import CATALOG_SCHEMA
+
 CATALOG = "stonks"
 NAMESPACE = "stonks"
-SCHEMA = "lake"
-"""The schema of the database that holds the catalog's tables, and nothing else."""
 FOLDER = "lake"
 """Of the bucket."""
 REGION = "us-east-1"
@@ -39,7 +39,7 @@ class LakeSettings(BaseModel):
         """What pyiceberg's catalog is made of; the password is in it."""
         who = f"{quote(self.db_user, safe='')}:{quote(self.db_password.get_secret_value(), safe='')}"
         where = f"{self.db_host}:{self.db_port}/{quote(self.db_name, safe='')}"
-        given = f"-csearch_path={SCHEMA}" + (" -cdefault_transaction_read_only=on" if self.read_only else "")
+        given = f"-csearch_path={CATALOG_SCHEMA}" + (" -cdefault_transaction_read_only=on" if self.read_only else "")
         options = f"connect_timeout={CONNECT_SECONDS}&options={quote(given)}&application_name=stonks-lake"
         return {
             "uri": f"postgresql+psycopg2://{who}@{where}?{options}",

@@ -38,6 +38,7 @@ STAGES = (
     "notify",
     "lake",
     "schedules",
+    "backup",
 )
 STATUSES = ("running", "completed", "failed", "canceled", "terminated", "continued_as_new", "timed_out")
 SHOWN = 25
