@@ -130,9 +130,7 @@ class Backups:
         async with book_cut.cut(settings) as cut:
             program = await self._programs.require(server=cut.server_version)
             with part_of(files.dump_path) as part:
-                await self._programs.dump(
-                    place_of(settings), part, snapshot=cut.snapshot, without=book_cut.LEFT_OUT
-                )
+                await self._programs.dump(place_of(settings), part, snapshot=cut.snapshot, without=book_cut.LEFT_OUT)
             with part_of(files.keys_path) as part, part.open("w", encoding="utf-8") as file:
                 async for keys in cut.keys():
                     file.writelines(f"{key}\n" for key in keys)
