@@ -13,7 +13,9 @@ from typing import Any
 
 from domain.approvals import ApprovalStatus
 from domain.backfill import ReadCounts, Registered
+from domain.backup_run import DrillOutcome
 from domain.ingestion import DocumentOutcome, FetchTask, IngestReport, PageReport
+from domain.lake import TableExport
 from domain.notifications import SendReport
 from domain.reconciliation import ReconcileReport
 from domain.research import AssessAllReport
@@ -88,6 +90,14 @@ def _sent(report: SendReport) -> Mapping[str, int]:
     return {report.status.value: 1}
 
 
+def _published(export: TableExport) -> Mapping[str, int]:
+    return {export.status.value: 1}
+
+
+def _drilled(outcome: DrillOutcome) -> Mapping[str, int]:
+    return {outcome.state.value: 1}
+
+
 def _kind(task: FetchTask) -> str:
     return task.kind.value
 
@@ -142,6 +152,16 @@ STEPS: Mapping[str, Step] = {
     ),
     "await_trial": Step(Stage.BACKTEST, waits=True),
     **_plain(Stage.REPLAY, "prepare process_documents assess_all tick settle_orders report advance_market"),
+    **_plain(Stage.LAKE, "plan_publication tidy_table"),
+    "publish_table": Step(Stage.LAKE, counts=_published),
+    **_plain(
+        Stage.BACKUP,
+        "begin_backup dump_book copy_objects write_manifest verify_backup store_backup_elsewhere begin_drill "
+        "restore_to_scratch replay_histories",
+    ),
+    "finish_backup": Step(Stage.BACKUP, counts=_one("verified")),
+    "record_backup_failure": Step(Stage.BACKUP, counts=_one("failed")),
+    "end_drill": Step(Stage.BACKUP, counts=_drilled),
     **_plain(
         Stage.UPKEEP,
         "reconcile ensure_engine propose_competitors record_inference_failure measure_comovement index_documents",

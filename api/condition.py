@@ -114,7 +114,7 @@ class ConditionMetrics:
             *_health("book", "the database", book is not None, book_seconds),
             *_stages(book[1] if book is not None else None),
             *_trading(book[0] if book is not None else None, self._mode),
-            # What backups say of themselves belongs here.
+            *_copies(book[0] if book is not None else None),
             *_health("temporal", "Temporal", queues is not None, queues_seconds),
             *_backlogs(queues or ()),
         ]
@@ -232,6 +232,19 @@ def _trading(found: Condition | None, account: str) -> list[Metric]:
             ("account",),
             [((account,), number) for number in differences],
         ),
+    ]
+
+
+def _copies(found: Condition | None) -> list[Metric]:
+    """What can be lost, and how stale what is analysed may be. What has never been is not there."""
+    known = (
+        ("stonks_backup_last_success_timestamp_seconds", "When the newest verified backup was taken", "backed_up_at"),
+        ("stonks_backup_drill_last_success_timestamp_seconds", "When a drill last passed", "drilled_at"),
+        ("stonks_lake_up_to_timestamp_seconds", "Up to when the lake has every table", "published_up_to"),
+    )
+    return [
+        _gauge(name, says, (), [((), at.timestamp())] if (at := getattr(found, field, None)) is not None else ())
+        for name, says, field in known
     ]
 
 

@@ -23,6 +23,10 @@ class Stage(StrEnum):
     """Backtests, sweeps, and the comparison of a day with itself."""
     REPLAY = "replay"
     """Driving a past period through the workflows."""
+    LAKE = "lake"
+    """Publishing to the lake."""
+    BACKUP = "backup"
+    """Backups and drills."""
     UPKEEP = "upkeep"
     """Schedules, the index, competitors."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import text
+from sqlalchemy import func, text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -310,6 +310,12 @@ async def newest_drill(session: AsyncSession) -> BackupDrill | None:
         .limit(1)
     )
     return rows.first()
+
+
+async def passed_at(session: AsyncSession) -> datetime | None:
+    """When a drill last ended well."""
+    found = select(func.max(BackupDrill.finished_at)).where(BackupDrill.state == DrillState.PASSED.value)
+    return (await session.exec(found)).first()
 
 
 async def begun_at(session: AsyncSession) -> datetime | None:

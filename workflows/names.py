@@ -37,7 +37,7 @@ BACKTEST_QUEUE = "backtest"
 MODEL_QUEUE = "model"
 """The task queue of what a model answers, which the workers of `extract` serve with as many slots as its server has."""
 
-WORKFLOW_QUEUES = (Queue.INGEST, Queue.RESEARCH, Queue.TRADING, Queue.OPS, Queue.NOTIFY)
+WORKFLOW_QUEUES = (Queue.INGEST, Queue.RESEARCH, Queue.TRADING, Queue.OPS, Queue.NOTIFY, Queue.LAKE)
 """The task queues on which workflows run."""
 
 STAGE = SearchAttributeKey.for_keyword("StonksStage")
