@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -99,6 +100,9 @@ async def test_breakers_and_breaks_when_there_are_some_then_each_is_told_under_i
             ],
             trading=TradingState.REDUCING,
             breakers={Breaker.DRAWDOWN: BreakerPhase.OPEN, Breaker.BROKER: BreakerPhase.HALF_OPEN},
+            published_up_to=None,
+            backed_up_at=now - timedelta(hours=3),
+            drilled_at=None,
         )
 
     monkeypatch.setattr(condition, "read", read)
@@ -109,6 +113,8 @@ async def test_breakers_and_breaks_when_there_are_some_then_each_is_told_under_i
     assert page.value("stonks_trading_reconciliation_breaks", account="live") == 4
     assert page.value("stonks_approvals_pending") == 3
     assert page.by("stonks_stage_queue_items", "stage") == {"ingest": 2, "approval": 3}
+    taken = page.value("stonks_backup_last_success_timestamp_seconds")
+    assert time.time() - taken == pytest.approx(3 * 3600, abs=60)
     assert page.value("stonks_stage_queue_oldest_seconds", stage="ingest") == 420
     assert page.by("stonks_stage_failed_items", "stage") == {"ingest": 1, "reconcile": 4}
     assert page.by("stonks_stage_last_success_timestamp_seconds", "stage") == {"ingest": NOW.timestamp()}
