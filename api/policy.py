@@ -44,11 +44,12 @@ HEAVY: frozenset[Route] = frozenset(
         ("POST", "/v1/documents/{doc_id}/reprocess"),
         ("POST", "/v1/companies/{symbol}/competitors/infer"),
         ("POST", "/v1/sources/{source_id}/test"),
+        ("POST", "/v1/lake/publications"),
         ("GET", "/v1/audit/verify"),
         ("GET", "/v1/audit/export"),
     }
 )
-"""What costs a model, a backtest, a vendor's answer or the whole audit log: fewer of them a minute."""
+"""What costs a model, a backtest, a vendor's answer, a walk through the book or the whole audit log: fewer a minute."""
 
 NEVER_LIMITED: frozenset[Route] = frozenset({("POST", "/v1/trading/pause"), ("POST", "/v1/trading/halt")})
 """What stops trading is answered however often one asks."""
