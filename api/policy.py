@@ -44,6 +44,7 @@ HEAVY: frozenset[Route] = frozenset(
         ("POST", "/v1/documents/{doc_id}/reprocess"),
         ("POST", "/v1/companies/{symbol}/competitors/infer"),
         ("POST", "/v1/sources/{source_id}/test"),
+        ("POST", "/v1/lake/publications"),
         ("GET", "/v1/audit/verify"),
         ("GET", "/v1/audit/export"),
         ("POST", "/v1/backups"),

@@ -1,6 +1,6 @@
 """The lake: what an analyst reads instead of the book. How its tables are described, and what publishing one says.
 
-The tables themselves are in `domain.lake_tables`.
+The tables themselves are listed in `domain.lake_tables`.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from tests.conftest import REPOSITORY
 PAGE = REPOSITORY / "docs" / "lake-tables.md"
 _HEAD = """# The lake's tables
 
-Made of `domain/lake_tables.py` by `python -m tests.lake.docs`. How to read them: [the lake](lake.md).
-Columns that make a row unique are **bold**.
+Made of their description (`domain/lake_tables.py`) by `python -m tests.lake.docs`.
+How to read them: [the lake](lake.md). Columns that make a row unique are **bold**.
 """
 
 

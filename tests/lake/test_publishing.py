@@ -282,6 +282,23 @@ async def test_lake_when_the_book_does_not_know_its_last_export_then_all_is_writ
     await equal(house, "lot_closings")
 
 
+async def test_table_when_its_files_are_gone_then_it_says_so_and_is_made_anew_once_out_of_the_catalog(
+    house: House,
+) -> None:
+    await house.make("breaker_events", 1)
+    await house.export("breaker_events")
+    moved = "UPDATE lake.iceberg_tables SET metadata_location = metadata_location || '.gone' WHERE table_name = :name"
+    await house.sql(moved, name="breaker_events")
+    with pytest.raises(VendorUnavailable, match="LAKE_UNAVAILABLE: table=breaker_events"):
+        await house.export("breaker_events", "test/gone")
+
+    await house.sql("DELETE FROM lake.iceberg_tables WHERE table_name = :name", name="breaker_events")
+    done = await house.export("breaker_events", "test/gone")
+
+    assert (done.status, done.reason) == (ExportStatus.COMMITTED, WhyWritten.FIRST)
+    await equal(house, "breaker_events")
+
+
 async def test_columns_when_one_is_added_then_old_rows_have_its_values_too(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

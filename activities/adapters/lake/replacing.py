@@ -7,6 +7,8 @@ merged when it becomes many.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pyiceberg.manifest import ManifestFile
 from pyiceberg.table import Transaction
 from pyiceberg.table.snapshots import Operation
@@ -28,6 +30,14 @@ class ReplaceFiles(_OverwriteFiles):
             io=transaction._table.io,
             snapshot_properties=summary,
         )
+
+    def _build_manifest_evaluator(self, spec_id: int) -> Callable[[ManifestFile], bool]:
+        """Look into every manifest, as there are few.
+
+        pyiceberg's evaluators keep what they look at in themselves, and are used by several threads at once: now and
+        then one would pass a manifest over whose files are to be removed.
+        """
+        return lambda _: True
 
     def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
         merging = _ManifestMergeManager(

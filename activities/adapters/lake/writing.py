@@ -79,7 +79,7 @@ class PartWriter:
             except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
                 raise InvalidInput(
                     "LAKE_VALUE_INVALID",
-                    "The book holds a value that the column cannot: its type in `domain/lake_tables.py` is too narrow",
+                    "The column cannot hold what the book does: its type (`stonks lake tables`) is too narrow",
                     table=self._spec.name,
                     column=field.name,
                     type=field.type,
