@@ -107,7 +107,7 @@ def _warnings(body: dict[str, Any]) -> None:
     universe, rejects = body["universe"], body["rejects"]
     if universe:
         out.print("\n[bold]How far to believe this[/]")
-        out.print(Text(f"  {universe['verdict']}"))
+        out.print(Padding(Text(universe["verdict"]), (0, 0, 0, 2)))
     if rejects["total"]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in rejects["by_reason"].items())
         out.print(f"\n[bold]Refused records:[/] {reasons}")

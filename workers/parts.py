@@ -22,7 +22,6 @@ from activities.adapters.files.actions import read_actions
 from activities.adapters.files.bars import read_bars
 from activities.adapters.files.documents import count_records, read_documents
 from activities.adapters.files.fingerprint import fingerprint
-from activities.adapters.offsite import OffsiteSettings, OffsiteStore
 from activities.adapters.paper import PaperControl
 from activities.adapters.postgres_programs import PostgresPrograms
 from activities.adapters.rules import RulesExtractor
@@ -34,7 +33,6 @@ from activities.backfill import BackfillActivities
 from activities.backing_up import Backups
 from activities.backtests import BacktestActivities
 from activities.backup_directory import BackupDirectory
-from activities.backup_elsewhere import BackupsElsewhere
 from activities.backups import BackupActivities, DrillActivities
 from activities.classification import ClassificationActivities
 from activities.commands import CommandActivities
@@ -77,6 +75,7 @@ from domain.notification_texts import Place
 from domain.sources import SourceKind
 from store.database import Database
 from store.objects import ObjectStore
+from workers.backups import backups_of
 from workers.histories import TemporalHistories
 from workers.schedules import TemporalSchedules
 from workers.settings import Mode, Settings
@@ -484,51 +483,6 @@ class Parts:
             read_actions=read_actions,
             fingerprint=fingerprint,
         )
-
-
-def elsewhere_of(settings: Settings, until: AsyncExitStack) -> tuple[BackupsElsewhere, BackupDirectory]:
-    """The other place for backups, with the directory that it is a copy of.
-
-    Raises:
-        ConfigurationError: none is named.
-    """
-    store = _offsite(settings, until)
-    if store is None:
-        raise ConfigurationError(
-            "SETTING_MISSING", "Name the other place, its bucket and its keys", variable="STONKS_BACKUP_S3_ENDPOINT"
-        )
-    directory = BackupDirectory(settings.backups)
-    return BackupsElsewhere(store, directory), directory
-
-
-def _offsite(settings: Settings, until: AsyncExitStack) -> OffsiteStore | None:
-    if not settings.backup_s3_endpoint:
-        return None
-    store = OffsiteStore(
-        OffsiteSettings(
-            endpoint=settings.backup_s3_endpoint,
-            bucket=settings.backup_s3_bucket,
-            access_key=settings.backup_s3_access_key,
-            secret_key=settings.backup_s3_secret_key,
-            prefix=settings.backup_s3_prefix,
-        )
-    )
-    until.callback(store.close)
-    return store
-
-
-def backups_of(settings: Settings, database: Database, objects: ObjectStore, until: AsyncExitStack) -> Backups:
-    """Put together what makes backups: all of it but Temporal. Connections are closed with `until`."""
-    return Backups(
-        database,
-        objects,
-        PostgresPrograms(settings.backup_programs),
-        BackupDirectory(settings.backups),
-        product=CODE_VERSION,
-        now=_now,
-        offsite=_offsite(settings, until),
-        broker_book=None if settings.mode is Mode.LIVE else settings.broker_book,
-    )
 
 
 def _all_workflows() -> Sequence[type]:

@@ -149,7 +149,7 @@ def fetch(which: BackupId, state: State = DEFAULT_STATE) -> None:
     """Bring a backup back from the other place that STONKS_BACKUP_S3_ENDPOINT names, and read it."""
     from activities.backing_up import not_verified
     from cli.book_servers import backup_settings
-    from workers.parts import elsewhere_of
+    from workers.backups import elsewhere_of
 
     settings = backup_settings(state)
 
@@ -235,7 +235,7 @@ def _directly(state: Path) -> BackupOutcome:
 def _backups(settings: Settings, until: AsyncExitStack) -> Backups:
     from store.database import Database
     from store.objects import ObjectStore
-    from workers.parts import backups_of
+    from workers.backups import backups_of
 
     database, objects = Database(settings.database()), ObjectStore(settings.objects())
     until.push_async_callback(database.close)

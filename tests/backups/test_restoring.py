@@ -47,7 +47,8 @@ from tests.asking.platform import register, working
 from tests.backups.vault import Vault, contents, copied, empty_book, restore, step
 from tests.conftest import REPOSITORY, clean_environment
 from tests.namespaces import new_namespace
-from workers.parts import Parts, backups_of, elsewhere_of
+from workers.backups import backups_of, elsewhere_of
+from workers.parts import Parts
 from workers.schedules import TemporalSchedules
 from workers.settings import load
 from workflows import names
