@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -20,6 +19,7 @@ from typing import Generic, Protocol, TypeVar
 
 from temporalio import activity
 
+from activities.heartbeats import alive
 from activities.metering import WorkMeter
 from activities.ports import ModelServer
 from domain.agents import AgentBudget, AgentKind, AgentSettings
@@ -42,7 +42,6 @@ from store.database import Database
 from store.model_calls import Question
 from store.tables.agents import AgentPerformance
 
-BEAT_SECONDS = 3.0
 MORE_ROOM = 2
 """A cut answer is asked for again with this many times the output. The context stays, and less of the text is shown:
 with another context the server would load the model again, for this question and for the next one.
@@ -124,7 +123,7 @@ class ModelDesk:
                 agent=asker.agent_id,
                 model=asker.settings.model,
             )
-        async with _beating():
+        async with alive():
             limit = asyncio.timeout(TURN_SECONDS)
             try:
                 async with limit:
@@ -363,19 +362,3 @@ def _log(call: ModelCall, asker: Asker) -> AgentPerformance:
         kind=call.kind.value,
         shadow=asker.shadow,
     )
-
-
-@asynccontextmanager
-async def _beating() -> AsyncIterator[None]:
-    """Heartbeat while a slot or an answer is waited for, so that a worker that died is noticed in seconds."""
-
-    async def beat() -> None:
-        while True:
-            activity.heartbeat()
-            await asyncio.sleep(BEAT_SECONDS)
-
-    beating = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beating.cancel()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from temporalio import activity
 
 from activities.batch_reading import Classify, Extract, call_id, read_batch
 from activities.batch_registration import ReadyBatch, RecordStream, SortedBatch, sort_batch
+from activities.heartbeats import alive
 from activities.ports import Flows
 from activities.registration import Origin, link_stories
 from domain.backfill import (
@@ -47,7 +48,6 @@ from store.registry import SymbolMaster
 from store.tables.ingestion import IngestionRun
 
 BATCHES_A_SEGMENT = 10
-BEAT_SECONDS = 2.0
 SKIPPED_AT_ONCE = 20_000
 OPEN_STREAMS = 2
 PARALLEL_NOTICES = 16
@@ -93,7 +93,7 @@ class BackfillActivities:
         Keyed by the run: a repeat changes nothing.
         """
         request = run.request
-        async with _alive():  # a worker that took this and died is noticed in seconds
+        async with alive():  # a worker that took this and died is noticed in seconds
             records = await asyncio.to_thread(self._count, request.config)
             stamp = await asyncio.to_thread(_stamp, request.config.path)
         now = datetime.now(UTC)
@@ -135,7 +135,7 @@ class BackfillActivities:
         ends: list[int] = []
         report: IngestReport | None = None
         done = task.batches
-        async with _alive():
+        async with alive():
             stream = await self._stream(task)
             async with aclosing(self._batches(stream)) as batches:
                 async for batch in batches:
@@ -163,7 +163,7 @@ class BackfillActivities:
 
         The counts come from the book, so that they are the same whichever attempt did the work.
         """
-        async with _alive():
+        async with alive():
             ids = (await self._ids(task.key))[task.start : task.end]
             heads = await backfills.unread(self._database, ids)
             if heads:
@@ -177,7 +177,7 @@ class BackfillActivities:
         details = activity.info().heartbeat_details
         told = int(details[0]) if details else 0
         newest: dict[str, tuple[datetime, str]] = {}
-        async with _alive(lambda: told):
+        async with alive(lambda: told):
             for segment in task.segments:
                 calls = [call_id(task.run_id, doc_id) for doc_id in await self._ids(segment.key)]
                 for symbol, found in (await backfills.newest_evidence(self._database, calls)).items():
@@ -317,22 +317,6 @@ class BackfillActivities:
     async def _compute(self, work: Callable[[], T]) -> T:
         async with self._processor:
             return await asyncio.to_thread(work)
-
-
-@asynccontextmanager
-async def _alive(detail: Callable[[], int] = lambda: 0) -> AsyncIterator[None]:
-    """Tell the server every few seconds that this attempt lives, and how far it is."""
-
-    async def beat() -> None:
-        while True:
-            activity.heartbeat(detail())
-            await asyncio.sleep(BEAT_SECONDS)
-
-    beating = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beating.cancel()
 
 
 class _Registry:

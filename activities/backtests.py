@@ -8,8 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 
 from temporalio import activity
 
+from activities.heartbeats import alive
 from activities.ports import Calendar
-from activities.simulating import Players, alive
+from activities.simulating import Players
 from domain.backtest import BacktestRequest, BacktestState, ReadBy
 from domain.backtest_data import BacktestData
 from domain.backtest_report import BacktestReport, compose, returns_of

@@ -6,7 +6,7 @@ from temporalio import activity
 
 from activities.backing_up import Backups
 from activities.drilling import Drills
-from activities.simulating import alive
+from activities.heartbeats import alive
 from domain.backup_run import (
     BackupFailure,
     BackupOutcome,

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from temporalio import activity
 
 from activities.backtests import read_period
+from activities.heartbeats import alive
 from activities.ports import Calendar
-from activities.simulating import alive, in_process
+from activities.simulating import in_process
 from domain.backtest import BacktestRequest, BacktestState, ReadBy
 from domain.costs import CostModel
 from domain.decisions import DecisionRecord

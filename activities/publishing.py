@@ -7,14 +7,14 @@ after its commit and before the book's row is therefore found by the next one, w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
+from activities.heartbeats import alive
 from activities.ports import Lake, OpenLakeTable
 from domain.errors import StonksError
 from domain.lake import (
@@ -42,7 +42,6 @@ KEEP = timedelta(days=7)
 UNREAD = timedelta(days=1)
 """Files of an export that is under way are younger: no attempt may last that long (`workflows.options.PUBLISH`)."""
 
-BEAT_SECONDS = 10.0
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +74,7 @@ class PublishingActivities:
         if row.status in lake_exports.DONE:
             return _told(row)
         try:
-            async with _beating():
+            async with alive():
                 row = await self._export(request, table)
         except Exception as error:
             said = str(error) if isinstance(error, StonksError) else type(error).__name__
@@ -91,7 +90,7 @@ class PublishingActivities:
         table = require_table(request.table)
         before, unread_before = request.at - self._keep, request.at - self._unread
         lake = await self._connected()
-        async with _beating():
+        async with alive():
             report = await asyncio.to_thread(lake.tidy, table, before=before, unread_before=unread_before)
         async with self._database.transaction() as session:
             await lake_exports.forget(session, table.name, before=before)
@@ -144,22 +143,6 @@ class PublishingActivities:
         if self._lake is None:
             self._lake = await asyncio.to_thread(self._make)
         return self._lake
-
-
-@asynccontextmanager
-async def _beating() -> AsyncIterator[None]:
-    """Heartbeat while a table is gone through, which the database does without a word."""
-
-    async def beat() -> None:
-        while True:
-            activity.heartbeat()
-            await asyncio.sleep(BEAT_SECONDS)
-
-    beating = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beating.cancel()
 
 
 def _told(row: LakeExport) -> TableExport:

@@ -5,22 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import NamedTuple, Self, TypeVar, cast
 
-from temporalio import activity
-
 from domain.backtest import BacktestRequest, BacktestState
 from domain.backtest_data import BacktestData
 from domain.errors import InvalidInput, StonksError
 from domain.simulation import Simulation
 
-BEAT_SECONDS = 10.0
 YOUNG_OBJECTS = 100_000
 """Objects made between two looks for garbage in cycles."""
 REST_SECONDS = 60.0
@@ -177,22 +174,6 @@ async def _end(process: SpawnProcess, connection: Connection) -> None:
         process.kill()
     await asyncio.to_thread(process.join)
     connection.close()
-
-
-@asynccontextmanager
-async def alive() -> AsyncIterator[None]:
-    """Heartbeat while something is read, played or drawn."""
-
-    async def beat() -> None:
-        while True:
-            activity.heartbeat()
-            await asyncio.sleep(BEAT_SECONDS)
-
-    beating = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beating.cancel()
 
 
 @contextmanager
