@@ -80,7 +80,7 @@ class Real(Desk):
             "APCA-API-KEY-ID": settings.broker_key_id.get_secret_value(),
             "APCA-API-SECRET-KEY": settings.broker_secret_key.get_secret_value(),
         }
-        return httpx.AsyncClient(base_url=settings.broker_url, headers=headers, trust_env=False)
+        return httpx.AsyncClient(base_url=settings.broker_url, headers=headers, trust_env=False, timeout=30)
 
     async def cancel_by_hand(self, intent_id: str) -> None:
         wanted = client_order_id("paper", intent_id)
@@ -240,7 +240,7 @@ async def test_api_when_a_comparison_is_asked_for_then_it_is_listed_with_what_it
         following = await api.get("/v1/trading/reconciliations", params={"limit": 1, "cursor": listed["next_cursor"]})
         assert following.json()["data"][0]["reconciliation_id"] != wanted
         assert (await api.get("/v1/trading/reconciliations/nothing")).json()["code"] == "RECONCILIATION_NOT_FOUND"
-    async with httpx.AsyncClient(base_url=address, trust_env=False) as stranger:
+    async with httpx.AsyncClient(base_url=address, trust_env=False, timeout=30) as stranger:
         assert (await stranger.post("/v1/trading/reconcile")).status_code == 401
 
 

@@ -110,7 +110,9 @@ class Desk:
             "APCA-API-KEY-ID": settings.broker_key_id.get_secret_value(),
             "APCA-API-SECRET-KEY": settings.broker_secret_key.get_secret_value(),
         }
-        async with httpx.AsyncClient(base_url=settings.broker_url, headers=headers, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=settings.broker_url, headers=headers, trust_env=False, timeout=30
+        ) as client:
             answer = await client.get("/v2/orders", params={"status": "all", "limit": 500})
         wanted = client_order_id(settings.mode.value, intent_id)
         return [order for order in answer.json() if order["client_order_id"] == wanted]
