@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple, Self, overload
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from domain.adjustment import Split, adjusted_close, adjusted_volume, split_factor
 from domain.decisions import MarketWindow
 from domain.documents import NEW_YORK
-from domain.evidence_columns import Floats, Ints, instant_of, micros_since_1970
+from domain.evidence_columns import Codes, Floats, Ints, instant_of, micros_since_1970
 from domain.market import Bar, CorporateAction
 from domain.model import assembled
 from domain.rules_config import StopRules
@@ -29,31 +30,69 @@ class KnownBar:
     available_at: datetime
 
 
-class PackedBars(Sequence[KnownBar]):
-    """Bars of one symbol as they travel between processes: columns, of which a bar is made when it is asked for."""
+class Days(NamedTuple):
+    """(B,) days in ascending order, of which many symbols have the same."""
 
-    def __init__(self, symbol: str, ordinals: Ints, micros: Ints, prices: str, volumes: Sequence[int]) -> None:
-        self.symbol, self.days = symbol, [date.fromordinal(each) for each in ordinals.tolist()]
-        self._columns = ordinals, micros, prices, volumes
-        self._texts: list[str] = []
+    each: Sequence[date]
+    names: Sequence[str]
+    """As ISO 8601 writes them."""
+    places: Mapping[date, int]
+
+    @classmethod
+    def of(cls, ordinals: Ints) -> Self:
+        return cls._of(ordinals.astype(np.int64, copy=False).tobytes())
+
+    @classmethod
+    @lru_cache(maxsize=8)
+    def _of(cls, ordinals: bytes) -> Self:
+        each = [date.fromordinal(one) for one in np.frombuffer(ordinals, dtype=np.int64).tolist()]
+        return cls(each, [day.isoformat() for day in each], {day: at for at, day in enumerate(each)})
+
+
+class PackedBars(Sequence[KnownBar]):
+    """One symbol's bars, oldest first, as columns, of which a bar is made when it is asked for."""
+
+    def __init__(
+        self, symbol: str, ordinals: Ints, micros: Ints, prices: Ints, exponents: Codes, volumes: Ints
+    ) -> None:
+        """Take columns of valid bars.
+
+        Args:
+            ordinals: (B,) of the sessions, ascending.
+            micros: (B,) when each was known, since 1970.
+            prices: (B, 4) open, high, low and close, in units of 10 to the power of `exponents`, which has that shape.
+        """
+        self.symbol = symbol
+        self.days = Days.of(ordinals)
+        self._columns = ordinals, micros, prices, exponents, volumes
         self._made: dict[int, KnownBar] = {}
 
     @classmethod
     def of(cls, symbol: str, bars: Sequence[KnownBar]) -> Self:
-        prices = [str(price) for one in bars for price in (one.bar.open, one.bar.high, one.bar.low, one.bar.close)]
+        """Pack bars that are in the order of their sessions."""
+        prices = [price.as_tuple() for one in bars for price in _prices(one.bar)]
+        exponents = np.array([each.exponent for each in prices], dtype=np.int8).reshape(-1, 4)
+        units = [int(Decimal((each.sign, each.digits, 0))) for each in prices]
         return cls(
             symbol,
             np.array([one.bar.session.toordinal() for one in bars], dtype=np.int64),
             np.array([micros_since_1970(one.available_at) for one in bars], dtype=np.int64),
-            " ".join(prices),
-            [one.bar.volume for one in bars],
+            np.array(units, dtype=np.int64).reshape(-1, 4),
+            exponents,
+            np.array([one.bar.volume for one in bars], dtype=np.int64),
         )
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
         return type(self), (self.symbol, *self._columns)
 
+    @property
+    def columns(self) -> BarColumns:
+        _, micros, prices, exponents, volumes = self._columns
+        _, highs, lows, closes = _nearest(prices, exponents).T.copy()
+        return BarColumns(micros, highs, lows, closes, volumes.astype(np.float64))
+
     def __len__(self) -> int:
-        return len(self.days)
+        return len(self._columns[0])
 
     @overload
     def __getitem__(self, at: int) -> KnownBar: ...
@@ -71,11 +110,11 @@ class PackedBars(Sequence[KnownBar]):
 
     def _make(self, at: int) -> KnownBar:
         """Put a bar together again, which was valid before."""
-        _, micros, prices, volumes = self._columns
-        self._texts = self._texts or prices.split(" ")
-        opened, high, low, close = map(Decimal, self._texts[4 * at : 4 * at + 4])
-        values = {"symbol": self.symbol, "session": self.days[at], "open": opened, "high": high, "low": low}
-        return KnownBar(assembled(Bar, {**values, "close": close, "volume": volumes[at]}), instant_of(int(micros[at])))
+        _, micros, prices, exponents, volumes = self._columns
+        opened, high, low, close = map(_decimal, prices[at].tolist(), exponents[at].tolist())
+        values = {"symbol": self.symbol, "session": self.days.each[at], "open": opened, "high": high, "low": low}
+        made = assembled(Bar, {**values, "close": close, "volume": int(volumes[at])})
+        return KnownBar(made, instant_of(int(micros[at])))
 
 
 class BarColumns(NamedTuple):
@@ -89,6 +128,28 @@ class BarColumns(NamedTuple):
     volumes: Floats
 
 
+_POWERS = np.array([float(10**each) for each in range(23)])
+"""Powers of ten that a float holds exactly."""
+_WHOLE = 2**53
+"""Up to here it holds every integer exactly."""
+
+
+def _prices(bar: Bar) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+    return bar.open, bar.high, bar.low, bar.close
+
+
+def _decimal(units: int, exponent: int) -> Decimal:
+    return Decimal(units).scaleb(exponent)
+
+
+def _nearest(units: Ints, exponents: Codes) -> Floats:
+    """The floats nearest to decimal numbers: one division of two exact floats is rounded once."""
+    if np.abs(units).max(initial=0) <= _WHOLE and ((exponents <= 0) & (exponents > -len(_POWERS))).all():
+        return np.asarray(units / _POWERS[-exponents.astype(np.int64)])
+    pairs = zip(units.ravel().tolist(), exponents.ravel().tolist(), strict=True)
+    return np.array([float(_decimal(*each)) for each in pairs]).reshape(units.shape)
+
+
 class RecentBars(NamedTuple):
     """Finished bars, oldest first, in the shares of one day."""
 
@@ -100,10 +161,13 @@ class RecentBars(NamedTuple):
 class BarSeries:
     """One symbol's bars, oldest first, seen as of an instant in that day's shares.
 
-    Pickled, it is columns: to hand over a model of each bar takes twenty times as long as to play with them.
+    Packed or pickled, it is columns: to hand over a model of each bar takes twenty times as long as to play with them.
     """
 
     def __init__(self, symbol: str, bars: Sequence[KnownBar], splits: Sequence[Split]) -> None:
+        if isinstance(bars, PackedBars):
+            self._lay_out(symbol, bars, bars.days, bars.columns, sorted(splits))
+            return
         ordered = sorted(bars, key=lambda known: known.bar.session)
         columns = BarColumns(
             micros=np.array([micros_since_1970(known.available_at) for known in ordered], dtype=np.int64),
@@ -112,26 +176,22 @@ class BarSeries:
             closes=np.array([float(known.bar.close) for known in ordered], dtype=np.float64),
             volumes=np.array([known.bar.volume for known in ordered], dtype=np.float64),
         )
-        self._lay_out(symbol, ordered, [known.bar.session for known in ordered], columns, sorted(splits))
+        days = Days.of(np.array([known.bar.session.toordinal() for known in ordered], dtype=np.int64))
+        self._lay_out(symbol, ordered, days, columns, sorted(splits))
 
     def _lay_out(
-        self, symbol: str, bars: Sequence[KnownBar], days: Sequence[date], columns: BarColumns, splits: Sequence[Split]
+        self, symbol: str, bars: Sequence[KnownBar], days: Days, columns: BarColumns, splits: Sequence[Split]
     ) -> None:
         self.symbol, self._bars, self._columns, self._splits = symbol, bars, columns, splits
         self._known: list[int] = columns.micros.tolist()
         self._in_order = bool((np.diff(columns.micros) >= 0).all())
         self._epoch = -1
-        self._sessions = [day.isoformat() for day in days]
+        self._sessions, self._on = days.names, days.places
         self._closes, self._volumes = columns.closes, columns.volumes
-        self._on = {day: at for at, day in enumerate(days)}
 
-    def __getstate__(self) -> tuple[PackedBars, BarColumns, Sequence[Split]]:
+    def __reduce__(self) -> tuple[type[Self], tuple[str, PackedBars, Sequence[Split]]]:
         packed = self._bars if isinstance(self._bars, PackedBars) else PackedBars.of(self.symbol, self._bars)
-        return packed, self._columns, self._splits
-
-    def __setstate__(self, state: tuple[PackedBars, BarColumns, Sequence[Split]]) -> None:
-        packed, columns, splits = state
-        self._lay_out(packed.symbol, packed, packed.days, columns, splits)
+        return type(self), (self.symbol, packed, self._splits)
 
     def on(self, session: date) -> Bar | None:
         """The raw bar of a session."""
@@ -243,8 +303,13 @@ def series_of(bars: Sequence[KnownBar], actions: Sequence[CorporateAction]) -> d
     by_symbol: dict[str, list[KnownBar]] = {}
     for known in bars:
         by_symbol.setdefault(known.bar.symbol, []).append(known)
+    return with_splits(by_symbol, actions)
+
+
+def with_splits(bars: Mapping[str, Sequence[KnownBar]], actions: Sequence[CorporateAction]) -> dict[str, BarSeries]:
+    """Put each symbol's bars and splits together."""
     splits: dict[str, list[Split]] = {}
     for action in actions:
         if action.split_ratio != Decimal(1):
             splits.setdefault(action.symbol, []).append((action.ex_date, action.split_ratio))
-    return {symbol: BarSeries(symbol, found, splits.get(symbol, [])) for symbol, found in sorted(by_symbol.items())}
+    return {symbol: BarSeries(symbol, found, splits.get(symbol, [])) for symbol, found in sorted(bars.items())}

@@ -20,6 +20,7 @@ from domain.documents import Credibility
 from domain.extraction import EntityRole, EventType, ExtractorKind, Materiality
 from domain.influence import site_of_item
 from domain.model import assembled
+from domain.packed_texts import PackedTexts
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -27,13 +28,13 @@ Codes = NDArray[np.int8]
 T = TypeVar("T")
 
 EVENTS, ROLES = tuple(EventType), tuple(EntityRole)
-CLAIMS, TRUST = tuple(Materiality), tuple(Credibility)
+CLAIMS, TRUST, READERS = tuple(Materiality), tuple(Credibility), tuple(ExtractorKind)
 """Codes are places in these."""
 EVENT_CODES = {event: code for code, event in enumerate(EVENTS)}
 ROLE_CODES = {role: code for code, role in enumerate(ROLES)}
 CLAIM_CODES = {claim: code for code, claim in enumerate(CLAIMS)}
 TRUST_CODES = {trust: code for code, trust in enumerate(TRUST)}
-_EXTRACTORS = {kind.value: kind for kind in ExtractorKind}
+READER_CODES = {reader: code for code, reader in enumerate(READERS)}
 _FIELDS = tuple(EvidenceItem.model_fields)
 _MICRO = timedelta(microseconds=1)
 _UNIX = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,14 +52,15 @@ def instant_of(micros: int) -> datetime:
 class Written(NamedTuple):
     """(M,) what is only read where a statement is named."""
 
-    extraction_id: Sequence[str]
-    published_at: Sequence[datetime]
-    extractor: Sequence[str]
-    content_hash: Sequence[str]
-    publisher: Sequence[str]
-    site: Sequence[str]
-    title: Sequence[str]
-    quote: Sequence[str]
+    published: Ints
+    """When its document was, in microseconds since 1970."""
+    extractor: Codes
+    extraction_id: PackedTexts
+    content_hash: PackedTexts
+    publisher: PackedTexts
+    site: PackedTexts
+    title: PackedTexts
+    quote: PackedTexts
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +81,8 @@ class EvidenceColumns:
     """Who answers for it (`influence.site_of_item`), as a number from 0."""
     document: Ints
     """Its document, as a number from 0 in the order of first appearance."""
-    doc_ids: Sequence[str]
-    evidence_ids: Sequence[str]
+    doc_ids: PackedTexts
+    evidence_ids: PackedTexts
     shingles: Ints
     """Those of all statements one after the other, within each ascending, each once."""
     ends: Ints
@@ -105,8 +107,8 @@ class EvidenceColumns:
             validity=np.array([item.quote_validity for item in items], dtype=np.float64),
             site=numbered([site_of_item(item) for item in items]),
             document=numbered([item.doc_id for item in items]),
-            doc_ids=[item.doc_id for item in items],
-            evidence_ids=[item.evidence_id for item in items],
+            doc_ids=PackedTexts.of(item.doc_id for item in items),
+            evidence_ids=PackedTexts.of(item.evidence_id for item in items),
             **passages(texts),
             plain=len({item.evidence_id for item in items}) == len(items)
             and all(item.symbol == symbol for item in items),
@@ -174,9 +176,10 @@ class RecordedEvidence(Sequence[EvidenceItem]):
         return range(start, end)
 
     @property
-    def readings(self) -> Iterator[tuple[str, datetime]]:
+    def readings(self) -> Iterator[tuple[ExtractorKind, datetime]]:
         """Who read each statement, and when its document was published."""
-        return zip(self._written.extractor, self._written.published_at, strict=True)
+        readers = map(READERS.__getitem__, self._written.extractor.tolist())
+        return zip(readers, map(instant_of, self._written.published.tolist()), strict=True)
 
     def _items(self, places: range) -> list[EvidenceItem]:
         """Items that stand side by side."""
@@ -200,7 +203,7 @@ class RecordedEvidence(Sequence[EvidenceItem]):
             written.extraction_id[these],
             repeat(self.symbol, len(starts) - 1),
             map(instant_of, of.micros[these].tolist()),
-            written.published_at[these],
+            map(instant_of, written.published[these].tolist()),
             map(EVENTS.__getitem__, of.event[these].tolist()),
             map(ROLES.__getitem__, of.role[these].tolist()),
             map(CLAIMS.__getitem__, of.materiality[these].tolist()),
@@ -208,7 +211,7 @@ class RecordedEvidence(Sequence[EvidenceItem]):
             of.confidence[these].tolist(),
             of.validity[these].tolist(),
             map(TRUST.__getitem__, of.credibility[these].tolist()),
-            map(_EXTRACTORS.__getitem__, written.extractor[these]),
+            map(READERS.__getitem__, written.extractor[these].tolist()),
             written.content_hash[these],
             written.publisher[these],
             written.site[these],
@@ -227,8 +230,8 @@ def columns_of(symbol: str, items: Sequence[EvidenceItem]) -> EvidenceColumns:
     return items.columns if isinstance(items, RecordedEvidence) else EvidenceColumns.of(symbol, items)
 
 
-def readings_of(items: Sequence[EvidenceItem]) -> Iterator[tuple[str, datetime]]:
+def readings_of(items: Sequence[EvidenceItem]) -> Iterator[tuple[ExtractorKind, datetime]]:
     """Who read each statement, and when its document was published, whichever way evidence is kept."""
     if isinstance(items, RecordedEvidence):
         return items.readings
-    return ((item.extractor.value, item.published_at) for item in items)
+    return ((item.extractor, item.published_at) for item in items)

@@ -15,6 +15,7 @@ from domain.backtest_data import BacktestData
 from domain.decisions import EvidenceItem
 from domain.evidence_columns import EvidenceColumns, columns_of, micros_since_1970
 from domain.influence import site_of_item
+from domain.packed_texts import PackedTexts
 from domain.panel_passes import Ints
 
 
@@ -117,8 +118,8 @@ def _joined(parts: Sequence[tuple[_Told, slice]]) -> EvidenceColumns:
         validity=np.concatenate([of.validity[these] for of, these in columns]),
         site=np.unique(sites, return_inverse=True)[1],
         document=np.concatenate([told.document[these] for told, these in parts]),
-        doc_ids=[doc for of, these in columns for doc in of.doc_ids[these]],
-        evidence_ids=[name for of, these in columns for name in of.evidence_ids[these]],
+        doc_ids=PackedTexts.of(doc for of, these in columns for doc in of.doc_ids[these]),
+        evidence_ids=PackedTexts.of(name for of, these in columns for name in of.evidence_ids[these]),
         shingles=np.concatenate(shingles),
         ends=np.concatenate(ends),
         plain=all(of.plain for of, _ in columns),

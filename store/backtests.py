@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from domain.backtest import BacktestRequest, Membership
 from domain.backtest_data import BacktestData
 from domain.backtest_run import BacktestEnd, BacktestResult, BacktestStart
-from domain.bar_series import KnownBar, series_of
+from domain.bar_series import with_splits
 from domain.errors import InvalidInput, NotFound
 from domain.extraction import ExtractorKind
 from domain.market import CorporateAction, Session
@@ -21,8 +21,8 @@ from domain.sweep import SweepReport
 from store import competitor_history, documents, earnings, economy, evidence, exposures, outbox, registry
 from store.database import insert_new
 from store.keysets import newest_first
-from store.market import bar_of
-from store.tables.market import BarRow, CorporateActionRow
+from store.market import recorded_bars
+from store.tables.market import CorporateActionRow
 from store.tables.trading import Backtest
 
 KIND, SWEEP = "backtest", "sweep"
@@ -89,13 +89,8 @@ async def load(
     statements = await economy.items_between(session, after=after, until=until)
     if only_rules:
         statements = [item for item in statements if item.extractor is ExtractorKind.RULES]
-    rows = await session.exec(
-        select(BarRow)
-        .where(BarRow.session >= first.date - WARM_UP, BarRow.session <= last.date)
-        .order_by(col(BarRow.symbol), col(BarRow.session))
-    )
-    bars = [KnownBar(bar_of(row), row.available_at) for row in rows]
-    if not any(known.bar.session >= first.date for known in bars):
+    bars = await recorded_bars(session, first=first.date - WARM_UP, last=last.date)
+    if not any(packed.days.each[-1] >= first.date for packed in bars.values()):
         raise InvalidInput(
             "NO_BARS_IN_PERIOD",
             "Backfill bars of the period first: `stonks sources` and `stonks backfill` show how",
@@ -119,7 +114,7 @@ async def load(
         sessions=tuple(sessions),
         session_dates=tuple(session_dates),
         evidence=found,
-        bars=series_of(bars, actions),
+        bars=with_splits(bars, actions),
         actions=by_day,
         taken_back=await documents.takings_back(session, until=until),
         economy=statements,
@@ -127,7 +122,7 @@ async def load(
         links=await competitor_history.links(session, until=until),
         comovements=await competitor_history.comovements(session, after=after, until=until),
         sectors=await registry.sectors(session),
-        members=_members(universe, {known.bar.symbol for known in bars}) if universe else {},
+        members=_members(universe, bars.keys()) if universe else {},
         reports=await earnings.known_reports(session, until=until, only_rules=only_rules),
     )
 

@@ -8,6 +8,8 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import asyncpg
@@ -242,6 +244,19 @@ async def in_batches(session: AsyncSession, statement: str, *values: Any) -> Asy
     cursor = await driver.cursor(statement, *values)
     while rows := await cursor.fetch(BATCH):
         yield rows
+
+
+async def in_groups(session: AsyncSession, statement: str, *values: Any) -> AsyncIterator[tuple[Any, list[Any]]]:
+    """As `in_batches`, by the first column, which the statement orders by: each value of it with all its rows."""
+    rows: list[Any] = []
+    async for batch in in_batches(session, statement, *values):
+        for key, found in groupby(batch, key=itemgetter(0)):
+            if rows and rows[0][0] != key:
+                yield rows[0][0], rows
+                rows = []
+            rows += found
+    if rows:
+        yield rows[0][0], rows
 
 
 async def _driver(session: AsyncSession) -> Any:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from itertools import groupby
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +14,7 @@ from domain.documents import Credibility
 from domain.evidence_columns import (
     CLAIM_CODES,
     EVENT_CODES,
+    READER_CODES,
     ROLE_CODES,
     TRUST_CODES,
     EvidenceColumns,
@@ -26,15 +25,17 @@ from domain.evidence_columns import (
     passages,
 )
 from domain.extraction import EntityRole, EventType, ExtractorKind, Materiality
+from domain.packed_texts import PackedTexts
 from domain.sources import site_of
-from store.database import in_batches
+from store.database import in_groups
 
 _EVIDENCE = """
     SELECT evidence.symbol, (extract(epoch FROM evidence.available_at) * 1000000)::bigint, evidence.event_type,
            evidence.role, evidence.materiality, documents.credibility, evidence.sentiment, evidence.confidence,
            extractions.quotes_valid, extractions.quotes_total, documents.source_id, sources.kind, evidence.doc_id,
-           evidence.evidence_id, documents.shingles, evidence.extraction_id, documents.published_at,
-           extractions.extractor, documents.content_hash, documents.publisher, documents.title, evidence.quote
+           evidence.evidence_id, documents.shingles, evidence.extraction_id,
+           (extract(epoch FROM documents.published_at) * 1000000)::bigint, extractions.extractor,
+           documents.content_hash, documents.publisher, documents.title, evidence.quote
     FROM evidence
     JOIN documents ON documents.doc_id = evidence.doc_id
     JOIN sources ON sources.source_id = documents.source_id
@@ -64,7 +65,7 @@ class _Columns(NamedTuple):
     evidence_id: Sequence[str]
     shingles: Sequence[Sequence[int]]
     extraction_id: Sequence[str]
-    published_at: Sequence[datetime]
+    published: Sequence[int]
     extractor: Sequence[str]
     content_hash: Sequence[str]
     publisher: Sequence[str]
@@ -81,16 +82,8 @@ async def evidence_between(
         only_rules: leave out what models read.
     """
     by = ExtractorKind.RULES.value if only_rules else ""
-    rows: list[Any] = []
-    found: dict[str, RecordedEvidence] = {}
-    async for batch in in_batches(session, _EVIDENCE, after, until, by):
-        rows += batch
-        whole = [(symbol, list(own)) for symbol, own in groupby(rows, key=itemgetter(0))]
-        found |= {symbol: _recorded(symbol, own) for symbol, own in whole[:-1]}
-        rows = whole[-1][1]
-    if rows:
-        found[rows[0][0]] = _recorded(rows[0][0], rows)
-    return dict(sorted(found.items()))
+    groups = in_groups(session, _EVIDENCE, after, until, by)
+    return dict(sorted([(symbol, _recorded(symbol, rows)) async for symbol, rows in groups]))
 
 
 def _recorded(symbol: str, rows: Sequence[Any]) -> RecordedEvidence:
@@ -109,20 +102,20 @@ def _recorded(symbol: str, rows: Sequence[Any]) -> RecordedEvidence:
         validity=np.where(total > 0, valid / np.where(total > 0, total, 1.0), 1.0),
         site=numbered(sites),
         document=numbered(of.doc_id),
-        doc_ids=of.doc_id,
-        evidence_ids=of.evidence_id,
+        doc_ids=PackedTexts.of(of.doc_id),
+        evidence_ids=PackedTexts.of(of.evidence_id),
         **passages(of.shingles),
         plain=True,
     )
     written = Written(
-        of.extraction_id,
-        of.published_at,
-        of.extractor,
-        of.content_hash,
-        of.publisher,
-        sites,
-        of.title,
-        of.quote,
+        published=np.array(of.published, dtype=np.int64),
+        extractor=coded([READER_CODES[ExtractorKind(each)] for each in of.extractor]),
+        extraction_id=PackedTexts.of(of.extraction_id),
+        content_hash=PackedTexts.of(of.content_hash),
+        publisher=PackedTexts.of(of.publisher),
+        site=PackedTexts.of(sites),
+        title=PackedTexts.of(of.title),
+        quote=PackedTexts.of(of.quote),
     )
     return RecordedEvidence(symbol, columns, written)
 

@@ -5,17 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.adjustment import adjusted_close, adjusted_volume, split_factor
-from domain.bar_series import KnownBar
+from domain.bar_series import KnownBar, PackedBars
 from domain.decisions import MarketWindow
 from domain.market import Bar, CorporateAction
+from store.database import in_groups
 from store.tables.market import BarRow, CorporateActionRow
+
+_RECORDED = f"""
+    SELECT symbol, session - date '0001-01-01' + 1, (extract(epoch FROM available_at) * 1000000)::bigint,
+           {", ".join(f"({name} * 1000000)::bigint" for name in ("open", "high", "low", "close"))}, volume
+    FROM bars
+    WHERE session >= $1 AND session <= $2
+    ORDER BY symbol, session
+"""  # noqa: S608
+"""Dates as Python's ordinals, prices in micro-dollars, as the book keeps them."""
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -62,6 +74,18 @@ async def known_bars(
     for row in rows:
         found.setdefault(row.symbol, []).append(KnownBar(bar_of(row), row.available_at))
     return found
+
+
+async def recorded_bars(session: AsyncSession, *, first: date, last: date) -> dict[str, PackedBars]:
+    """Raw bars of all symbols, of the sessions of a period, for backtests: no object of a bar that nobody asks for."""
+    return {symbol: _packed(symbol, rows) async for symbol, rows in in_groups(session, _RECORDED, first, last)}
+
+
+def _packed(symbol: str, rows: Sequence[Sequence[Any]]) -> PackedBars:
+    columns = np.array([row[1:] for row in rows], dtype=np.int64)
+    prices = columns[:, 2:6]
+    micros = np.full(prices.shape, -6, dtype=np.int8)
+    return PackedBars(symbol, columns[:, 0], columns[:, 1], prices, micros, columns[:, 6])
 
 
 async def page_of_bars(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,14 +16,17 @@ from domain.backtest_data import BacktestData
 from domain.decisions import EvidenceItem
 from domain.errors import InvalidInput
 from domain.evidence_columns import (
+    READER_CODES,
     EvidenceColumns,
     RecordedEvidence,
     Written,
+    coded,
     instant_of,
     micros_since_1970,
     readings_of,
 )
 from domain.extraction import ExtractorKind
+from domain.packed_texts import PackedTexts
 
 from .any_market import AnyMarket, run_foreseen, run_watched
 from .builders import at, data_of, news, walk
@@ -32,14 +36,14 @@ SEEDS = st.integers(0, 2**32)
 
 def recorded(symbol: str, items: Sequence[EvidenceItem]) -> RecordedEvidence:
     written = Written(
-        extraction_id=[item.extraction_id for item in items],
-        published_at=[item.published_at for item in items],
-        extractor=[item.extractor.value for item in items],
-        content_hash=[item.content_hash for item in items],
-        publisher=[item.publisher for item in items],
-        site=[item.site for item in items],
-        title=[item.title for item in items],
-        quote=[item.quote for item in items],
+        published=np.array([micros_since_1970(item.published_at) for item in items], dtype=np.int64),
+        extractor=coded([READER_CODES[item.extractor] for item in items]),
+        extraction_id=PackedTexts.of(item.extraction_id for item in items),
+        content_hash=PackedTexts.of(item.content_hash for item in items),
+        publisher=PackedTexts.of(item.publisher for item in items),
+        site=PackedTexts.of(item.site for item in items),
+        title=PackedTexts.of(item.title for item in items),
+        quote=PackedTexts.of(item.quote for item in items),
     )
     return RecordedEvidence(symbol, EvidenceColumns.of(symbol, items), written)
 
@@ -115,4 +119,4 @@ def test_instants_when_they_are_made_of_microseconds_then_they_give_them_back(mi
 
 def test_readings_when_a_model_read_then_they_say_so() -> None:
     item = news("ACME", at(0, 1)).model_copy(update={"extractor": ExtractorKind.MODEL})
-    assert list(readings_of(recorded("ACME", [item]))) == [(ExtractorKind.MODEL.value, item.published_at)]
+    assert list(readings_of(recorded("ACME", [item]))) == [(ExtractorKind.MODEL, item.published_at)]

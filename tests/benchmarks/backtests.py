@@ -81,8 +81,8 @@ def _deciding(name: str, companies: int, played: int, *, rivals: int) -> Iterabl
 def portfolio() -> Iterable[Figure]:
     """Ten years of five hundred companies with a million documents.
 
-    It begins where a run does once the book is read: with evidence as the columns that `store.evidence` makes of its
-    query, and bars as `series_of` gathers them.
+    It begins where a run does once the book is read: with evidence and bars as the columns that the store makes of its
+    queries.
     """
     data = market_of(COMPANIES, SESSIONS + WARM_UP, round(DENSITY * COMPANIES * (SESSIONS + WARM_UP)))
     documents = sum(len(items) for items in data.evidence.values())

@@ -11,19 +11,19 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domain.backtest import BacktestRequest
 from domain.backtest_data import BacktestData
-from domain.bar_series import KnownBar, series_of
+from domain.bar_series import PackedBars, with_splits
 from domain.config import TradingConfig
 from domain.documents import NEW_YORK, Credibility
 from domain.evidence_columns import (
     CLAIM_CODES,
     EVENTS,
+    READER_CODES,
     ROLE_CODES,
     TRUST_CODES,
     EvidenceColumns,
@@ -33,11 +33,11 @@ from domain.evidence_columns import (
     micros_since_1970,
 )
 from domain.extraction import EntityRole, ExtractorKind, Materiality
-from domain.market import Bar, Session
+from domain.market import Session
+from domain.packed_texts import PackedTexts
 
 FIRST = date(2005, 1, 3)
 WARM_UP = 75
-CENT = Decimal("0.01")
 SITES = (
     *((f"wire{n}", Credibility.WIRE) for n in range(3)),
     *((f"press{n}", Credibility.MAJOR_PRESS) for n in range(4)),
@@ -81,7 +81,7 @@ def market_of(companies: int, sessions: int, documents: int, *, rivals: int = 0,
     played = [_session(day) for day in days[WARM_UP:sessions]]
     names = [f"C{number:04d}" for number in range(companies)]
     with quiet_collector():
-        bars = [known for n, name in enumerate(names) for known in _bars(name, days[:sessions], seed * 10_000 + n)]
+        bars = {name: _bars(name, days[:sessions], seed * 10_000 + n) for n, name in enumerate(names)}
         evidence = {
             name: _evidence(name, days[:sessions], documents // companies, seed * 20_000 + n)
             for n, name in enumerate(names)
@@ -90,7 +90,7 @@ def market_of(companies: int, sessions: int, documents: int, *, rivals: int = 0,
             sessions=tuple(played),
             session_dates=tuple(days),
             evidence=evidence,
-            bars=series_of(bars, ()),
+            bars=with_splits(bars, ()),
             actions={},
             links=_links(names, rivals, datetime.combine(days[0], time(), tzinfo=UTC)),
         )
@@ -118,7 +118,7 @@ def _session(day: date) -> Session:
     return Session(date=day, opens_at=opens, closes_at=opens + timedelta(hours=6.5))
 
 
-def _bars(name: str, days: list[date], seed: int) -> Iterator[KnownBar]:
+def _bars(name: str, days: list[date], seed: int) -> PackedBars:
     draw = np.random.default_rng(seed)
     size = float(draw.uniform(0.008, 0.025))
     closes = draw.uniform(15, 200) * np.exp(np.cumsum(draw.normal(0.0003, size, len(days))))
@@ -129,18 +129,15 @@ def _bars(name: str, days: list[date], seed: int) -> Iterator[KnownBar]:
         * np.stack([opens, np.maximum(opens, closes) * (1 + spread), np.minimum(opens, closes) * (1 - spread), closes])
     ).astype(np.int64)
     cents = np.maximum(cents, [[20], [30], [10], [20]])
-    volumes = (draw.lognormal(14.5, 0.4, len(days))).astype(np.int64).tolist()
-    for day, (opened, high, low, close), volume in zip(days, cents.T.tolist(), volumes, strict=True):
-        made = Bar.model_construct(
-            symbol=name,
-            session=day,
-            open=opened * CENT,
-            high=high * CENT,
-            low=low * CENT,
-            close=close * CENT,
-            volume=volume,
-        )
-        yield KnownBar(made, datetime.combine(day, time(21), tzinfo=UTC))
+    known = [micros_since_1970(datetime.combine(day, time(21), tzinfo=UTC)) for day in days]
+    return PackedBars(
+        name,
+        np.array([day.toordinal() for day in days]),
+        np.array(known),
+        cents.T.copy(),
+        np.full(cents.T.shape, -2, dtype=np.int8),
+        (draw.lognormal(14.5, 0.4, len(days))).astype(np.int64),
+    )
 
 
 def _evidence(name: str, days: list[date], count: int, seed: int) -> RecordedEvidence:
@@ -172,21 +169,21 @@ def _evidence(name: str, days: list[date], count: int, seed: int) -> RecordedEvi
         validity=np.ones(count),
         site=sites,
         document=np.arange(count),
-        doc_ids=[f"document/{label}" for label in labels],
-        evidence_ids=[f"evidence/{label}" for label in labels],
+        doc_ids=PackedTexts.of(f"document/{label}" for label in labels),
+        evidence_ids=PackedTexts.of(f"evidence/{label}" for label in labels),
         shingles=words.ravel(),
         ends=np.arange(1, count + 1) * words.shape[1],
         plain=True,
     )
     written = Written(
-        extraction_id=[f"extraction/{label}" for label in labels],
-        published_at=[begin + timedelta(seconds=second) for second in seconds.tolist()],
-        extractor=[ExtractorKind.RULES.value] * count,
-        content_hash=labels,
-        publisher=[publishers[site] for site in sites.tolist()],
-        site=[""] * count,
-        title=[f"{name} news {n}" for n in range(count)],
-        quote=["It said so."] * count,
+        published=columns.micros,
+        extractor=np.full(count, READER_CODES[ExtractorKind.RULES], dtype=np.int8),
+        extraction_id=PackedTexts.of(f"extraction/{label}" for label in labels),
+        content_hash=PackedTexts.of(labels),
+        publisher=PackedTexts.of(publishers[site] for site in sites.tolist()),
+        site=PackedTexts.of("" for _ in labels),
+        title=PackedTexts.of(f"{name} news {n}" for n in range(count)),
+        quote=PackedTexts.of("It said so." for _ in labels),
     )
     return RecordedEvidence(name, columns, written)
 
