@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from domain.documents import Credibility
 from domain.evidence_columns import (
     CLAIM_CODES,
     EVENT_CODES,
     READER_CODES,
     ROLE_CODES,
     TRUST_CODES,
+    Codes,
     EvidenceColumns,
     RecordedEvidence,
     Written,
@@ -24,7 +24,7 @@ from domain.evidence_columns import (
     numbered,
     passages,
 )
-from domain.extraction import EntityRole, EventType, ExtractorKind, Materiality
+from domain.extraction import ExtractorKind
 from domain.packed_texts import PackedTexts
 from domain.sources import site_of
 from store.database import in_groups
@@ -93,10 +93,10 @@ def _recorded(symbol: str, rows: Sequence[Any]) -> RecordedEvidence:
     valid, total = np.array(of.quotes_valid, dtype=np.float64), np.array(of.quotes_total, dtype=np.float64)
     columns = EvidenceColumns(
         micros=np.array(of.micros, dtype=np.int64),
-        event=coded([EVENT_CODES[EventType(each)] for each in of.event_type]),
-        role=coded([ROLE_CODES[EntityRole(each)] for each in of.role]),
-        materiality=coded([CLAIM_CODES[Materiality(each)] for each in of.materiality]),
-        credibility=coded([TRUST_CODES[Credibility(each)] for each in of.credibility]),
+        event=_codes(EVENT_CODES, of.event_type),
+        role=_codes(ROLE_CODES, of.role),
+        materiality=_codes(CLAIM_CODES, of.materiality),
+        credibility=_codes(TRUST_CODES, of.credibility),
         sentiment=np.array(of.sentiment, dtype=np.float64),
         confidence=np.array(of.confidence, dtype=np.float64),
         validity=np.where(total > 0, valid / np.where(total > 0, total, 1.0), 1.0),
@@ -109,7 +109,7 @@ def _recorded(symbol: str, rows: Sequence[Any]) -> RecordedEvidence:
     )
     written = Written(
         published=np.array(of.published, dtype=np.int64),
-        extractor=coded([READER_CODES[ExtractorKind(each)] for each in of.extractor]),
+        extractor=_codes(READER_CODES, of.extractor),
         extraction_id=PackedTexts.of(of.extraction_id),
         content_hash=PackedTexts.of(of.content_hash),
         publisher=PackedTexts.of(of.publisher),
@@ -118,6 +118,11 @@ def _recorded(symbol: str, rows: Sequence[Any]) -> RecordedEvidence:
         quote=PackedTexts.of(of.quote),
     )
     return RecordedEvidence(symbol, columns, written)
+
+
+def _codes(codes: Mapping[Any, int], values: Sequence[str]) -> Codes:
+    """Look codes up by value: a member of such an enumeration is found as the text that it is."""
+    return coded([codes[each] for each in values])
 
 
 _site = cache(site_of)

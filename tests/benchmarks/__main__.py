@@ -16,6 +16,7 @@ from tests.benchmarks.figure import Figure
 from tests.benchmarks.lake import lake
 from tests.benchmarks.metering import metering
 from tests.benchmarks.models import model_throughput
+from tests.benchmarks.reading import reading
 from tests.benchmarks.startup import startup
 from tests.benchmarks.stream import stream_to_many
 
@@ -26,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[], Iterable[Figure]]] = {
     "models": model_throughput,
     "deciding": deciding,
     "portfolio": portfolio,
+    "reading": reading,
     "sma": moving_averages,
     "api": api_on_a_large_book,
     "stream": stream_to_many,

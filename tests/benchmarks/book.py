@@ -51,7 +51,7 @@ class Size:
 async def enlarge(connection: Any, size: Size) -> None:
     """Copy the rows that are there until there are so many documents and orders more."""
     await connection.execute(_PREPARE)
-    async with connection.transaction(), _without_indexes(connection, _TABLES):
+    async with connection.transaction(), without_indexes(connection, _TABLES):
         for table, columns, source in (*_documents(size), *_orders(size)):
             await _copy(connection, table, columns, source)
     for table in _TABLES:
@@ -271,7 +271,7 @@ async def _copy(connection: Any, table: str, own: Mapping[str, str], source: str
 
 
 @asynccontextmanager
-async def _without_indexes(connection: Any, tables: Sequence[str]) -> AsyncIterator[None]:
+async def without_indexes(connection: Any, tables: Sequence[str]) -> AsyncIterator[None]:
     """Drop indexes and constraints of tables; make the same ones again at the end."""
     oids = "(SELECT format('public.%I', name)::regclass::oid FROM unnest($1::text[]) AS name)"
     constraints = await connection.fetch(
