@@ -40,7 +40,7 @@ Render = Callable[[BacktestReport], bytes]
 
 
 class BacktestActivities:
-    """Every step reads the book again, and stops where it is not the same any more."""
+    """All steps play the data that the book held when the backtest was begun; who has not got them reads them again."""
 
     def __init__(
         self, database: Database, objects: ObjectStore, calendar: Calendar, *, render: Render, code_version: str
@@ -147,14 +147,15 @@ class BacktestActivities:
         return BacktestState.model_validate_json(await self._objects.get(key))
 
     async def _data(self, start: BacktestStart, read_by: ReadBy) -> BacktestData:
-        """What the book holds of the period; kept for the next step.
+        """What the book held of the period when the backtest was begun; kept for the next step.
 
         Raises:
-            Conflict: it is another than when the backtest was begun.
+            Conflict: it holds something else by now.
         """
         name = self._name(start, read_by)
-        known = self._kept if self._kept_name == name else None
-        version, data = await read_period(self._database, self._calendar, start.request, read_by, known=known)
+        if self._kept is not None and self._kept_name == name:
+            return self._kept
+        version, data = await read_period(self._database, self._calendar, start.request, read_by)
         if version != start.data_version:
             raise Conflict(
                 "BACKTEST_DATA_CHANGED",
@@ -176,14 +177,9 @@ class BacktestActivities:
 
 
 async def read_period(
-    database: Database,
-    calendar: Calendar,
-    request: BacktestRequest,
-    read_by: ReadBy,
-    *,
-    known: BacktestData | None = None,
+    database: Database, calendar: Calendar, request: BacktestRequest, read_by: ReadBy
 ) -> tuple[str, BacktestData]:
-    """Read what the book holds of a period, and the version of that; `known` data are only looked at for it.
+    """Read what the book holds of a period, and the version of that.
 
     Raises:
         InvalidInput: a period without sessions or without bars.
@@ -192,8 +188,6 @@ async def read_period(
     lookback = request.config.signals.lookback_days
     async with database.transaction() as session:
         version = await backtests.fingerprint(session, first=request.first, last=request.last, lookback_days=lookback)
-        if known is not None:
-            return version, known
         data = await backtests.load(
             session,
             sessions=sessions,

@@ -16,6 +16,7 @@ from typing import NamedTuple, Self, TypeVar, cast
 from domain.backtest import BacktestRequest, BacktestState
 from domain.backtest_data import BacktestData
 from domain.errors import InvalidInput, StonksError
+from domain.panel import Layouts
 from domain.simulation import Simulation
 
 YOUNG_OBJECTS = 100_000
@@ -41,8 +42,8 @@ class _Refused(NamedTuple):
 class Players:
     """Processes that play backtests, each with the data that were handed to it.
 
-    One of them rests between the steps of a run, and is asked again by the next: to hand the data of large companies
-    over takes as long as to play a year of them. It ends when nobody asks for a while, or for other data.
+    One of them rests between the steps of a run, and is asked again by the next, or by the next trial with the same
+    data: what it laid out and foresaw is there already. It ends when nobody asks for a while, or for other data.
     """
 
     def __init__(self, *, rest_seconds: float = REST_SECONDS) -> None:
@@ -195,26 +196,41 @@ def _received(receiving: Connection) -> _Message:
     return message
 
 
-def _play(
-    data: BacktestData,
-    request: BacktestRequest,
-    state: BacktestState | None,
-    until: int,
-    code_version: str,
-    progress: Progress,
-) -> BacktestState:
-    return Simulation(data, request, code_version=code_version, state=state).run(until, progress=progress)
+class Stage:
+    """Plays what is asked with the same data; a run that is asked for its next step goes on where it stands."""
+
+    def __init__(self, data: BacktestData) -> None:
+        self._data, self._layouts = data, Layouts(data)
+        self._stands: tuple[BacktestRequest, str, BacktestState, Simulation] | None = None
+
+    def play(
+        self,
+        request: BacktestRequest,
+        state: BacktestState | None,
+        until: int,
+        code_version: str,
+        progress: Progress,
+    ) -> BacktestState:
+        stands, self._stands = self._stands, None
+        if stands is not None and stands[:3] == (request, code_version, state):
+            simulation = stands[3]
+        else:
+            simulation = Simulation(self._data, request, code_version=code_version, state=state, layouts=self._layouts)
+        found = simulation.run(until, progress=progress)
+        self._stands = request, code_version, found, simulation
+        return found
 
 
 def _serve(connection: Connection, data: BacktestData) -> None:
     """Play whatever is asked, until nobody is there to ask."""
     _settle()
+    stage = Stage(data)
     while True:
         try:
             asked: _Asked = connection.recv()
         except EOFError:
             return
-        _answer(connection, partial(_play, data, *asked))
+        _answer(connection, partial(stage.play, *asked))
 
 
 def _run(sending: Connection, task: Callable[[Progress], object]) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from domain.panel_economy import macro_panel
 from domain.panel_evidence import EvidencePanel, lay_out
 from domain.panel_gates import NEAR, Candidates, Judged, judge
 from domain.panel_market import KnownBars, known_bars, market_panel
-from domain.panel_passes import ClockFace, Flags, Passes, is_even, micros_of
+from domain.panel_passes import ClockFace, Flags, Ints, Passes, is_even, micros_of
 from domain.panel_rivals import Rivals
 from domain.panel_scores import Workspace, company_details, company_scores
 from domain.panel_voices import Tables
@@ -91,6 +92,16 @@ class Company:
 
 
 @dataclass(frozen=True, eq=False)
+class Scored:
+    """All companies at all passes, (N, K); NaN or 0 where the arrays do not know it."""
+
+    scores: Floats
+    deviation: Floats
+    dollar_volume: Floats
+    last_close: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class Layout:
     """Everything that passes read, as arrays: the same for all configurations with the same signals."""
 
@@ -100,18 +111,29 @@ class Layout:
     """(K, N)"""
     sessions: int
     """Bars that a decision may see."""
+    signals: SignalConfig
 
-    def panel(self, config: TradingConfig) -> Panel:
-        """Score all companies at all passes."""
-        count = len(self.passes)
-        scores = np.full((len(self.companies), count), np.nan)
-        found, space = [_NOBODY], Workspace()
+    @cached_property
+    def scored(self) -> Scored:
+        """Scores of all companies at all passes, which configurations share that differ in other things alone."""
+        shape = len(self.companies), len(self.passes)
+        found = Scored(np.full(shape, np.nan), *(np.zeros(shape) for _ in range(3)))
+        space = Workspace()
         for number, one in enumerate(self.companies):
             if one.plain:
-                found.append(_score(number, one, scores[number], self.sessions, config, space))
+                _score(number, one, found, self.sessions, self.signals, space)
+        return found
+
+    def panel(self, config: TradingConfig) -> Panel:
+        """What a configuration with these signals makes of the scores."""
+        rules, scored = config.recommendation, self.scored
+        found = [_NOBODY]
+        for number, one in enumerate(self.companies):
+            at = np.flatnonzero(scored.scores[number] > rules.buy_score - NEAR)
+            if len(at):
+                found.append(_candidates(number, one, at, scored, self.signals))
         rows = [np.concatenate(column) for column in zip(*found, strict=True)]
-        scores = np.ascontiguousarray(scores.T)
-        rules = config.recommendation
+        scores = np.ascontiguousarray(scored.scores.T)
         return Panel(
             names=tuple(one.symbol for one in self.companies),
             universe=self.universe,
@@ -120,6 +142,24 @@ class Layout:
             base=_base_codes(scores, rules.watch_score, rules.buy_score),
             candidates=Candidates(rows[0].astype(np.int64), rows[1].astype(np.int64), *rows[2:]),
         )
+
+
+class Layouts:
+    """Lays out a backtest's data, and keeps the last layout for the next trial that reads the same."""
+
+    def __init__(self, data: BacktestData) -> None:
+        self._data = data
+        self._last: tuple[tuple[object, ...], Layout | None] | None = None
+
+    def of(
+        self, as_of: Sequence[datetime], config: SignalConfig, *, sessions: int, held: Iterable[str]
+    ) -> Layout | None:
+        """See `lay_out_all`."""
+        key = tuple(as_of), config, sessions, frozenset(held)
+        if self._last is None or self._last[0] != key:
+            self._last = None  # two of them need not be there at once
+            self._last = key, lay_out_all(self._data, as_of, config, sessions=sessions, held=key[3])
+        return self._last[1]
 
 
 def lay_out_all(
@@ -155,45 +195,48 @@ def lay_out_all(
                 plain=series.in_order and evidence.plain and not (linked and competitive is None),
             )
         )
-    return Layout(passes, tuple(companies), _universe(data, companies, passes, config), sessions)
+    return Layout(passes, tuple(companies), _universe(data, companies, passes, config), sessions, config)
 
 
 _Columns = tuple[Floats, ...]
 _NOBODY: _Columns = (np.zeros(0),) * 9
 
 
-def _score(
-    number: int, company: Company, score: Floats, sessions: int, config: TradingConfig, space: Workspace
-) -> _Columns:
-    """Score one company in place; returns the columns of its candidates."""
-    signals, passes = config.signals, len(score)
-    market = market_panel(company.bars, sessions, signals.confirmation)
-    nothing = np.zeros(passes)
+def _score(number: int, company: Company, found: Scored, sessions: int, config: SignalConfig, space: Workspace) -> None:
+    """Score one company in its row."""
+    score = found.scores[number]
+    market = market_panel(company.bars, sessions, config.confirmation)
+    nothing = np.zeros(len(score))
     composite = composite_score(
-        company_scores(company.evidence, passes, signals, space),
+        company_scores(company.evidence, len(score), config, space),
         nothing if company.macro is None else company.macro,
         nothing if company.competitive is None else company.competitive,
-        layer_weights(signals),
+        layer_weights(config),
     )
     agreement = market_confirmation(
-        composite, market.trend, market.momentum, market.deviation, market.volume_z, signals.confirmation
+        composite, market.trend, market.momentum, market.deviation, market.volume_z, config.confirmation
     )
-    score[:] = confirmed_score(composite, agreement, market.deviation, market.burst, signals.confirmation)
+    score[:] = confirmed_score(composite, agreement, market.deviation, market.burst, config.confirmation)
     score[market.doubtful] = np.nan
-    at = np.flatnonzero(score > config.recommendation.buy_score - NEAR)
-    if not len(at):
-        return _NOBODY
-    details = company_details(company.evidence, at, signals)
+    found.deviation[number] = market.deviation
+    found.dollar_volume[number] = market.dollar_volume
+    found.last_close[number] = market.last_close
+
+
+def _candidates(number: int, company: Company, at: Ints, scored: Scored, config: SignalConfig) -> _Columns:
+    """The columns of one company's candidates, which are at these passes."""
+    details = company_details(company.evidence, at, config)
+    score = scored.scores[number, at]
     return (
         at.astype(np.float64),
         np.full(len(at), float(number)),
-        score[at],
+        score,
         details.contradiction,
-        conviction_of(score[at], details.contradiction, signals.contradiction_discount),
+        conviction_of(score, details.contradiction, config.contradiction_discount),
         details.horizon,
-        market.deviation[at],
-        market.dollar_volume[at],
-        market.last_close[at],
+        scored.deviation[number, at],
+        scored.dollar_volume[number, at],
+        scored.last_close[number, at],
     )
 
 

@@ -20,7 +20,7 @@ from domain.decision_pass import conclude
 from domain.decisions import Action, Assessment, DecisionRecord, Recommendation
 from domain.documents import NEW_YORK
 from domain.errors import InvalidInput
-from domain.panel import Codes, Panel, lay_out_all
+from domain.panel import Codes, Layouts, Panel
 from domain.panel_passes import Flags
 from domain.simulated_account import SimulatedAccount
 from domain.simulated_assessments import MARKET_SESSIONS, Assessor, Likely, Place, nothing
@@ -87,8 +87,10 @@ class Decider:
         code_version: str,
         observe: Observer | None = None,
         noted: Noted = Noted.CHANGES,
+        layouts: Layouts | None = None,
     ) -> None:
         self._data, self._account = data, account
+        self._layouts = layouts or Layouts(data)
         self._code_version, self._observe, self._noted = code_version, observe, noted
         self._actions = dict(actions)
         self._assessor = Assessor(data)
@@ -102,15 +104,16 @@ class Decider:
         return dict(sorted(self._actions.items()))
 
     def foresee(self, first: int, as_of: Sequence[datetime], config: TradingConfig) -> None:
-        """Look at the passes from number `first` on together.
+        """Look at the passes from number `first` on together, unless that is done already.
 
         Another tier may change what a configuration sizes and limits; one that scores otherwise is decided in full.
         """
+        if self._observe is not None or (self._ahead is not None and self._ahead.covers(config)):
+            return
         self._actions, self._ahead = self.actions, None
-        if self._observe is None:
-            held = [*self._account.positions, *self._actions]
-            found = lay_out_all(self._data, as_of, config.signals, sessions=MARKET_SESSIONS, held=held)
-            self._ahead = None if found is None else _Ahead(found.panel(config), first, as_of, self._actions, config)
+        held = {*self._account.positions, *self._actions}
+        found = self._layouts.of(as_of, config.signals, sessions=MARKET_SESSIONS, held=held)
+        self._ahead = None if found is None else _Ahead(found.panel(config), first, as_of, self._actions, config)
 
     def decide(self, number: int, as_of: datetime, config: TradingConfig) -> Decided:
         if self._ahead is not None and not self._ahead.covers(config):

@@ -39,6 +39,7 @@ from domain.decisions import (
 from domain.documents import NEW_YORK
 from domain.entries import EarningsCalendar, Entry
 from domain.market import Session
+from domain.panel import Layouts
 from domain.risk import decide_risk
 from domain.simulated_account import SimulatedAccount
 from domain.simulated_guard import Guard
@@ -67,12 +68,25 @@ class Simulation:
         code_version: str,
         state: BacktestState | None = None,
         observe: Observer | None = None,
+        layouts: Layouts | None = None,
     ) -> None:
+        """Begin a run, or go on from a state.
+
+        Args:
+            observe: is shown everything that is decided; nothing is foreseen then.
+            layouts: of the same data, where other runs may have left one to share.
+        """
         found = state or BacktestState(cash=request.opening_cash)
         self._data, self._request = data, request
         self._account = SimulatedAccount(found.cash, dict(found.positions), found.trades)
         self._decider = Decider(
-            data, self._account, found.actions, code_version=code_version, observe=observe, noted=request.noted
+            data,
+            self._account,
+            found.actions,
+            code_version=code_version,
+            observe=observe,
+            noted=request.noted,
+            layouts=layouts,
         )
         self._guard = Guard(request, data, self._account, found.protection)
         self._done, self._assessed = found.sessions_done, found.assessed
@@ -83,9 +97,12 @@ class Simulation:
         self._returns = [_change(before, after) for before, after in pairwise(equity)]
 
     def run(self, until: int | None = None, *, progress: Progress | None = None) -> BacktestState:
-        """Play the sessions that are left, or those up to a number; the state can be gone on from."""
+        """Play the sessions that are left, or those up to a number; the state can be gone on from.
+
+        All sessions that are left are foreseen at once, also those that a later call plays.
+        """
         last = len(self._data.sessions) if until is None else min(until, len(self._data.sessions))
-        ahead = [session.opens_at - PRE_OPEN for session in self._data.sessions[self._done : last]]
+        ahead = [session.opens_at - PRE_OPEN for session in self._data.sessions[self._done :]]
         self._decider.foresee(self._done, ahead, self._config)
         for index in range(self._done, last):
             self._play(self._data.sessions[index])

@@ -15,7 +15,7 @@ import tempfile
 import time
 import venv
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from domain.backtest import BacktestRequest, BacktestState, Noted
 from domain.backtest_data import BacktestData
 from domain.config import TradingConfig
 from domain.costs import CostModel
-from domain.panel import Codes, Layout, lay_out_all
+from domain.panel import Codes, Layout, Layouts, lay_out_all
 from domain.panel_targets import fill_targets, moving_average_targets
 from domain.simulated_assessments import MARKET_SESSIONS
 from domain.simulation import PRE_OPEN, Simulation
@@ -94,7 +94,12 @@ def portfolio() -> Iterable[Figure]:
     plain = request.model_copy(update={"noted": Noted.TRADES})
     trades = _run(data, plain)
     protected = _run(data, plain.model_copy(update={"protection": request.config.protection}))
-    changes = _run(data, request, until=HALF_A_YEAR)
+    layouts = Layouts(data)
+    _run(data, plain, layouts=layouts)
+    rules = request.config.recommendation.model_copy(update={"minimum_hold_sessions": 10})
+    other = plain.model_copy(update={"config": request.config.model_copy(update={"recommendation": rules})})
+    trial = _run(data, other, layouts=layouts)
+    changes = _run(replace(data, sessions=data.sessions[:HALF_A_YEAR]), request)
     how = f"{COMPANIES} companies, {SESSIONS} sessions, {documents} documents, numpy alone"
     noted = f"{how}; {len(trades.state.orders)} orders"
     yield Figure(
@@ -103,6 +108,8 @@ def portfolio() -> Iterable[Figure]:
     yield Figure("portfolio.scored", scored, "s", f"{how}; scores and actions of {trades.state.assessed} assessments")
     yield Figure("portfolio.played", trades.seconds - prepared, "s", f"{noted}; scored and played, trades noted")
     yield Figure("portfolio.together", trades.seconds, "s", f"{noted}; prepared, scored and played, trades noted")
+    again = f"{how}; the next trial of a sweep, which scores alike; {len(trial.state.orders)} orders"
+    yield Figure("portfolio.next_trial", trial.seconds, "s", again)
     handed, _ = _timed(lambda: pickle.loads(pickle.dumps(data)))
     guarded = f"{how}; with stops, breakers, the reserve and tiers; {len(protected.state.orders)} orders"
     yield Figure("portfolio.protected", protected.seconds, "s", guarded)
@@ -139,10 +146,12 @@ def moving_averages() -> Iterable[Figure]:
         yield Figure(f"sma.{peer}.ratio", own / rate, "ratio", told, at_least=goal)
 
 
-def _run(data: BacktestData, request: BacktestRequest, *, watched: bool = False, until: int | None = None) -> Timed:
+def _run(
+    data: BacktestData, request: BacktestRequest, *, watched: bool = False, layouts: Layouts | None = None
+) -> Timed:
     observe = (lambda *_: None) if watched else None
-    simulation = Simulation(data, request, code_version=CODE, observe=observe)
-    seconds, state = _timed(partial(simulation.run, until))
+    simulation = Simulation(data, request, code_version=CODE, observe=observe, layouts=layouts)
+    seconds, state = _timed(simulation.run)
     return Timed(state, seconds)
 
 
