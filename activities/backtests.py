@@ -24,7 +24,7 @@ from domain.backtest_run import (
     StepReport,
 )
 from domain.errors import Conflict, InvalidInput
-from domain.evidence_columns import readings_of
+from domain.evidence_columns import read_by_models
 from domain.extraction import ExtractorKind
 from domain.ids import digest
 from domain.market import Session
@@ -62,9 +62,9 @@ class BacktestActivities:
         """Look at what there is to play."""
         async with alive():
             data = await self._data(start, ReadBy.ALL)
-        by_model = any(
-            reader != ExtractorKind.RULES for items in data.evidence.values() for reader, _ in readings_of(items)
-        ) or any(item.extractor is not ExtractorKind.RULES for item in data.economy)
+        by_model = any(read_by_models(items) for items in data.evidence.values()) or any(
+            item.extractor is not ExtractorKind.RULES for item in data.economy
+        )
         return BacktestPlan(sessions=len(data.sessions), with_control=by_model and start.request.read_by is ReadBy.ALL)
 
     @activity.defn

@@ -10,8 +10,7 @@ from itertools import pairwise
 from domain.backtest import BacktestRequest, BacktestState, DecisionEntry, OrderEntry, TradeEntry
 from domain.backtest_data import BacktestData
 from domain.decisions import EvidenceItem, Layer
-from domain.evidence_columns import readings_of
-from domain.extraction import ExtractorKind
+from domain.evidence_columns import read_by_models
 from domain.kernels import largest_remainder
 from domain.metrics import PerformanceMetrics, measure
 from domain.model import Model
@@ -220,8 +219,7 @@ def results_by_layer(trades: Sequence[TradeEntry]) -> tuple[LayerResult, ...]:
 def contamination_of(evidence: Mapping[str, Sequence[EvidenceItem]], request: BacktestRequest) -> Contamination:
     """Count what models read of the time that their training may have seen."""
     count = sum(len(items) for items in evidence.values())
-    readings = (reading for items in evidence.values() for reading in readings_of(items))
-    read = [published for reader, published in readings if reader != ExtractorKind.RULES]
+    read = [published for items in evidence.values() for published in read_by_models(items)]
     cutoff = request.model_cutoff
     inside = [published for published in read if cutoff is None or published.date() <= cutoff]
     if not read:

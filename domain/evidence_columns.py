@@ -6,7 +6,7 @@ returns them, column by column; `RecordedEvidence` is a sequence of `EvidenceIte
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, pairwise, repeat
@@ -176,10 +176,10 @@ class RecordedEvidence(Sequence[EvidenceItem]):
         return range(start, end)
 
     @property
-    def readings(self) -> Iterator[tuple[ExtractorKind, datetime]]:
-        """Who read each statement, and when its document was published."""
-        readers = map(READERS.__getitem__, self._written.extractor.tolist())
-        return zip(readers, map(instant_of, self._written.published.tolist()), strict=True)
+    def read_by_models(self) -> list[datetime]:
+        """When the documents were published of which a model read what is stated here, one for each statement."""
+        of_models = self._written.extractor != READER_CODES[ExtractorKind.RULES]
+        return [instant_of(each) for each in self._written.published[of_models].tolist()]
 
     def _items(self, places: range) -> list[EvidenceItem]:
         """Items that stand side by side."""
@@ -230,8 +230,8 @@ def columns_of(symbol: str, items: Sequence[EvidenceItem]) -> EvidenceColumns:
     return items.columns if isinstance(items, RecordedEvidence) else EvidenceColumns.of(symbol, items)
 
 
-def readings_of(items: Sequence[EvidenceItem]) -> Iterator[tuple[ExtractorKind, datetime]]:
-    """Who read each statement, and when its document was published, whichever way evidence is kept."""
+def read_by_models(items: Sequence[EvidenceItem]) -> list[datetime]:
+    """As `RecordedEvidence.read_by_models`, whichever way evidence is kept."""
     if isinstance(items, RecordedEvidence):
-        return items.readings
-    return ((item.extractor, item.published_at) for item in items)
+        return items.read_by_models
+    return [item.published_at for item in items if item.extractor is not ExtractorKind.RULES]

@@ -23,7 +23,7 @@ from domain.evidence_columns import (
     coded,
     instant_of,
     micros_since_1970,
-    readings_of,
+    read_by_models,
 )
 from domain.extraction import ExtractorKind
 from domain.packed_texts import PackedTexts
@@ -75,7 +75,7 @@ def test_recorded_evidence_when_items_are_asked_for_then_they_are_those_that_wer
             end = session.opens_at
             oldest = end - timedelta(days=3)
             assert found.between(oldest, end) == [one for one in items if oldest < one.available_at <= end]
-        assert list(readings_of(found)) == list(readings_of(items))
+        assert read_by_models(found) == read_by_models(items)
         assert data.told(request_end := data.sessions[-1].opens_at, request.config.signals) == by_columns(data).told(
             request_end, request.config.signals
         )
@@ -117,6 +117,8 @@ def test_instants_when_they_are_made_of_microseconds_then_they_give_them_back(mi
     assert micros_since_1970(instant_of(micros)) == micros
 
 
-def test_readings_when_a_model_read_then_they_say_so() -> None:
-    item = news("ACME", at(0, 1)).model_copy(update={"extractor": ExtractorKind.MODEL})
-    assert list(readings_of(recorded("ACME", [item]))) == [(ExtractorKind.MODEL, item.published_at)]
+def test_readings_when_a_model_made_some_then_those_are_told() -> None:
+    by_rules, by_model = news("ACME", at(0, 1)), news("ACME", at(0, 2))
+    by_model = by_model.model_copy(update={"extractor": ExtractorKind.MODEL})
+    for items in ([by_rules, by_model], recorded("ACME", [by_rules, by_model])):
+        assert read_by_models(items) == [by_model.published_at]
