@@ -12,6 +12,7 @@ from domain.backtest_data import BacktestData
 from domain.decisions import EvidenceItem, Layer
 from domain.evidence_columns import read_by_models
 from domain.kernels import largest_remainder
+from domain.market import CorporateAction
 from domain.metrics import PerformanceMetrics, measure
 from domain.model import Model
 from domain.overfitting import Trials
@@ -19,6 +20,8 @@ from domain.portfolio import MICRO
 from domain.protection import ProtectionState
 from domain.universe import SymbolSpan, UniverseReport, describe_universe
 
+_Actions = Mapping[date, Sequence[CorporateAction]]
+"""Of one symbol, by ex-date."""
 SYMBOLS_HELD = "equal-weight buy and hold"
 
 
@@ -120,9 +123,10 @@ def compose(
         trials: of everything that was tried on these data.
     """
     sessions = tuple(mark.session for mark in state.marks)
-    index = _held(request.benchmark, data, sessions, request.opening_cash)
+    actions = _actions_of(data)
+    index = _held(request.benchmark, data, actions.get(request.benchmark, {}), sessions, request.opening_cash)
     benchmark = returns_of(index) if index else None
-    everything = _equal_weight(data, sessions, request.opening_cash)
+    everything = _equal_weight(data, actions, sessions, request.opening_cash)
     benchmarks = []
     if index:
         benchmarks.append(
@@ -249,7 +253,9 @@ def _out_of_sample(
     return measure(returns_of(equity[first:])) if first < len(state.marks) else None
 
 
-def _held(symbol: str, data: BacktestData, sessions: Sequence[date], opening: Decimal) -> tuple[Decimal, ...]:
+def _held(
+    symbol: str, data: BacktestData, actions: _Actions, sessions: Sequence[date], opening: Decimal
+) -> tuple[Decimal, ...]:
     """Buy at the first open, reinvest dividends at the ex-date's close, hold; empty without a bar on the first day."""
     series = data.bars.get(symbol)
     bar = series.on(sessions[0]) if series is not None and sessions else None
@@ -257,27 +263,37 @@ def _held(symbol: str, data: BacktestData, sessions: Sequence[date], opening: De
         return ()
     shares = opening / bar.open
     worth, price = [opening], bar.open
-    for at, session in enumerate(sessions):
-        today = series.on(session)
-        for action in data.actions.get(session, ()):
-            if action.symbol != symbol or at == 0:
-                continue
+    for at, (session, close) in enumerate(zip(sessions, series.closes_on(sessions), strict=True)):
+        for action in actions.get(session, ()) if at else ():
             cash = shares * action.cash_dividend
             shares *= action.split_ratio
             price /= action.split_ratio
-            shares += cash / (today.close if today is not None else price)
-        if today is not None:
-            price = today.close
+            shares += cash / (price if close is None else close)
+        if close is not None:
+            price = close
         worth.append(shares * price)
     return tuple(amount.quantize(MICRO) for amount in worth)
 
 
-def _equal_weight(data: BacktestData, sessions: Sequence[date], opening: Decimal) -> tuple[Decimal, ...]:
+def _equal_weight(
+    data: BacktestData, actions: Mapping[str, _Actions], sessions: Sequence[date], opening: Decimal
+) -> tuple[Decimal, ...]:
     """Hold the same amount of every symbol that has a bar on the first day, and never trade again."""
-    alone = [curve for symbol in data.bars if (curve := _held(symbol, data, sessions, opening))]
+    alone = [
+        curve for symbol in data.bars if (curve := _held(symbol, data, actions.get(symbol, {}), sessions, opening))
+    ]
     if not alone:
         return ()
     return tuple((sum(points, Decimal(0)) / len(alone)).quantize(MICRO) for points in zip(*alone, strict=True))
+
+
+def _actions_of(data: BacktestData) -> Mapping[str, _Actions]:
+    """Corporate actions by symbol and ex-date."""
+    found: dict[str, dict[date, list[CorporateAction]]] = {}
+    for day, actions in data.actions.items():
+        for action in actions:
+            found.setdefault(action.symbol, {}).setdefault(day, []).append(action)
+    return found
 
 
 def _dividends(request: BacktestRequest, data: BacktestData) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -84,6 +84,12 @@ class PackedBars(Sequence[KnownBar]):
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
         return type(self), (self.symbol, *self._columns)
+
+    @property
+    def closes(self) -> list[Decimal]:
+        """(B,)"""
+        _, _, prices, exponents, _ = self._columns
+        return list(map(_decimal, prices[:, 3].tolist(), exponents[:, 3].tolist()))
 
     @property
     def columns(self) -> BarColumns:
@@ -197,6 +203,14 @@ class BarSeries:
         """The raw bar of a session."""
         at = self._on.get(session)
         return None if at is None else self._bars[at].bar
+
+    def closes_on(self, sessions: Iterable[date]) -> list[Decimal | None]:
+        """The raw closes of some sessions; None of one without a bar. No bar is made for it."""
+        places = map(self._on.get, sessions)
+        if not isinstance(self._bars, PackedBars):
+            return [None if at is None else self._bars[at].bar.close for at in places]
+        closes = self._bars.closes
+        return [None if at is None else closes[at] for at in places]
 
     def before(self, day: date) -> int:
         """How many bars are of sessions before a day."""

@@ -40,6 +40,9 @@ def test_bars_when_they_are_handed_over_then_each_is_what_it_was(seed: int) -> N
         assert other.bars[0] is other.bars[0]
         assert other.splits == series.splits
         assert other.in_order == series.in_order
+        days = [session.date for session in data.sessions]
+        bars = map(series.on, days)
+        assert other.closes_on(days) == series.closes_on(days) == [bar and bar.close for bar in bars]
         for session in data.sessions:
             as_of = session.opens_at - timedelta(minutes=5)
             assert other.window(as_of, 61) == series.window(as_of, 61)
