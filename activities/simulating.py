@@ -24,6 +24,9 @@ YOUNG_OBJECTS = 100_000
 REST_SECONDS = 60.0
 """A process with the data of a backtest waits so long for its next step."""
 
+RUNS_STANDING = 4
+"""Runs that a process can go on with: the trials of a sweep take turns (`workflows.sweep_backtests`)."""
+
 T = TypeVar("T")
 _Message = tuple[str, object]
 _Asked = tuple[BacktestRequest, BacktestState | None, int, str]
@@ -201,7 +204,8 @@ class Stage:
 
     def __init__(self, data: BacktestData) -> None:
         self._data, self._layouts = data, Layouts(data)
-        self._stands: tuple[BacktestRequest, str, BacktestState, Simulation] | None = None
+        self._standing: list[tuple[BacktestRequest, str, BacktestState, Simulation]] = []
+        """The last runs that were played, the newest last."""
 
     def play(
         self,
@@ -211,14 +215,19 @@ class Stage:
         code_version: str,
         progress: Progress,
     ) -> BacktestState:
-        stands, self._stands = self._stands, None
-        if stands is not None and stands[:3] == (request, code_version, state):
-            simulation = stands[3]
-        else:
-            simulation = Simulation(self._data, request, code_version=code_version, state=state, layouts=self._layouts)
+        simulation = self._taken(request, code_version, state) or Simulation(
+            self._data, request, code_version=code_version, state=state, layouts=self._layouts
+        )
         found = simulation.run(until, progress=progress)
-        self._stands = request, code_version, found, simulation
+        self._standing = [*self._standing[1 - RUNS_STANDING :], (request, code_version, found, simulation)]
         return found
+
+    def _taken(self, request: BacktestRequest, code_version: str, state: BacktestState | None) -> Simulation | None:
+        for place, (*stands, simulation) in enumerate(self._standing):
+            if stands == [request, code_version, state]:
+                del self._standing[place]
+                return simulation
+        return None
 
 
 def _serve(connection: Connection, data: BacktestData) -> None:

@@ -103,8 +103,8 @@ class Decider:
             self._actions |= self._ahead.actions()
         return dict(sorted(self._actions.items()))
 
-    def foresee(self, first: int, as_of: Sequence[datetime], config: TradingConfig) -> None:
-        """Look at the passes from number `first` on together, unless that is done already.
+    def foresee(self, as_of: Sequence[datetime], config: TradingConfig) -> None:
+        """Look at all passes together, unless that is done already.
 
         Another tier may change what a configuration sizes and limits; one that scores otherwise is decided in full.
         """
@@ -113,7 +113,7 @@ class Decider:
         self._actions, self._ahead = self.actions, None
         held = {*self._account.positions, *self._actions}
         found = self._layouts.of(as_of, config.signals, sessions=MARKET_SESSIONS, held=held)
-        self._ahead = None if found is None else _Ahead(found.panel(config), first, as_of, self._actions, config)
+        self._ahead = None if found is None else _Ahead(found.panel(config), as_of, self._actions, config)
 
     def decide(self, number: int, as_of: datetime, config: TradingConfig) -> Decided:
         if self._ahead is not None and not self._ahead.covers(config):
@@ -196,12 +196,11 @@ class _Ahead:
     def __init__(
         self,
         found: Panel,
-        first: int,
         as_of: Sequence[datetime],
         actions: Mapping[str, Action],
         config: TradingConfig,
     ) -> None:
-        self.panel, self._first, self._as_of, self._config = found, first, as_of, config
+        self.panel, self._as_of, self._config = found, as_of, config
         self.places = {symbol: place for place, symbol in enumerate(found.names)}
         self.acts = np.zeros(len(found.names), dtype=np.int8)
         self.known = np.zeros(len(found.names), dtype=np.bool_)
@@ -228,7 +227,7 @@ class _Ahead:
         if known is None:
             known = self._codes[config.tier] = self.panel.codes(config), self.panel.weights(config)
         codes, weights = known
-        return _Row(self, codes, weights, number - self._first)
+        return _Row(self, codes, weights, number)
 
     def likely(self, codes: Codes, at: int, held: Sequence[int]) -> Iterator[Place]:
         """Who will probably be decided at the passes from number `at` on.

@@ -99,11 +99,10 @@ class Simulation:
     def run(self, until: int | None = None, *, progress: Progress | None = None) -> BacktestState:
         """Play the sessions that are left, or those up to a number; the state can be gone on from.
 
-        All sessions that are left are foreseen at once, also those that a later call plays.
+        All sessions are foreseen at once, also those that an earlier or a later call plays.
         """
         last = len(self._data.sessions) if until is None else min(until, len(self._data.sessions))
-        ahead = [session.opens_at - PRE_OPEN for session in self._data.sessions[self._done :]]
-        self._decider.foresee(self._done, ahead, self._config)
+        self._decider.foresee([session.opens_at - PRE_OPEN for session in self._data.sessions], self._config)
         for index in range(self._done, last):
             self._play(self._data.sessions[index])
             self._done = index + 1

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activities.simulating import Stage
+from activities.simulating import RUNS_STANDING, Stage
 from domain import panel
 from domain.backtest import BacktestRequest, BacktestState
 from domain.backtest_data import BacktestData
@@ -77,6 +77,22 @@ def test_trials_when_they_score_alike_or_not_then_each_is_what_it_is_alone(seed:
         trial = request.model_copy(update={"config": changed(request.config, changes)})
         found = played(stage, trial, sessions)
         assert found.model_dump_json() == run_watched(data, trial).model_dump_json()
+
+
+@FEW
+@given(SEEDS)
+def test_trials_when_more_of_them_take_turns_than_can_stand_then_each_is_what_it_is_alone(seed: int) -> None:
+    data, request, sessions = market(seed)
+    stage = Stage(data)
+    trials = [
+        request.model_copy(update={"opening_cash": request.opening_cash * (n + 1)}) for n in range(RUNS_STANDING + 1)
+    ]
+    states: list[BacktestState | None] = [None] * len(trials)
+    for until in (sessions // 3, sessions // 2, sessions):
+        states = [played(stage, trial, until, state) for trial, state in zip(trials, states, strict=True)]
+    for trial, state in zip(trials, states, strict=True):
+        assert state is not None
+        assert state.model_dump_json() == run_watched(data, trial).model_dump_json()
 
 
 def test_layout_when_steps_and_trials_read_the_same_then_it_is_made_once(layouts: Callable[[], int]) -> None:
