@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 
 from temporalio import activity
 
 from activities.heartbeats import alive
 from activities.ports import Calendar
-from activities.simulating import Players
+from activities.simulating import REST_SECONDS, Players
 from domain.backtest import BacktestRequest, BacktestState, ReadBy
 from domain.backtest_data import BacktestData
 from domain.backtest_report import BacktestReport, compose, returns_of
@@ -50,28 +51,28 @@ class BacktestActivities:
         self._calendar = calendar
         self._render = render
         self._code_version = code_version
-        self._kept_name = ""
-        self._kept: BacktestData | None = None
+        self._kept: dict[str, BacktestData] = {}
+        """By name, the newest last: what all read, and what rules alone did; the report looks at the first again."""
+        self._forgets: asyncio.TimerHandle | None = None
         self._players = Players()
 
     async def close(self) -> None:
+        self._remember()
         await self._players.close()
 
     @activity.defn
     async def plan_backtest(self, start: BacktestStart) -> BacktestPlan:
         """Look at what there is to play."""
-        async with alive():
-            data = await self._data(start, ReadBy.ALL)
-        by_model = any(read_by_models(items) for items in data.evidence.values()) or any(
-            item.extractor is not ExtractorKind.RULES for item in data.economy
-        )
+        async with self._reading(start, ReadBy.ALL) as data:
+            by_model = any(read_by_models(items) for items in data.evidence.values()) or any(
+                item.extractor is not ExtractorKind.RULES for item in data.economy
+            )
         return BacktestPlan(sessions=len(data.sessions), with_control=by_model and start.request.read_by is ReadBy.ALL)
 
     @activity.defn
     async def simulate_sessions(self, step: SimulateStep) -> StepReport:
         """Play some sessions. A repeat plays the same again; a canceled one stops its process."""
-        async with alive():
-            data = await self._data(step.start, step.read_by)
+        async with self._reading(step.start, step.read_by) as data:
             state = await self._state(step.state_key) if step.state_key else None
             found = await self._players.play(
                 self._name(step.start, step.read_by),
@@ -98,12 +99,11 @@ class BacktestActivities:
     @activity.defn
     async def report_backtest(self, step: ReportStep) -> BacktestResult:
         """Measure the run beside its benchmarks, write the report and its page, and finish the backtest."""
-        async with alive():
-            return await self._report(step)
+        async with self._reading(step.start, step.start.request.read_by) as data:
+            return await self._report(step, data)
 
-    async def _report(self, step: ReportStep) -> BacktestResult:
+    async def _report(self, step: ReportStep, data: BacktestData) -> BacktestResult:
         start = step.start
-        data = await self._data(start, start.request.read_by)
         state = await self._state(step.state_key)
         control = await self._state(step.control_key) if step.control_key else None
         equity = (start.request.opening_cash, *(mark.equity for mark in state.marks))
@@ -146,6 +146,24 @@ class BacktestActivities:
     async def _state(self, key: str) -> BacktestState:
         return BacktestState.model_validate_json(await self._objects.get(key))
 
+    @asynccontextmanager
+    async def _reading(self, start: BacktestStart, read_by: ReadBy) -> AsyncIterator[BacktestData]:
+        """Beat while something is done with the data, which are kept until nobody has asked for them for a while."""
+        self._remember()
+        try:
+            async with alive():
+                yield await self._data(start, read_by)
+        finally:
+            self._remember()
+            self._forgets = asyncio.get_running_loop().call_later(REST_SECONDS, self._forget)
+
+    def _remember(self) -> None:
+        if self._forgets is not None:
+            self._forgets.cancel()
+
+    def _forget(self) -> None:
+        self._kept = {}
+
     async def _data(self, start: BacktestStart, read_by: ReadBy) -> BacktestData:
         """What the book held of the period when the backtest was begun; kept for the next step.
 
@@ -153,8 +171,8 @@ class BacktestActivities:
             Conflict: it holds something else by now.
         """
         name = self._name(start, read_by)
-        if self._kept is not None and self._kept_name == name:
-            return self._kept
+        if name in self._kept:
+            return self._kept[name]
         version, data = await read_period(self._database, self._calendar, start.request, read_by)
         if version != start.data_version:
             raise Conflict(
@@ -164,7 +182,7 @@ class BacktestActivities:
                 begun_with=start.data_version,
                 found=version,
             )
-        self._kept_name, self._kept = name, data
+        self._kept = dict([*self._kept.items(), (name, data)][-2:])
         return data
 
     @staticmethod

@@ -22,7 +22,7 @@ from domain.simulation import Simulation
 YOUNG_OBJECTS = 100_000
 """Objects made between two looks for garbage in cycles."""
 REST_SECONDS = 60.0
-"""A process with the data of a backtest waits so long for its next step."""
+"""So long the data of a backtest wait for its next step, in the worker and in the process that plays."""
 
 RUNS_STANDING = 4
 """Runs that a process can go on with: the trials of a sweep take turns (`workflows.sweep_backtests`)."""

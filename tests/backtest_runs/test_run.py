@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from temporalio.client import WorkflowExecutionStatus
+from temporalio.testing import ActivityEnvironment
 
 from activities.adapters.files.bars import read_bars
 from activities.backtests import read_period
@@ -18,7 +19,9 @@ from api.operations import backtests
 from api.operations.links import TemporalLinks
 from cli.demo_data import bars_path
 from cli.stack.supervisor import Stack
-from domain.backtest import ReadBy
+from domain.backtest import BacktestRequest, ReadBy
+from domain.backtest_run import start_of
+from domain.config import TradingConfig
 from domain.documents import Reject
 from domain.errors import Conflict, InvalidInput, NotFound, VendorRejected
 from domain.market import Bar
@@ -146,6 +149,31 @@ async def test_backtest_when_a_universe_is_given_then_nothing_else_may_be_bought
     members = {day: data.is_member("CAT", date(2014, 7, day)) for day in (15, 16, 17, 18)}
     assert members == {15: False, 16: True, 17: True, 18: False}
     assert not data.is_member("SPY", date(2014, 7, 16))
+
+
+async def test_data_when_a_step_follows_then_they_are_kept_and_after_a_while_forgotten(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = BacktestRequest(first=FIRST, last=LAST, config=TradingConfig())
+    version, _ = await read_period(parts.database, parts.calendar, request, ReadBy.ALL)
+    reads = 0
+
+    async def counted(*given: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return await read_period(*given)
+
+    monkeypatch.setattr("activities.backtests.read_period", counted)
+    playing, start = parts.backtest_activities(), start_of(request, version, CODE_VERSION)
+    for _ in range(2):
+        await ActivityEnvironment().run(playing.plan_backtest, start)
+    assert reads == 1
+    monkeypatch.setattr("activities.backtests.REST_SECONDS", 0.01)
+    await ActivityEnvironment().run(playing.plan_backtest, start)
+    await asyncio.sleep(0.1)
+    await ActivityEnvironment().run(playing.plan_backtest, start)
+    assert reads == 2
+    await playing.close()
 
 
 async def test_backtest_when_no_session_lies_in_the_period_then_it_fails_and_says_so(parts: Parts) -> None:
