@@ -165,7 +165,8 @@ class BacktestData:
         return series.on(day) if series is not None else None
 
     def traded_on(self, symbol: str, day: date) -> bool:
-        return self.bar_on(symbol, day) is not None
+        series = self.bars.get(symbol)
+        return series is not None and series.has(day)
 
     def earnings_at(self, session: date, as_of: datetime) -> EarningsCalendar:
         """The reports that were known, for entries planned at an instant for a session's open."""

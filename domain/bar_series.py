@@ -160,8 +160,8 @@ class RecentBars(NamedTuple):
     """Finished bars, oldest first, in the shares of one day."""
 
     sessions: Sequence[str]
-    closes: Sequence[float]
-    volumes: Sequence[float]
+    closes: Floats
+    volumes: Floats
 
 
 class BarSeries:
@@ -204,6 +204,10 @@ class BarSeries:
         at = self._on.get(session)
         return None if at is None else self._bars[at].bar
 
+    def has(self, session: date) -> bool:
+        """Whether there is a bar of a session."""
+        return session in self._on
+
     def closes_on(self, sessions: Iterable[date]) -> list[Decimal | None]:
         """The raw closes of some sessions; None of one without a bar. No bar is made for it."""
         places = map(self._on.get, sessions)
@@ -236,35 +240,33 @@ class BarSeries:
     def window(self, as_of: datetime, sessions: int) -> MarketWindow | None:
         """The last bars that were finished at an instant, split-adjusted as of its day in New York."""
         found = self.recent(as_of, sessions)
-        if not found.closes:
+        if not len(found.closes):
             return None
         return assembled(
             MarketWindow,
             {
                 "symbol": self.symbol,
                 "sessions": tuple(found.sessions),
-                "closes": tuple(found.closes),
-                "volumes": tuple(found.volumes),
+                "closes": tuple(found.closes.tolist()),
+                "volumes": tuple(found.volumes.tolist()),
             },
         )
 
     def recent(self, as_of: datetime, sessions: int) -> RecentBars:
-        """What `window` shows, as lists; empty where it shows nothing."""
+        """What `window` shows, as arrays; empty where it shows nothing."""
         self._adjust(as_of)
         if self._in_order:
             end = bisect_right(self._known, micros_since_1970(as_of))
             seen = slice(max(0, end - sessions), end)
-            return RecentBars(self._sessions[seen], self._closes[seen].tolist(), self._volumes[seen].tolist())
+            return RecentBars(self._sessions[seen], self._closes[seen], self._volumes[seen])
         rows = self._rows(as_of, sessions)
-        return RecentBars(
-            [self._sessions[at] for at in rows], self._closes[rows].tolist(), self._volumes[rows].tolist()
-        )
+        return RecentBars([self._sessions[at] for at in rows], self._closes[rows], self._volumes[rows])
 
     def last_close(self, as_of: datetime) -> float | None:
         """The last of the closes that `window` shows; None where it shows none."""
         if not self._in_order:
             closes = self.recent(as_of, 1).closes
-            return closes[-1] if closes else None
+            return float(closes[-1]) if len(closes) else None
         self._adjust(as_of)
         end = bisect_right(self._known, micros_since_1970(as_of))
         return float(self._closes[end - 1]) if end else None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -86,7 +87,7 @@ def _rounded_correlations(table: Floats, rules: ClusterRules) -> Floats | None:
     recent = table[-rules.window :]
     if len(recent) < rules.minimum_sessions or bool(np.isnan(recent).any()):
         return None
-    scaled = recent * _roots(len(recent), rules)[:, np.newaxis]
+    scaled = recent * _roots(len(recent), rules.span)[:, np.newaxis]
     products = scaled.T @ scaled
     moves = np.sqrt(np.diag(products))
     if (moves < STILL).any():
@@ -129,7 +130,7 @@ def ewma_correlations(returns: ArrayLike, rules: ClusterRules) -> Floats:
     """
     recent = np.asarray(returns, dtype=np.float64)[-rules.window :]
     present = ~np.isnan(recent)
-    scaled = np.where(present, recent, 0.0) * _roots(len(recent), rules)[:, np.newaxis]
+    scaled = np.where(present, recent, 0.0) * _roots(len(recent), rules.span)[:, np.newaxis]
     count = recent.shape[1]
     found = np.eye(count)
     whole = [_fsum(scaled[:, i] * scaled[:, i]) for i in range(count)]
@@ -153,10 +154,13 @@ def ewma_correlations(returns: ArrayLike, rules: ClusterRules) -> Floats:
     return found
 
 
-def _roots(sessions: int, rules: ClusterRules) -> Floats:
-    """Square roots of the weights, oldest first, (T,)."""
-    decay = 1.0 - 2.0 / (rules.span + 1.0)
-    return np.array([math.sqrt(decay**age) for age in range(sessions - 1, -1, -1)], dtype=np.float64)
+@lru_cache(maxsize=16)
+def _roots(sessions: int, span: float) -> Floats:
+    """Square roots of the weights, oldest first, (T,), to be read alone."""
+    decay = 1.0 - 2.0 / (span + 1.0)
+    roots = np.array([math.sqrt(decay**age) for age in range(sessions - 1, -1, -1)], dtype=np.float64)
+    roots.setflags(write=False)
+    return roots
 
 
 def _ratio(product: float, one: float, other: float) -> float:

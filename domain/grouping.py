@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from domain.clusters import clusters
+from domain.clusters import Floats, clusters
 from domain.rules_config import ClusterRules
 
 
@@ -18,7 +18,7 @@ class Closes(Protocol):
     def sessions(self) -> Sequence[str]: ...
 
     @property
-    def closes(self) -> Sequence[float]: ...
+    def closes(self) -> Sequence[float] | Floats: ...
 
 
 def sessions_read(rules: ClusterRules) -> int:
@@ -39,9 +39,7 @@ def groups(
     return {symbol: (sectors.get(symbol) or symbol, found.get(symbol, symbol)) for symbol in symbols}
 
 
-def _returns(
-    symbols: Sequence[str], windows: Mapping[str, Closes], rules: ClusterRules
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _returns(symbols: Sequence[str], windows: Mapping[str, Closes], rules: ClusterRules) -> Floats:
     """Daily log returns (T, N) over the sessions that any symbol has; NaN where a close is missing at either end."""
     first = windows[symbols[0]].sessions
     if len(first) <= sessions_read(rules) and all(windows[symbol].sessions == first for symbol in symbols):

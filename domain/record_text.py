@@ -13,7 +13,7 @@ from datetime import datetime
 from json.encoder import encode_basestring
 from typing import Any
 
-from domain.decisions import DecisionRecord, EvidenceItem
+from domain.decisions import DecisionRecord, EvidenceItem, MarketWindow
 from domain.weak_memo import WeakMemo
 
 canonical = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
@@ -26,11 +26,13 @@ def canonical_bytes(record: DecisionRecord, known: Mapping[str, str] | None = No
         known: texts of some of its fields that are at hand.
     """
     known = known or {}
-    values = record.model_dump(mode="json", exclude={"evidence", *known})
-    texts = {name: canonical(value) for name, value in values.items()}
+    values = record.model_dump(mode="json", exclude={"evidence", "market", *known})
+    texts = {name: _value(value) for name, value in values.items()}
     texts |= known
+    texts["market"] = _market(record.market)
     texts["evidence"] = f"[{','.join(map(_item, record.evidence))}]"
-    return f"{{{','.join(f'{canonical(name)}:{texts[name]}' for name in sorted(texts))}}}".encode()
+    fields = [f'"{name}":{texts[name]}' for name in sorted(texts)]
+    return f"{{{','.join(fields)}}}".encode()
 
 
 def record_hash(record: DecisionRecord, known: Mapping[str, str] | None = None) -> str:
@@ -43,6 +45,10 @@ def stored_hash(body: bytes) -> str:
     return hashlib.sha256(canonical(json.loads(body)).encode()).hexdigest()
 
 
+def _value(value: Any) -> str:
+    return encode_basestring(value) if type(value) is str else canonical(value)
+
+
 def _instant(value: datetime) -> str:
     """As `model_dump` writes it."""
     return f'"{value.isoformat().replace("+00:00", "Z")}"'
@@ -50,6 +56,17 @@ def _instant(value: datetime) -> str:
 
 def _numbers(values: tuple[int, ...]) -> str:
     return f"[{','.join(map(str, values))}]"
+
+
+def _market(window: MarketWindow) -> str:
+    return (
+        f'{{"closes":{_floats(window.closes)},"sessions":[{",".join(map(encode_basestring, window.sessions))}],'
+        f'"symbol":{encode_basestring(window.symbol)},"volumes":{_floats(window.volumes)}}}'
+    )
+
+
+def _floats(values: tuple[float, ...]) -> str:
+    return f"[{','.join(map(float.__repr__, values))}]"
 
 
 _WRITERS: dict[str, Callable[[Any], str]] = {

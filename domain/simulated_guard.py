@@ -58,7 +58,7 @@ class Guard:
         self.state = state or ProtectionState(tier=TierState(tier=request.config.tier, since=0))
         self._due: set[str] = set()
         """Positions whose time is up, or whose stop could not be filled whole."""
-        self._index_closes: Sequence[float] = ()
+        self._index_closes: Sequence[float] = []
         self._index_read = index_reading(())
         self._in_tier: dict[Tier, tuple[TradingConfig, Protection | None]] = {}
         self._adopt()
@@ -289,7 +289,7 @@ class Guard:
     def _index(self, as_of: datetime) -> tuple[float | None, float | None, float | None]:
         """Volatility of the benchmark over 5 and 60 sessions, and its last move in the deviations of the 60."""
         series = self._data.bars.get(self._request.benchmark)
-        closes = series.recent(as_of, INDEX_SESSIONS).closes if series is not None else ()
+        closes = series.recent(as_of, INDEX_SESSIONS).closes.tolist() if series is not None else []
         if closes != self._index_closes:
             self._index_closes, self._index_read = closes, index_reading(closes)
         return self._index_read

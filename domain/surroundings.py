@@ -45,7 +45,7 @@ class SeenMarket:
         for symbol in symbols:
             series = self._bars.get(symbol)
             recent = series.recent(self._as_of, sessions_read(rules)) if series is not None else None
-            if recent is not None and recent.closes:
+            if recent is not None and len(recent.closes):
                 windows[symbol] = recent
         self._known[key] = groups(symbols, windows, self._sectors, rules)
         return self._known[key]
