@@ -14,20 +14,20 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.adjustment import adjusted_close, adjusted_volume, split_factor
-from domain.bar_series import KnownBar, PackedBars
+from domain.bar_series import PackedBars
 from domain.decisions import MarketWindow
 from domain.market import Bar, CorporateAction
 from store.database import in_groups
 from store.tables.market import BarRow, CorporateActionRow
 
-_RECORDED = f"""
+_COLUMNS = f"""
     SELECT symbol, session - date '0001-01-01' + 1, (extract(epoch FROM available_at) * 1000000)::bigint,
            {", ".join(f"({name} * 1000000)::bigint" for name in ("open", "high", "low", "close"))}, volume
     FROM bars
-    WHERE session >= $1 AND session <= $2
-    ORDER BY symbol, session
 """  # noqa: S608
 """Dates as Python's ordinals, prices in micro-dollars, as the book keeps them."""
+_OF_PERIOD = f"{_COLUMNS} WHERE session >= $1 AND session <= $2 ORDER BY symbol, session"
+_KNOWN = f"{_COLUMNS} WHERE symbol = ANY($1) AND session >= $2 AND available_at <= $3 ORDER BY symbol, session"
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -63,22 +63,15 @@ async def newest_sessions(session: AsyncSession, *, symbols: Sequence[str], as_o
 
 async def known_bars(
     session: AsyncSession, *, symbols: Sequence[str], first: date, as_of: datetime
-) -> dict[str, list[KnownBar]]:
+) -> dict[str, PackedBars]:
     """Raw bars from a session on that were finished at an instant, by symbol, oldest first."""
-    rows = await session.exec(
-        select(BarRow)
-        .where(col(BarRow.symbol).in_(symbols), BarRow.session >= first, BarRow.available_at <= as_of)
-        .order_by(col(BarRow.symbol), col(BarRow.session))
-    )
-    found: dict[str, list[KnownBar]] = {}
-    for row in rows:
-        found.setdefault(row.symbol, []).append(KnownBar(bar_of(row), row.available_at))
-    return found
+    groups = in_groups(session, _KNOWN, list(symbols), first, as_of)
+    return {symbol: _packed(symbol, rows) async for symbol, rows in groups}
 
 
 async def recorded_bars(session: AsyncSession, *, first: date, last: date) -> dict[str, PackedBars]:
-    """Raw bars of all symbols, of the sessions of a period, for backtests: no object of a bar that nobody asks for."""
-    return {symbol: _packed(symbol, rows) async for symbol, rows in in_groups(session, _RECORDED, first, last)}
+    """Raw bars of all symbols of a period, by symbol, oldest first; both days are inclusive."""
+    return {symbol: _packed(symbol, rows) async for symbol, rows in in_groups(session, _OF_PERIOD, first, last)}
 
 
 def _packed(symbol: str, rows: Sequence[Sequence[Any]]) -> PackedBars:

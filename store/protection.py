@@ -9,7 +9,7 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.adjustment import adjusted_close, split_factor
-from domain.bar_series import BarSeries, KnownBar, series_of
+from domain.bar_series import BarSeries, KnownBar, with_splits
 from domain.breaker_state import BreakerEvent
 from domain.decisions import Holding
 from domain.ids import digest
@@ -20,9 +20,9 @@ from domain.rules_config import StopRules
 from domain.surroundings import ATR_SESSIONS
 from store import outbox
 from store.database import insert_new, upsert
-from store.market import NEW_YORK, bar_of
+from store.market import NEW_YORK, known_bars
 from store.tables.agents import AgentPerformance
-from store.tables.market import BarRow, CorporateActionRow
+from store.tables.market import CorporateActionRow
 from store.tables.trading import BreakerEventRow, ProtectionRow, ReserveEntry, StopEventRow, TierEvent
 
 _ONLY = 1
@@ -123,14 +123,7 @@ def _breaker_row(event: BreakerEvent) -> BreakerEventRow:
 async def series(session: AsyncSession, *, symbols: Sequence[str], as_of: datetime) -> dict[str, BarSeries]:
     """Bars of some symbols that were known at an instant, as far back as average true ranges look."""
     first = (as_of - ATR_DAYS).date()
-    bars = [
-        KnownBar(bar_of(row), row.available_at)
-        for row in await session.exec(
-            select(BarRow)
-            .where(col(BarRow.symbol).in_(symbols), BarRow.session >= first, BarRow.available_at <= as_of)
-            .order_by(col(BarRow.symbol), col(BarRow.session))
-        )
-    ]
+    bars = await known_bars(session, symbols=symbols, first=first, as_of=as_of)
     actions = [
         CorporateAction(
             symbol=row.symbol, ex_date=row.ex_date, cash_dividend=row.cash_dividend, split_ratio=row.split_ratio
@@ -143,7 +136,7 @@ async def series(session: AsyncSession, *, symbols: Sequence[str], as_of: dateti
             )
         )
     ]
-    return series_of(bars, actions)
+    return with_splits(bars, actions)
 
 
 def stop_inputs(
