@@ -155,10 +155,11 @@ class Layouts:
         self, as_of: Sequence[datetime], config: SignalConfig, *, sessions: int, held: Iterable[str]
     ) -> Layout | None:
         """See `lay_out_all`."""
-        key = tuple(as_of), config, sessions, frozenset(held)
+        others = frozenset(held).difference(*_named(self._data))
+        key = tuple(as_of), config, sessions, others
         if self._last is None or self._last[0] != key:
             self._last = None  # two of them need not be there at once
-            self._last = key, lay_out_all(self._data, as_of, config, sessions=sessions, held=key[3])
+            self._last = key, lay_out_all(self._data, as_of, config, sessions=sessions, held=others)
         return self._last[1]
 
 
@@ -179,7 +180,7 @@ def lay_out_all(
     macro, tables = macro_panel(data, passes, config), Tables.of(config)
     rivals = Rivals(data, passes, face, config, tables)
     companies = []
-    for symbol in sorted({*data.evidence, *data.exposures, *data.links, *data.bars, *held}):
+    for symbol in sorted(set(held).union(*_named(data))):
         items = data.evidence.get(symbol, ())
         series = data.bars.get(symbol) or BarSeries(symbol, (), ())
         linked = config.competitive_enabled and bool(data.links.get(symbol))
@@ -196,6 +197,11 @@ def lay_out_all(
             )
         )
     return Layout(passes, tuple(companies), _universe(data, companies, passes, config), sessions, config)
+
+
+def _named(data: BacktestData) -> tuple[Iterable[str], ...]:
+    """Companies of which the data know anything."""
+    return data.evidence, data.exposures, data.links, data.bars
 
 
 _Columns = tuple[Floats, ...]

@@ -75,10 +75,9 @@ async def recorded_bars(session: AsyncSession, *, first: date, last: date) -> di
 
 
 def _packed(symbol: str, rows: Sequence[Sequence[Any]]) -> PackedBars:
-    columns = np.array([row[1:] for row in rows], dtype=np.int64)
-    prices = columns[:, 2:6]
-    micros = np.full(prices.shape, -6, dtype=np.int8)
-    return PackedBars(symbol, columns[:, 0], columns[:, 1], prices, micros, columns[:, 6])
+    ordinals, micros, *prices, volumes = np.array([row[1:] for row in rows], dtype=np.int64).T.copy()
+    units = np.stack(prices, axis=1)
+    return PackedBars(symbol, ordinals, micros, units, np.full(units.shape, -6, dtype=np.int8), volumes)
 
 
 async def page_of_bars(

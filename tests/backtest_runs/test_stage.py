@@ -106,3 +106,5 @@ def test_layout_when_steps_and_trials_read_the_same_then_it_is_made_once(layouts
     others = request.model_copy(update={"config": changed(request.config, {"signals": {"kappa": 0.4}})})
     played(stage, others, sessions)
     assert layouts() == 2
+    played(stage, others, sessions, BacktestState.model_validate_json(played(stage, others, 5).model_dump_json()))
+    assert layouts() == 2
