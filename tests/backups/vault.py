@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import shutil
+import subprocess
+import sys
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -29,6 +31,7 @@ from store import registry
 from store.book_cut import connect
 from store.objects import ObjectStore
 from tests.asking.platform import process, register, working
+from tests.conftest import REPOSITORY, clean_environment
 from tests.namespaces import new_namespace
 from workers.parts import Parts
 from workers.settings import load
@@ -188,3 +191,16 @@ def copied(files: BackupFiles, folder: Path) -> BackupFiles:
     shutil.copytree(files.root, folder / files.root.name)
     shutil.copytree(files.objects, folder / "objects")
     return BackupFiles(folder / files.root.name, folder / "objects")
+
+
+def stonks(*words: str) -> subprocess.CompletedProcess[str]:
+    """What a person types."""
+    return subprocess.run(
+        [sys.executable, "-m", "cli.main", *words],
+        cwd=REPOSITORY,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
