@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
 from activities.adapters.postgres_programs import PostgresPrograms
@@ -32,6 +30,7 @@ from store.book_cut import connect
 from store.objects import ObjectStore
 from tests.asking.platform import process, register, working
 from tests.conftest import REPOSITORY, clean_environment
+from tests.databases import drop
 from tests.namespaces import new_namespace
 from workers.parts import Parts
 from workers.settings import load
@@ -122,16 +121,14 @@ async def empty_book(stack: Stack, directory: Path, **changes: str) -> AsyncIter
         "STONKS_BACKUP_DIRECTORY": str(directory),
         **changes,
     }
-    url = load(stack.environment()).database().url()
-    standing = create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    async with standing.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name}"))
+    settings = load(stack.environment()).database()
+    connection = await connect(settings)
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
     try:
         yield environment
     finally:
-        async with standing.connect() as connection:
-            await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        await standing.dispose()
+        await drop(settings, name)
 
 
 @asynccontextmanager
