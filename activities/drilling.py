@@ -77,7 +77,12 @@ class Drills:
             return DrillTask(drill_id=row.drill_id, backup_id=row.backup_id)
 
     async def restore(self, task: DrillTask) -> DrillFindings:
-        """Restore into a scratch database, compare it with the manifest, and drop it. A repeat begins anew."""
+        """Restore into a scratch database, compare it with the manifest, and drop it. A repeat begins anew.
+
+        Raises:
+            ConfigurationError: a later release wrote the backup.
+            Conflict: no migration leads from it to today's schema.
+        """
         files = self.directory.of(task.backup_id)
         async with self._database.transaction() as session:
             noted = (await backups.require(session, task.backup_id)).manifest_sha256
@@ -89,11 +94,13 @@ class Drills:
         found = _findings(flaws, objects=manifest.objects.count)
         if any(each.what == manifest.dump.name for each in flaws):
             return found
+        versions = manifest.versions
+        migrate.require_known(versions.schema_revision, release=versions.product)
         async with scratch_database(self._database.settings, task.drill_id) as scratch:
             await self._programs.restore(place_of(scratch), files.dump_path)
             copy = await book_cut.copy_of(scratch)
             flaws = list(differences(manifest, copy))
-            await asyncio.to_thread(migrate.upgrade, scratch)
+            await asyncio.to_thread(migrate.upgrade_copy, scratch, revision=versions.schema_revision)
             gaps = {each.key for each in manifest.objects.gaps}
             flaws += await _without_object(scratch, files, gaps)
         return found.and_then(_findings(flaws, tables=len(copy.tables), rows=sum(copy.tables.values())))

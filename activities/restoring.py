@@ -3,7 +3,7 @@
     verify -> room -> objects -> database -> compare -> today's schema -> halt and settle
 
 Until the last step a mark stands in the database, with which nothing starts. What was there before is set aside, and
-comes back where the restored copy is not what its manifest says.
+comes back where the restored copy is not what its manifest says, or cannot be brought up to date.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from datetime import datetime
 from activities.adapters.postgres_programs import PostgresPrograms
 from activities.backing_up import flaws_of, not_verified, place_of
 from activities.backup_directory import AT_ONCE, BackupFiles, hash_of
-from domain.backup_run import RestoreReport
+from domain.backup_run import RestoreReport, Settled
 from domain.backups import Manifest, backup_id, differences
-from domain.errors import ConfigurationError, Conflict, InvalidInput, NotFound
+from domain.errors import Conflict, InvalidInput, NotFound
 from store import book_cut, migrate, restoring
 from store.database import Database, DatabaseSettings
 from store.objects import ObjectStore
@@ -53,7 +53,7 @@ class Restorer:
 
         Raises:
             InvalidInput: the backup is not as it was written.
-            Conflict: the database holds a book, or somebody is connected.
+            Conflict: the database holds a book, somebody is connected, or no migration leads to today's schema.
             ConfigurationError: the backup is of a later release, or a program is missing.
         """
         self._say("reading the backup")
@@ -79,22 +79,13 @@ class Restorer:
             await restoring.give_back(self._settings, aside)
             raise
         self._say("today's schema")
-        await asyncio.to_thread(migrate.upgrade, self._settings)
-        sha256, _ = hash_of(files.manifest_path)
-        database = Database(self._settings)
         try:
-            async with database.transaction() as session:
-                settled = await restoring.settle(
-                    session,
-                    manifest,
-                    sha256=sha256,
-                    location=str(files.root),
-                    restoration_id=stamp,
-                    actor=actor,
-                    at=at,
-                )
-        finally:
-            await database.close()
+            revision = manifest.versions.schema_revision
+            await asyncio.to_thread(migrate.upgrade_copy, self._settings, revision=revision)
+            settled = await self._settle(files, manifest, stamp=stamp, actor=actor, at=at)
+        except Exception:  # where it is interrupted instead, a migration may still be at work
+            await restoring.give_back(self._settings, aside)
+            raise
         return RestoreReport(
             restoration_id=stamp,
             backup_id=manifest.backup_id,
@@ -106,20 +97,11 @@ class Restorer:
         )
 
     async def _whole(self, files: BackupFiles) -> Manifest:
+        require_known_release(files)
         flaws = await flaws_of(files, self._programs)
         if flaws:
             raise not_verified(files.root.name, flaws)
-        manifest = files.manifest()
-        revision = manifest.versions.schema_revision
-        if not migrate.knows(revision):
-            raise ConfigurationError(
-                "BACKUP_OF_A_LATER_RELEASE",
-                "Restore it with the release that wrote it, or a later one",
-                release=manifest.versions.product,
-                schema=revision,
-                known=migrate.head(),
-            )
-        return manifest
+        return files.manifest()
 
     async def _require_room(self, *, replace: bool) -> Standing:
         server = await restoring.require_alone(self._settings)
@@ -133,6 +115,23 @@ class Restorer:
                 database=self._settings.name,
             )
         return found
+
+    async def _settle(self, files: BackupFiles, manifest: Manifest, *, stamp: str, actor: str, at: datetime) -> Settled:
+        sha256, _ = hash_of(files.manifest_path)
+        database = Database(self._settings)
+        try:
+            async with database.transaction() as session:
+                return await restoring.settle(
+                    session,
+                    manifest,
+                    sha256=sha256,
+                    location=str(files.root),
+                    restoration_id=stamp,
+                    actor=actor,
+                    at=at,
+                )
+        finally:
+            await database.close()
 
     async def _put_objects(self, files: BackupFiles) -> int:
         """Put every object back, and read it back: the book must not name what is not there."""
@@ -156,3 +155,21 @@ class Restorer:
             return hashlib.sha256(await self._objects.get(key)).hexdigest()
         except NotFound:
             return ""
+
+
+def require_known_release(files: BackupFiles) -> None:
+    """Look at the manifest alone: this code can restore what it describes. One that is spoilt is not judged here.
+
+    Raises:
+        ConfigurationError: a later release wrote the backup.
+        InvalidInput: its manifest is of a later format.
+    """
+    try:
+        versions = files.manifest().versions
+    except NotFound:
+        return
+    except InvalidInput as error:
+        if error.code == "MANIFEST_FORMAT":
+            raise
+        return
+    migrate.require_known(versions.schema_revision, release=versions.product)

@@ -237,15 +237,15 @@ def _trading(found: Condition | None, account: str) -> list[Metric]:
 
 def _copies(found: Condition | None) -> list[Metric]:
     """What can be lost, and how stale what is analysed may be. What has never been is not there."""
+    backed_up_at = found.backed_up_at if found is not None else None
+    drilled_at = found.drilled_at if found is not None else None
+    up_to = next((each.up_to for each in found.stages if each.stage == "lake"), None) if found is not None else None
     known = (
-        ("stonks_backup_last_success_timestamp_seconds", "When the newest verified backup was taken", "backed_up_at"),
-        ("stonks_backup_drill_last_success_timestamp_seconds", "When a drill last passed", "drilled_at"),
-        ("stonks_lake_up_to_timestamp_seconds", "Up to when the lake has every table", "published_up_to"),
+        ("stonks_backup_last_success_timestamp_seconds", "When the newest verified backup was taken", backed_up_at),
+        ("stonks_backup_drill_last_success_timestamp_seconds", "When a drill last passed", drilled_at),
+        ("stonks_lake_up_to_timestamp_seconds", "Up to when the lake has every table", up_to),
     )
-    return [
-        _gauge(name, says, (), [((), at.timestamp())] if (at := getattr(found, field, None)) is not None else ())
-        for name, says, field in known
-    ]
+    return [_gauge(name, says, (), [((), at.timestamp())] if at is not None else ()) for name, says, at in known]
 
 
 def _backlogs(found: Sequence[Backlog]) -> list[Metric]:

@@ -12,7 +12,7 @@ from api.numbers import money, shares
 from api.operations.account import AccountReport, AccountState, CashEntryView
 from api.operations.performance import PerformancePointView, PerformanceView
 from api.operations.positions import PositionDetail, PositionView
-from cli.output import err, out
+from cli.output import err, out, percent
 from domain.metrics import PerformanceMetrics
 
 WIDTH = 80
@@ -154,7 +154,8 @@ def show_performance(found: PerformanceView) -> None:
     out.print(facts, width=WIDTH)
     out.print(_figures(found), width=WIDTH)
     if found.benchmark is not None and found.benchmark.excess is not None:
-        out.print(f"Total return less that of {found.benchmark.symbol}: {found.benchmark.excess:+.2%}", markup=False)
+        excess = percent(found.benchmark.excess, sign="+")
+        out.print(f"Total return less that of {found.benchmark.symbol}: {excess}", markup=False)
     if found.benchmark is None:
         err.print("No benchmark: the book lacks its bars of some session.")
     if found.unmeasured:
@@ -173,7 +174,7 @@ def show_sessions(points: Sequence[PerformancePointView]) -> None:
             _signed(each.transfers) if each.transfers else NONE,
             _signed(each.result),
             _percent(each.change),
-            f"{each.drawdown:.2%}",
+            percent(each.drawdown),
             _percent(each.benchmark),
         )
     out.print(table, width=WIDTH)
@@ -252,7 +253,7 @@ def _dollars(value: Decimal) -> str:
 
 
 def _percent(value: float | None, *, sign: str = "+") -> str:
-    return NONE if value is None else f"{value:{sign}.2%}"
+    return NONE if value is None else percent(value, sign=sign)
 
 
 def _ratio(value: float | None) -> str:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from api.operations.agent_comparison import PromotionView
 from api.operations.agents import AgentView, BudgetView, Use, VariantView
-from cli.output import err, out
+from cli.output import err, out, percent
 from domain.agents import AgentSettings
 from domain.comparison import Challenger, Comparison, Difference, Quantile, Rate, VariantFigures
 from domain.trials import AgentTrialReport
@@ -64,7 +64,7 @@ def show_variants(agent_id: str, found: Sequence[VariantView]) -> None:
             Text(_answers(each.effective)),
             _part(each.traffic_share, each.shadow) if each.active else "-",
             f"{figures.documents:,}",
-            "-" if figures.valid.value is None else f"{figures.valid.value:.1%}",
+            "-" if figures.valid.value is None else percent(figures.valid.value, 1),
             _seconds(figures.latency_p95.value),
         )
     out.print(table)
@@ -91,7 +91,8 @@ def show_promotion(found: PromotionView, share: float) -> None:
     out.print(table)
     against = found.against or _OWN
     if found.passed:
-        out.print(f"{found.variant_id} passed against {against}: it reads {share:.1%} of the documents.", markup=False)
+        reads = f"it reads {percent(share, 1)} of the documents"
+        out.print(f"{found.variant_id} passed against {against}: {reads}.", markup=False)
     else:
         out.print(f"{found.variant_id} did not pass against {against}; nothing changed.", markup=False)
 
@@ -182,19 +183,20 @@ def _answers(settings: AgentSettings | None) -> str:
 
 
 def _part(share: float, shadow: bool) -> str:
-    return "shadow" if shadow else f"{share:.1%}"
+    return "shadow" if shadow else percent(share, 1)
 
 
 def _rate(found: Rate) -> str:
     assert found.value is not None
-    bounds = f"{found.interval.low:.1%} to {found.interval.high:.1%}"
-    return f"{found.value:.1%} ({bounds}), {found.count:,} of {found.total:,}"
+    bounds = f"{percent(found.interval.low, 1)} to {percent(found.interval.high, 1)}"
+    return f"{percent(found.value, 1)} ({bounds}), {found.count:,} of {found.total:,}"
 
 
 def _difference(found: Difference) -> str:
     if found.value is None:
         return "not known"
-    return f"{found.value:+.1%} ({found.interval.low:+.1%} to {found.interval.high:+.1%}) on {found.total:,}"
+    value, low, high = (percent(each, 1, sign="+") for each in (found.value, found.interval.low, found.interval.high))
+    return f"{value} ({low} to {high}) on {found.total:,}"
 
 
 def _quantile(found: Quantile) -> str:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from api.operations.backtests import BacktestView
-from cli.output import err, out
+from cli.output import err, out, percent
 from domain.backtest_checks import CheckName, CheckResult
 from domain.backtest_report import BacktestReport, Track
 from domain.metrics import PerformanceMetrics
@@ -152,7 +152,7 @@ def show_sweep(report: SweepReport) -> None:
                 markup=False,
             )
     if report.trials is not None and report.trials.overfitting_probability is not None:
-        chance = f"{report.trials.overfitting_probability:.0%}"
+        chance = percent(report.trials.overfitting_probability, 0)
         text = f"Probability that the best of {report.trials.count} in the first window owes it to luck: {chance}."
         out.print(_filled(text), markup=False)
     if report.out_of_sample is not None:
@@ -218,10 +218,12 @@ def _belief(report: BacktestReport) -> None:
             f"{report.out_of_sample.sessions} sessions, Sharpe {_ratio(report.out_of_sample.sharpe)}."
         )
     if metrics.probabilistic_sharpe is not None:
-        lines.append(f"Chance that the true Sharpe ratio is above 0: {metrics.probabilistic_sharpe:.0%}.")
+        chance = percent(metrics.probabilistic_sharpe, 0)
+        lines.append(f"Chance that the true Sharpe ratio is above 0: {chance}.")
     if metrics.deflated_sharpe is not None and metrics.trials is not None:
         tried = f"{metrics.trials} trials of this period" if metrics.trials > 1 else "this one trial of the period"
-        lines.append(f"Chance that it is above what luck gives the best of {tried}: {metrics.deflated_sharpe:.0%}.")
+        chance = percent(metrics.deflated_sharpe, 0)
+        lines.append(f"Chance that it is above what luck gives the best of {tried}: {chance}.")
     if metrics.minimum_track_record is not None:
         lines.append(f"A track record of {metrics.minimum_track_record:,.0f} sessions would be 95 % sure of it.")
     if report.universe is not None:
@@ -293,7 +295,7 @@ def _table(*columns: str) -> Table:
 
 
 def _percent(value: float | None, *, sign: str = "+") -> str:
-    return NONE if value is None else f"{value:{sign}.2%}"
+    return NONE if value is None else percent(value, sign=sign)
 
 
 def _ratio(value: float | None) -> str:

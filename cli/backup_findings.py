@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from api.operations.backups import BackupStanding, RestorationView
     from workers.settings import Settings
 
-_AGAIN = "`stonks backup run` makes one now; `stonks backup list` shows what became of the last ones"
-
 
 def backup_findings(state_dir: Path) -> list[Finding]:
     """Look into the book of a running platform; nothing where none runs, or where the book cannot be read."""
@@ -33,7 +31,8 @@ def backup_findings(state_dir: Path) -> list[Finding]:
         if as_stonks_error(error) is None:
             raise
         return []
-    return [*_of_backups(standing), *([_of_restoration(restoration)] if restoration else [])]
+    found = [Finding("backups", each.ok, each.what, each.next_step) for each in standing.findings]
+    return [*found, *([_of_restoration(restoration)] if restoration else [])]
 
 
 async def _read(settings: Settings) -> tuple[BackupStanding, RestorationView | None]:
@@ -47,31 +46,6 @@ async def _read(settings: Settings) -> tuple[BackupStanding, RestorationView | N
         return await backups.standing(database, links), await backups.restoration(database)
     finally:
         await database.close()
-
-
-def _of_backups(standing: BackupStanding) -> list[Finding]:
-    verified, newest, drill = standing.newest_verified, standing.newest, standing.newest_drill
-    found = []
-    if verified is None:
-        what = "none is verified" if standing.stale else "none yet: the first is made in the coming night"
-        found.append(Finding("backups", not standing.stale, what, _AGAIN if standing.stale else ""))
-    else:
-        what = f"the newest verified one is {verified.backup_id}, {verified.rows} rows, {verified.objects} objects"
-        found.append(Finding("backups", not standing.stale, what, _AGAIN if standing.stale else ""))
-        if verified.gaps:
-            fix = f"The manifest in {verified.location} names them; look at the object store, which has lost them"
-            found.append(Finding("backups", False, f"{verified.gaps} objects that the book names are missing", fix))
-        if verified.offsite and verified.offsite != "stored":
-            what = f"{verified.backup_id} is not stored elsewhere: {verified.offsite}"
-            found.append(Finding("backups", False, what, "Put that right; the next backup copies what is missing"))
-    if newest is not None and newest.error and (verified is None or newest.backup_id > verified.backup_id):
-        found.append(Finding("backups", False, f"the last one, {newest.backup_id}, failed: {newest.error}", _AGAIN))
-    if drill is not None and drill.state == "failed":
-        said = str(drill.flaws[0]) if drill.flaws else drill.error
-        what = f"the last drill, of {drill.backup_id}, failed with {drill.flaw_count} differences: {said}"
-        fix = "Make a new backup (`stonks backup run`) and try it (`stonks backup drill`)"
-        found.append(Finding("backups", False, what, fix))
-    return found
 
 
 def _of_restoration(seen: RestorationView) -> Finding:

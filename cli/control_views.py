@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from api.operations.protection import ProtectionView
-from cli.output import out
+from cli.output import out, percent
 
 WORDS = {"closed": "armed", "reduced": "half size", "open": "TRIPPED", "half_open": "half-open"}
 
@@ -17,8 +17,8 @@ def show_protection(view: ProtectionView) -> None:
     out.print(f"after the look of {view.looked_at:%Y-%m-%d %H:%M:%S} UTC", style="dim", markup=False)
     moved = "" if view.tier is view.configured_tier else f" (configured {view.configured_tier.value})"
     out.print(
-        f"tier {view.tier.value}{moved} · entries at {view.entries:.0%} of their size · reserve {view.reserve:,.2f} · "
-        f"{view.losses_in_a_row} losses in a row",
+        f"tier {view.tier.value}{moved} · entries at {percent(view.entries, 0)} of their size · "
+        f"reserve {view.reserve:,.2f} · {view.losses_in_a_row} losses in a row",
         markup=False,
     )
     table = _table("breaker", "state", "since", "found", "limit")

@@ -16,7 +16,7 @@ from api.operations.dead_letters import BulkReport, DeadLetter
 from api.operations.explanation import EvidenceShare, Explanation, IntentStep
 from api.operations.overview import Overview
 from api.operations.trading import AcknowledgedBy, CommandReport, TradingStatus
-from cli.output import err, out
+from cli.output import err, out, percent
 from domain.actors import spoken
 from domain.approvals import ENGINE
 from domain.decisions import TradingState
@@ -324,7 +324,7 @@ def _intent(intent: IntentStep) -> None:
             ("Order: ", "bold"),
             _side(intent.side),
             f" {shares(intent.quantity)} at about {intent.reference_price:,.2f} = ${intent.notional:,.2f}, "
-            f"target {intent.target_weight:.2%} of equity",
+            f"target {percent(intent.target_weight)} of equity",
         ),
         width=WIDTH,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from decimal import Decimal
 from typing import Any
 
 import structlog
@@ -25,6 +26,11 @@ def quiet_libraries() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
     )
+
+
+def percent(fraction: float | Decimal, digits: int = 2, *, sign: str = "") -> str:
+    """A fraction as people read it: 0.125 -> 12.50 %. With the sign `+`, what is gained has one, too."""
+    return f"{fraction * 100:{sign}.{digits}f} %"
 
 
 def print_json(body: Any) -> None:

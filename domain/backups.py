@@ -9,6 +9,7 @@ The manifest is written last: a directory without one is no backup.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -107,7 +108,9 @@ class Manifest(Model):
     tables: dict[str, int]
     """Rows by table, schema and all: `public.orders`."""
     audit_head: str = ""
-    """Hash of the audit log's last entry: whoever holds it can tell whether the log was cut off later."""
+    """Hash of the audit log's last entry: whoever holds it can tell whether the log was cut off later.
+
+    Empty: the log was, or nobody looked."""
     dump: FileSeal
     objects: ObjectsSeal
     broker_book: FileSeal | None = None
@@ -193,24 +196,36 @@ def opened(body: bytes) -> Manifest:
     Raises:
         InvalidInput: it is none, it is of a later format, or it was changed since it was sealed.
     """
+    found = _format(body)
+    if found not in (None, FORMAT):
+        raise InvalidInput("MANIFEST_FORMAT", "Use the release that wrote it", found=found, allowed=FORMAT)
     try:
         manifest = Manifest.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InvalidInput("MANIFEST_CHANGED", "It is no manifest of ours", field=where, problem=first["msg"]) from None
-    if manifest.format != FORMAT:
-        raise InvalidInput("MANIFEST_FORMAT", "Use the release that wrote it", found=manifest.format, allowed=FORMAT)
-    if manifest.seal != _seal(manifest):
+    if manifest.seal != _seal(manifest, as_read=True):
         raise InvalidInput(
             "MANIFEST_CHANGED", "It is not as it was written: use another backup", backup_id=manifest.backup_id
         )
     return manifest
 
 
-def _seal(manifest: Manifest) -> str:
+def _format(body: bytes) -> int | None:
+    """The format that a manifest says it is of, whatever else it has; None where it says none."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return None
+    said = found.get("format") if isinstance(found, dict) else None
+    return said if isinstance(said, int) else None
+
+
+def _seal(manifest: Manifest, *, as_read: bool = False) -> str:
+    """Hash of a manifest. As it was read: of the fields that it had then, as the release that wrote it sealed them."""
     plain = manifest.model_copy(update={"seal": ""})
-    return hashlib.sha256(plain.model_dump_json().encode()).hexdigest()
+    return hashlib.sha256(plain.model_dump_json(exclude_unset=as_read).encode()).hexdigest()
 
 
 def to_remove(known: Sequence[KnownBackup], *, keep: int = KEPT) -> tuple[str, ...]:
@@ -289,7 +304,7 @@ def differences(manifest: Manifest, copy: RestoredCopy) -> tuple[Flaw, ...]:
                 found=copy.schema_revision,
             )
         )
-    if copy.audit_head != manifest.audit_head:
+    if manifest.audit_head and copy.audit_head != manifest.audit_head:
         found.append(
             Flaw(kind=FlawKind.AUDIT_LOG_DIFFERS, what="head", expected=manifest.audit_head, found=copy.audit_head)
         )

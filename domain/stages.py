@@ -6,7 +6,8 @@ from enum import StrEnum
 
 
 class Stage(StrEnum):
-    """The first nine are the parts of the pipeline, in the order in which a document goes through them."""
+    """The first ten are the parts of the pipeline, in the order in which a document goes through them,
+    and the lake, to which all of it is published."""
 
     INGEST = "ingest"
     READ = "read"
@@ -17,18 +18,18 @@ class Stage(StrEnum):
     RECONCILE = "reconcile"
     NOTIFY = "notify"
     MARK = "mark"
+    LAKE = "lake"
+    """Publishing to the lake."""
     AGENTS = "agents"
     """What models are tried on, compared by and asked again; nothing of it decides."""
     BACKTEST = "backtest"
     """Backtests, sweeps, and the comparison of a day with itself."""
     REPLAY = "replay"
     """Driving a past period through the workflows."""
-    LAKE = "lake"
-    """Publishing to the lake."""
     BACKUP = "backup"
     """Backups and drills."""
     UPKEEP = "upkeep"
     """Schedules, the index, competitors."""
 
 
-PIPELINE = tuple(Stage)[:9]
+PIPELINE = tuple(Stage)[:10]

@@ -10,11 +10,9 @@ from sqlalchemy import text
 
 from domain.breaker_state import Breaker, BreakerPhase
 from domain.decisions import TradingState
-from domain.lake_tables import BY_NAME
-from store import backups, control, lake_exports, pipeline, protection
+from store import backups, control, pipeline, protection
 from store.database import Database
 from store.pipeline import StageState
-from store.tables.platform import LakeExport
 
 STATEMENT_MS = 2_000
 
@@ -24,8 +22,6 @@ class Condition(NamedTuple):
     trading: TradingState
     breakers: Mapping[Breaker, BreakerPhase]
     """All of them; closed where nobody has looked yet."""
-    published_up_to: datetime | None
-    """Up to when the lake has every table; None: not yet."""
     backed_up_at: datetime | None
     """When the newest backup that was read back whole was taken."""
     drilled_at: datetime | None
@@ -40,7 +36,6 @@ async def read(database: Database, *, now: datetime) -> Condition:
         stages = await pipeline.stages(session, now=now)
         state = TradingState((await control.state(session)).state)
         live = await protection.load(session)
-        published = await lake_exports.newest(session)
         backup = await backups.newest_verified(session)
         drilled_at = await backups.passed_at(session)
     breakers = dict.fromkeys(Breaker, BreakerPhase.CLOSED)
@@ -50,13 +45,6 @@ async def read(database: Database, *, now: datetime) -> Condition:
         stages=stages,
         trading=state,
         breakers=breakers,
-        published_up_to=_up_to(published),
         backed_up_at=backup.taken_at if backup is not None else None,
         drilled_at=drilled_at,
     )
-
-
-def _up_to(published: Mapping[str, LakeExport]) -> datetime | None:
-    found = [published[each].up_to if each in published else None for each in BY_NAME]
-    known = [each for each in found if each is not None]
-    return min(known) if len(known) == len(found) else None

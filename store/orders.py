@@ -156,18 +156,6 @@ async def save_risk_decision(
     )
 
 
-async def risk_decision_of(session: AsyncSession, intent_id: str) -> RiskDecisionRow | None:
-    """The newest risk decision on an intent."""
-    rows = await session.exec(
-        select(RiskDecisionRow)
-        .where(RiskDecisionRow.intent_id == intent_id)
-        .order_by(
-            col(RiskDecisionRow.as_of).desc(), col(RiskDecisionRow.stage).desc(), col(RiskDecisionRow.decision_id)
-        )
-    )
-    return rows.first()
-
-
 async def require_risk_decision(session: AsyncSession, decision_id: str) -> RiskDecisionRow:
     row = await session.get(RiskDecisionRow, decision_id)
     if row is None:

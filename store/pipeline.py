@@ -8,15 +8,21 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from domain.lake_tables import BY_NAME
+
 
 class StageState(NamedTuple):
-    """One part. `oldest` is since when the oldest piece of work waits; None where none does."""
+    """One part. `oldest` is since when the oldest piece of work waits; None where none does.
+
+    `up_to` says of the lake alone up to when it has the book; None where it does not have every table.
+    """
 
     stage: str
     last_success_at: datetime | None
     waiting: int
     oldest: datetime | None
     failed: int
+    up_to: datetime | None = None
 
 
 _QUERIES = {
@@ -73,15 +79,32 @@ _QUERIES = {
         FROM notifications
     """,
     "mark": "SELECT max(as_of), 0, NULL::timestamptz, 0 FROM account_snapshots",
+    # Published every hour: a table is waited for once it has missed a turn.
+    "lake": """
+        SELECT max(finished_at),
+               count(*) FILTER (WHERE overdue), min(up_to) FILTER (WHERE overdue),
+               count(*) FILTER (WHERE failed),
+               CASE WHEN count(up_to) = count(*) THEN min(up_to) END
+        FROM (SELECT done.finished_at, done.up_to,
+                     done.up_to < CAST(:now AS timestamptz) - interval '2 hours' AS overdue,
+                     EXISTS (SELECT 1 FROM lake_exports AS tried
+                             WHERE tried.table_name = name AND tried.status = 'failed' AND tried.up_to IS NULL
+                             AND (done.started_at IS NULL OR tried.started_at > done.started_at)) AS failed
+              FROM unnest(CAST(:tables AS text[])) AS name
+              LEFT JOIN LATERAL (SELECT started_at, finished_at, up_to FROM lake_exports
+                                 WHERE table_name = name AND status IN ('committed', 'unchanged')
+                                 AND up_to IS NOT NULL ORDER BY up_to DESC LIMIT 1) AS done ON true) AS published
+    """,
 }
 
 
 async def stages(session: AsyncSession, *, now: datetime) -> list[StageState]:
-    """Every part of the pipeline, in the order in which a document goes through them."""
+    """Every part of the pipeline, in the order in which a document goes through them; the lake last."""
     connection = await session.connection()
+    known = {"now": now, "tables": list(BY_NAME)}
     found = []
     for stage, query in _QUERIES.items():
-        given = {"now": now} if ":now" in query else {}
+        given = {name: value for name, value in known.items() if f":{name}" in query}
         row = (await connection.execute(text(query), given)).one()
-        found.append(StageState(stage, row[0], int(row[1]), row[2], int(row[3])))
+        found.append(StageState(stage, row[0], int(row[1]), row[2], int(row[3]), *row[4:]))
     return found

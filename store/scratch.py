@@ -39,7 +39,7 @@ async def scratch_database(settings: DatabaseSettings, name: str) -> AsyncIterat
         try:
             yield settings.model_copy(update={"name": called})
         finally:
-            await connection.execute(f'DROP DATABASE IF EXISTS "{called}" WITH (FORCE)')
+            await drop_database(connection, called)
     finally:
         await connection.close()
 
@@ -51,4 +51,18 @@ async def _drop_leftovers(connection: Any, name: str) -> None:
         name + _MARK,
     )
     for row in rows:
-        await connection.execute(f'DROP DATABASE IF EXISTS "{row["datname"]}" WITH (FORCE)')
+        await drop_database(connection, row["datname"])
+
+
+async def drop_database(connection: Any, name: str) -> None:
+    """Drop a database with our connections to it.
+
+    Without FORCE: the server ends its own cleaning (autovacuum) for whoever drops a database, but with FORCE it asks
+    for the right to end it, which only superusers have. A book that was just restored is being cleaned.
+    """
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = $1 AND usename = current_user AND pid <> pg_backend_pid()",
+        name,
+    )
+    await connection.execute(f'DROP DATABASE IF EXISTS "{name}"')

@@ -52,7 +52,7 @@ from activities.market import MarketActivities
 from activities.metering import WorkMeter
 from activities.notifications import NotificationActivities
 from activities.orders import OrderActivities
-from activities.ports import Lake, Messenger, Prices
+from activities.ports import Lake, Prices
 from activities.prices import BookPrices, MarketPrices
 from activities.publishing import PublishingActivities
 from activities.reconciliation import ReconciliationActivities
@@ -77,6 +77,7 @@ from store.database import Database
 from store.objects import ObjectStore
 from workers.backups import backups_of
 from workers.histories import TemporalHistories
+from workers.lake import lake_of
 from workers.schedules import TemporalSchedules
 from workers.settings import Mode, Settings
 from workers.sources import adapters
@@ -416,26 +417,7 @@ class Parts:
     @cached_property
     def lake(self) -> IcebergLake:
         """The lake's tables: a second of imports and a hundred megabytes, for those alone who write or query them."""
-        from activities.adapters.lake.iceberg import IcebergLake
-        from activities.adapters.lake.settings import LakeSettings
-
-        database, objects = self.settings.database(), self.settings.objects()
-        lake = IcebergLake(
-            LakeSettings(
-                db_host=database.host,
-                db_port=database.port,
-                db_name=database.name,
-                db_user=database.user,
-                db_password=database.password,
-                endpoint=objects.endpoint,
-                access_key=objects.access_key,
-                secret_key=objects.secret_key,
-                bucket=objects.bucket,
-                read_only=self._read_only,
-            )
-        )
-        self._exit.callback(lake.close)
-        return lake
+        return lake_of(self.settings, self._exit, read_only=self._read_only)
 
     def publishing_activities(self) -> PublishingActivities:
         def lake() -> Lake:
@@ -448,29 +430,9 @@ class Parts:
         return Place(mode=self.settings.mode.value, base_url=self.settings.public_url.rstrip("/"))
 
     def notification_activities(self) -> NotificationActivities:
-        """The only part that holds what telling people needs."""
-        from activities.adapters.notify.smtp import Security, SmtpMessenger, SmtpSettings
-        from activities.adapters.notify.sns import SnsMessenger, SnsSettings
-        from activities.adapters.notify.webhook import WebhookMessenger
-        from activities.adapters.web.guard import GuardPolicy, UrlGuard
+        from workers.telling import messengers_of
 
-        settings, secrets = self.settings, self.settings.notify_secrets
-        smtp = SmtpSettings(
-            host=settings.smtp_host,
-            port=settings.smtp_port,
-            security=Security(settings.smtp_security),
-            user=settings.smtp_user,
-            sender=settings.smtp_from,
-            own_server=f"{settings.smtp_host}:{settings.smtp_port}" in settings.own_receivers(),
-        )
-        hooks = WebhookMessenger(UrlGuard(GuardPolicy(own_servers=settings.own_receivers())), secrets)
-        self._exit.push_async_callback(hooks.aclose)
-        messengers: dict[str, Messenger] = {
-            "email": SmtpMessenger(smtp, secrets),
-            "sns": SnsMessenger(SnsSettings(endpoint=settings.sns_endpoint), secrets),
-            "webhook": hooks,
-        }
-        return NotificationActivities(self.database, self.flows, messengers, self.place)
+        return NotificationActivities(self.database, self.flows, messengers_of(self.settings, self._exit), self.place)
 
     def replay_activities(self) -> ReplayActivities:
         return ReplayActivities(

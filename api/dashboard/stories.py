@@ -176,7 +176,7 @@ def _market_note(explanation: Mapping[str, Any]) -> str:
     market = explanation["market"]
     return (
         f"confirmation {market['confirmation']:+.2f}, trend {market['trend']:+.2f}, "
-        f"daily volatility {market['daily_volatility']:.2%}, last close {market['last_close']:,.2f}"
+        f"daily volatility {market['daily_volatility'] * 100:.2f} %, last close {market['last_close']:,.2f}"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from temporalio.common import (
 )
 
 from api.operations.links import TemporalLinks
+from api.paging import Page
 from domain.backup_run import BackupOutcome, BackUpRequest, BackupStep, DrillEnd, DrillRequest, DrillStep
 from domain.backups import STALE_AFTER, BackupState, DrillState, Flaw, Trigger, backup_id
 from domain.errors import VendorRejected
@@ -30,6 +31,7 @@ from workflows.drill_backup import DrillBackup
 from workflows.names import Queue
 
 RPC_TIMEOUT = timedelta(seconds=30)
+_AGAIN = "`stonks backup run` makes one now; `stonks backup list` shows what became of the last ones"
 _STAGE = TypedSearchAttributes([SearchAttributePair(names.STAGE, "backup")])
 
 
@@ -103,13 +105,28 @@ class RestorationView(BaseModel):
     differences: int = Field(description="that wait for a person")
 
 
+class BackupFinding(BaseModel):
+    """One thing that there is to say of the backups."""
+
+    ok: bool
+    what: str
+    next_step: str = Field(description="what to do about it; empty: nothing")
+
+
 class BackupStanding(BaseModel):
-    """What the doctor looks at."""
+    """How backups stand: what the doctor and the dashboard say of them."""
 
     newest_verified: BackupView | None
     stale: bool = Field(description="none of the last two days is verified, and the installation is older than that")
     newest: BackupView | None = Field(description="the newest that has ended, however it did")
     newest_drill: DrillView | None
+    findings: list[BackupFinding] = Field(description="in words: the newest first, then what else is wrong")
+
+
+class BackupPage(Page[BackupView]):
+    """A page of backups, and how all of them stand."""
+
+    standing: BackupStanding
 
 
 async def list_recent(
@@ -140,12 +157,14 @@ async def standing(database: Database, links: TemporalLinks) -> BackupStanding:
         verified, newest = await backups.newest_verified(session), await backups.newest(session)
         drill, begun = await backups.newest_drill(session), await backups.begun_at(session)
     since = begun if verified is None else verified.taken_at or verified.created_at
-    return BackupStanding(
+    found = BackupStanding(
         newest_verified=None if verified is None else _view(verified, [], links),
         stale=since is not None and datetime.now(UTC) - since > STALE_AFTER,
         newest=None if newest is None else _view(newest, [], links),
         newest_drill=None if drill is None else drill_view(drill, links),
+        findings=[],
     )
+    return found.model_copy(update={"findings": [*_of_verified(found), *_of_failures(found)]})
 
 
 async def restoration(database: Database) -> RestorationView | None:
@@ -264,6 +283,47 @@ async def wait_drill(client: Client, database: Database, links: TemporalLinks, d
     if failure is not None:
         raise VendorRejected("DRILL_FAILED", view.error or str(failure), drill_id=drill_id) from failure
     return view
+
+
+def _of_verified(seen: BackupStanding) -> Iterator[BackupFinding]:
+    """What counts, how old it is, and what it lacks."""
+    verified = seen.newest_verified
+    if verified is None:
+        what = "none yet: the first is made in the coming night"
+    else:
+        what = f"the newest verified one is {verified.backup_id}, {verified.rows} rows, {verified.objects} objects"
+    if seen.stale:
+        what = "none is verified" if verified is None else f"none of the last two days is verified: {what}"
+    yield BackupFinding(ok=not seen.stale, what=what, next_step=_AGAIN if seen.stale else "")
+    if verified is None:
+        return
+    if verified.gaps:
+        yield BackupFinding(
+            ok=False,
+            what=f"{verified.gaps} objects that the book names are missing",
+            next_step=f"The manifest in {verified.location} names them; look at the object store, which has lost them",
+        )
+    if verified.offsite not in ("", backups.STORED):
+        yield BackupFinding(
+            ok=False,
+            what=f"{verified.backup_id} is not stored elsewhere: {verified.offsite}",
+            next_step="Put that right; the next backup copies what is missing",
+        )
+
+
+def _of_failures(seen: BackupStanding) -> Iterator[BackupFinding]:
+    verified, newest, tried = seen.newest_verified, seen.newest, seen.newest_drill
+    if newest is not None and newest.error and (verified is None or newest.backup_id > verified.backup_id):
+        yield BackupFinding(
+            ok=False, what=f"the last one, {newest.backup_id}, failed: {newest.error}", next_step=_AGAIN
+        )
+    if tried is not None and tried.state == DrillState.FAILED:
+        said = str(tried.flaws[0]) if tried.flaws else tried.error
+        yield BackupFinding(
+            ok=False,
+            what=f"the last drill, of {tried.backup_id}, failed with {tried.flaw_count} differences: {said}",
+            next_step="Make a new backup (`stonks backup run`) and try it (`stonks backup drill`)",
+        )
 
 
 def _view(row: Backup, drills: Sequence[BackupDrill], links: TemporalLinks) -> BackupView:

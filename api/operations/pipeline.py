@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, Field
 
+from api.operations import lake
 from store import pipeline
 from store.database import Database
 from store.pipeline import StageState
@@ -22,6 +23,7 @@ LATE_AFTER = {
     "reconcile": timedelta(minutes=30),
     "notify": timedelta(minutes=10),
     "mark": timedelta(days=5),
+    "lake": lake.LATE_AFTER,
 }
 """How long work may wait in each part before that is worth a look; orders and questions wait by their nature."""
 
@@ -36,14 +38,17 @@ class StageStatus(StrEnum):
 
 class StageHealth(BaseModel):
     stage: str
-    """ingest, read, research, trading, approval, order, reconcile, notify or mark."""
+    """ingest, read, research, trading, approval, order, reconcile, notify, mark or lake."""
     status: StageStatus
     last_success_at: datetime | None
     waiting: int
     oldest_waiting_at: datetime | None
     lag_seconds: int = Field(description="how long the oldest piece of work waits; 0: none does")
     late_after_seconds: int
-    failed: int = Field(description="what gave up and waits for a person")
+    failed: int = Field(description="what gave up and waits for a person; of the lake, tables whose last export failed")
+    up_to: datetime | None = Field(
+        description="of the lake alone: what the book had committed by then is in it; null where it lacks a table"
+    )
 
 
 class PipelineHealth(BaseModel):
@@ -87,4 +92,5 @@ def _health(state: StageState, now: datetime) -> StageHealth:
         lag_seconds=int(lag.total_seconds()),
         late_after_seconds=int(late_after.total_seconds()),
         failed=state.failed,
+        up_to=state.up_to,
     )

@@ -12,9 +12,9 @@ from api.dependencies import Dependencies, Provided
 from api.errors import problems
 from api.keys import Scope
 from api.operations import backups
-from api.operations.backups import BackupView, DrillView, Nothing
+from api.operations.backups import BackupPage, BackupView, DrillView, Nothing
 from api.operations.links import TemporalLinks
-from api.paging import Page, PageQuery, page, position
+from api.paging import PageQuery, page, position
 from api.routing import Router
 
 KIND = "backups"
@@ -26,12 +26,12 @@ BackupId = Annotated[str, Path(pattern=r"^[0-9]{8}T[0-9]{6}Z$", examples=["20261
 
 
 @router.get("", dependencies=[require(Scope.ADMIN)], responses=problems(422, 503))
-async def list_backups(dependencies: Provided, query: Annotated[PageQuery, Query()]) -> Page[BackupView]:
-    """Backups with the drills of each, the newest first. Those whose files are gone stay in the list."""
-    rows = await backups.list_recent(
-        dependencies.database, _links(dependencies), limit=query.limit + 1, before=position(KIND, query.cursor)
-    )
-    return page(KIND, rows, query.limit, at=lambda row: (row.created_at, row.backup_id), view=lambda row: row)
+async def list_backups(dependencies: Provided, query: Annotated[PageQuery, Query()]) -> BackupPage:
+    """Backups with the drills of each, the newest first, and how they stand. Those whose files are gone stay listed."""
+    database, links = dependencies.database, _links(dependencies)
+    rows = await backups.list_recent(database, links, limit=query.limit + 1, before=position(KIND, query.cursor))
+    listed = page(KIND, rows, query.limit, at=lambda row: (row.created_at, row.backup_id), view=lambda row: row)
+    return BackupPage(**dict(listed), standing=await backups.standing(database, links))
 
 
 @router.post("", status_code=HTTPStatus.ACCEPTED, responses=problems(409, 422, 503))

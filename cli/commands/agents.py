@@ -14,7 +14,7 @@ from cli.commands import agents_evaluate
 from cli.commands.operate import ask
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.groups import Commands
-from cli.output import err, print_json
+from cli.output import err, percent, print_json
 from domain.errors import InvalidInput, StonksError
 
 if TYPE_CHECKING:
@@ -211,8 +211,8 @@ def activate(
     wanted = _checked(agents.Activation, traffic_share=share, shadow=shadow)
     path = f"{_path(agent_id, variant_id)}/activate"
     view = acting.act(state, agents.VariantView, "POST", path, wanted)
-    told = "reads every document as a shadow" if view.shadow else f"reads {view.traffic_share:.1%} of the documents"
-    _say(view, json, f"{view.variant_id} {told}, within a minute.")
+    what = "every document as a shadow" if view.shadow else f"{percent(view.traffic_share, 1)} of the documents"
+    _say(view, json, f"{view.variant_id} reads {what}, within a minute.")
 
 
 def deactivate(agent_id: AgentId, variant_id: VariantId, state: State = DEFAULT_STATE, json: Json = False) -> None:

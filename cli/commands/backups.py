@@ -181,10 +181,12 @@ def restore(
 
     Example: stonks restore /mnt/backups/20261127T083000Z --state .stonks-restored
     """
+    from activities.restoring import require_known_release
     from cli import backup_views as views
     from cli.book_servers import known_errors, servers_to_restore_into
 
     files = _files(which, state)
+    require_known_release(files)
     by = actor()
     with (
         servers_to_restore_into(state) as (settings, ours),

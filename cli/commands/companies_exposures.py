@@ -13,7 +13,7 @@ from cli import acting
 from cli.commands.operate import ask
 from cli.commands.stack import DEFAULT_STATE, Json, State
 from cli.instants import read_instant
-from cli.output import err, out, print_json
+from cli.output import err, out, percent, print_json
 from domain.actors import spoken
 
 if TYPE_CHECKING:
@@ -139,12 +139,14 @@ def _show_estimate(view: EstimateView) -> None:
 
 
 def _shrinkage(found: ExposureProposal) -> str:
-    weight = f"{found.prior_weight:.0%} of an estimate"
+    lent = f"Returns are above {found.riskless}." if found.riskless else "The book has no riskless rate: 0 was taken."
+    if found.prior_weight is None:
+        return lent
+    weight = f"{percent(found.prior_weight, 0)} of an estimate"
     many = found.prior_companies
     prior = f"The mean of {many} other{'s' if many > 1 else ''} of its sector weighs {weight}."
     if not many:
         prior = f"No company of its sector has exposures: the prior is 0, and weighs {weight}."
-    lent = f"Returns are above {found.riskless}." if found.riskless else "The book has no riskless rate: 0 was taken."
     return f"{prior} {lent}"
 
 

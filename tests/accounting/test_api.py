@@ -433,7 +433,7 @@ async def test_commands_when_read_by_people_then_the_numbers_stand_there(traded:
         (("account", "ledger", "--kind", "fill"), ("sell 120 at 15", "+1,800.00")),
         (("positions",), ("AAPL", "480.00", "+631.60")),
         (("positions", "AAPL"), ("lot of", "360.60", "short", "+497.33")),
-        (("performance",), ("2024-01-02 to 2024-01-04, 3 sessions", "+1.25%", "SPY", "2 of 2 lots", "Sharpe")),
+        (("performance",), ("2024-01-02 to 2024-01-04, 3 sessions", "+1.25 %", "SPY", "2 of 2 lots", "Sharpe")),
         (("performance", "--sessions"), ("2024-01-03", "+108.00")),
     ):
         shown = await cli.text(*words)

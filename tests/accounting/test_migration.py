@@ -22,6 +22,7 @@ from domain.lots import held
 from domain.portfolio import Fill
 from store import accounting, cash_ledger, migrate
 from store.database import Database, DatabaseSettings
+from tests.databases import drop
 from workers.settings import load
 
 from .builders import at, bought, sold
@@ -70,7 +71,7 @@ def old(servers: Stack) -> Iterator[DatabaseSettings]:
     settings = known.model_copy(update={"name": "old_book"})
     migrate.upgrade(settings, BEFORE)
     yield settings
-    _run(known, "DROP DATABASE old_book WITH (FORCE)")
+    asyncio.run(drop(known, "old_book"))
 
 
 def _rows(fill: Fill) -> list[str]:

@@ -95,9 +95,9 @@ async def test_variant_when_added_and_activated_then_it_is_listed_with_what_it_r
     assert "as a shadow" in (await cli("agents", "activate", agent, shadow, "--shadow")).err
     await log(platform.parts.database, [attempt(agent, small, f"doc-{n}", valid=n > 0) for n in range(4)])
     listed = await cli.text("agents", "variants", agent)
-    for told in ("small", "qwen3:8b", "25.0%", "shadow", "75.0%", "1.0 s"):
+    for told in ("small", "qwen3:8b", "25.0 %", "shadow", "75.0 %", "1.0 s"):
         assert told in listed
-    assert "small 25.0%" in await cli.text("agents", "show", agent)
+    assert "small 25.0 %" in await cli.text("agents", "show", agent)
     await cli.text("agents", "deactivate", agent, small)
     assert [row["active"] for row in (await cli.json("agents", "variants", agent))["data"]] == [True, False]
 
@@ -119,7 +119,7 @@ async def test_comparison_when_shown_then_it_has_every_figure_with_its_interval(
     for told in (
         "champion",
         "41, 41 attempts",
-        "97.6% (87.4% to 99.6%), 40 of 41",
+        "97.6 % (87.4 % to 99.6 %), 40 of 41",
         "MODEL_OUTPUT_CUT 1",
         "p50 1.0 s (1.0 s to 1.0 s)",
         "800 in and 100 out a document",
@@ -146,7 +146,7 @@ async def test_promotion_when_refused_and_passed_then_every_criterion_is_shown(p
         await evaluated(platform.parts.database, agent, judge, sentences(400))
     passed = await cli.text("agents", "promote", agent, variant, "--share", "0.9")
     assert passed.count("passed") == 7
-    assert "reads 90.0%" in passed
+    assert "reads 90.0 %" in passed
     assert (await cli.json("agents", "show", agent))["champion"] == variant
 
 

@@ -22,17 +22,16 @@ from typing import Any
 
 import uvicorn
 from google.protobuf.duration_pb2 import Duration
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 
 from api.app import create_app
 from cli.migrate import migrate
 from cli.stack.supervisor import Stack
+from store.book_cut import connect
 from tests.api.harness import BOOTSTRAP_KEY, Platform
 from tests.conftest import clean_environment, running_servers
+from tests.databases import drop
 from workers.main import register_search_attributes
 from workers.parts import Parts
 from workers.settings import load
@@ -68,9 +67,10 @@ async def house(servers: Stack) -> AsyncIterator[str]:
     """The address of an API whose book and whose workflows are nobody else's."""
     environment = servers.environment()
     name = f"schema_{uuid.uuid4().hex[:12]}"
-    standing = create_async_engine(load(environment).database().url(), poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    async with standing.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name}"))
+    settings = load(environment).database()
+    connection = await connect(settings)
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
     environment |= {"STONKS_DB_NAME": name, "STONKS_TEMPORAL_NAMESPACE": name.replace("_", "-")}
     try:
         await asyncio.to_thread(migrate, environment)
@@ -85,9 +85,7 @@ async def house(servers: Stack) -> AsyncIterator[str]:
         finally:
             await parts.close()
     finally:
-        async with standing.connect() as connection:
-            await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        await standing.dispose()
+        await drop(settings, name)
 
 
 async def run(address: str, *, examples: int, seconds: int | None = None, phases: str = PHASES) -> Outcome:

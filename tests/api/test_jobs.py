@@ -295,6 +295,7 @@ async def test_pipeline_when_documents_wait_then_their_part_is_late_and_says_sin
         "reconcile",
         "notify",
         "mark",
+        "lake",
     }
     read = parts["read"]
     assert (health["status"], read["status"]) == ("late", "late")

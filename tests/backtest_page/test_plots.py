@@ -10,8 +10,10 @@ import pytest
 from plotly import graph_objects
 
 from activities.adapters.backtest_page.drawing import as_json
+from activities.adapters.backtest_page.markup import NO_BREAK
 from activities.adapters.backtest_page.page import _template
 from activities.adapters.backtest_page.plots import MOST_DOTS, MOST_POINTS, WINDOW, plots_of
+from activities.adapters.backtest_page.series import drawdowns
 from domain.backtest_report import BacktestReport
 from tests.backtest_page.builders import drawn, simulated
 
@@ -61,6 +63,25 @@ def test_equity_when_it_is_drawn_then_its_points_are_those_of_the_report() -> No
     assert [trace["name"] for trace in equity] == ["strategy", "SPY", "equal-weight buy and hold"]
     assert equity[0]["y"] == [round(float(amount), 2) for amount in report.strategy.equity]
     assert equity[0]["x"][1:] == [session.isoformat() for session in report.sessions]
+
+
+def test_percents_when_drawn_then_they_are_written_as_in_the_words() -> None:
+    report = drawn(300, 40)
+    plots = by_id(report)
+    below = plots["drawdown"].data[0]["y"]
+    assert below == [round(each * 100, 3) for each in drawdowns(report.strategy.equity)]
+    assert f"{-min(below):.2f}{NO_BREAK}%" in plots["drawdown"].words
+    for axis, chart in (
+        ("yaxis", "drawdown"),
+        ("yaxis", "exposure"),
+        ("yaxis", "rolling-volatility"),
+        ("xaxis", "distribution"),
+        ("yaxis", "trades"),
+    ):
+        assert plots[chart].layout[axis]["ticksuffix"] == f"{NO_BREAK}%"
+    written = json.dumps(json.loads(as_json(list(plots.values()))), ensure_ascii=False)
+    assert f"{{y:.2f}}{NO_BREAK}%" in written
+    assert re.findall(r"[0-9}~]%", written) == []
 
 
 def test_plots_when_sessions_are_too_few_then_nothing_is_rolled() -> None:

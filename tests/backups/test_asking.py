@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from api.keys import Scope
+from api.operations import backups as operations
 from cli.backup_findings import backup_findings
 from cli.stack.supervisor import Stack
-from domain.backups import BackupState
+from domain.backups import BackupState, backup_id
 from store.tables.platform import Backup, BackupDrill
 from tests.api.browser import person
 from tests.api.harness import Caller, Platform, assert_problem, caller, eventually
-from tests.backups.vault import Vault
+from tests.backups.vault import Vault, open_vault
 from tests.dashboard.test_pages import assert_sound
 from tests.dashboard.visitor import Visitor, sign_in
 from tests.operate.conftest import Stonks
@@ -130,7 +133,7 @@ async def test_settings_page_when_an_administrator_looks_then_backups_are_made_a
         assert (await visitor.get("/settings")).tree.xpath(f"{section}//*[contains(@class, 'status-passed')]")
         await vault.rows("UPDATE backups SET taken_at = taken_at - interval '3 days' WHERE state = 'verified'")
         warned = await visitor.get("/settings")
-        assert "No backup of the last two days is verified" in warned.tree.xpath(f"string({section}//*[@role='alert'])")
+        assert "None of the last two days is verified" in warned.tree.xpath(f"string({section}//*[@role='alert'])")
         await vault.rows("UPDATE backups SET taken_at = taken_at + interval '3 days' WHERE state = 'verified'")
     async with Visitor(platform.app) as visitor:
         await sign_in(visitor, await platform.key(Scope.READ, person=await person(platform, Scope.READ)))
@@ -138,6 +141,55 @@ async def test_settings_page_when_an_administrator_looks_then_backups_are_made_a
         assert_sound(page)
         assert "Backups are shown to administrators" in page.text
         assert not page.tree.xpath("//form[@action='/settings/backups']")
+
+
+async def test_standing_when_there_is_no_backup_yet_and_later_then_api_page_and_doctor_say_the_same(
+    servers: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with open_vault(servers, tmp_path / "here") as vault, AsyncExitStack() as until:
+        platform = Platform(vault.parts)
+        await until.enter_async_context(platform.working())
+        api = caller(platform)
+        visitor = await until.enter_async_context(Visitor(platform.app))
+        await sign_in(visitor)
+        for name, value in vault.environment.items():
+            monkeypatch.setenv(name, value)
+
+        async def said() -> list[tuple[bool, str, str]]:
+            listed = await api.get("/v1/backups", limit=1)
+            found = [(each["ok"], each["what"], each["next_step"]) for each in listed["standing"]["findings"]]
+            assert listed["standing"]["stale"] is (not found[0][0])
+            doctor = await asyncio.to_thread(backup_findings, tmp_path)
+            assert [(each.ok, each.what, each.fix) for each in doctor] == found
+            page = await visitor.get("/settings")
+            assert_sound(page)
+            shown = page.tree.xpath("string(//section[@aria-labelledby='backups-head'])")
+            for _, what, next_step in found:
+                assert what[1:] in shown
+                assert next_step.replace("`", "") in shown
+            alerts = page.tree.xpath("//section[@aria-labelledby='backups-head']//*[@role='alert']")
+            assert len(alerts) == sum(not ok for ok, _, _ in found)
+            return found
+
+        assert await said() == [(True, "none yet: the first is made in the coming night", "")]
+        with monkeypatch.context() as days_later:
+            days_later.setattr(operations, "STALE_AFTER", timedelta(0))
+            ((ok, what, next_step),) = await said()
+        assert (ok, what, "`stonks backup run`" in next_step) == (False, "none is verified", True)
+        done = await vault.back_up()
+        ((ok, what, _),) = await said()
+        assert (ok, what.partition(",")[0]) == (True, f"the newest verified one is {done.backup_id}")
+        # Ten newer ones that failed: the newest verified one is on none of the page's lines.
+        for number in range(10):
+            at = datetime.now(UTC) + timedelta(seconds=number)
+            await vault.add(
+                Backup(**OF_SOMEBODY, backup_id=backup_id(at), state="failed", created_at=at, error="PROGRAM_MISSING")
+            )
+        (ok, what, _), (failed, problem, _) = await said()
+        assert (ok, failed, done.backup_id in what, "PROGRAM_MISSING" in problem) == (True, False, True, True)
+        await vault.rows("UPDATE backups SET taken_at = taken_at - interval '3 days' WHERE state = 'verified'")
+        (ok, what, _), *_ = await said()
+        assert (ok, what.partition(":")[0]) == (False, "none of the last two days is verified")
 
 
 async def test_terminal_when_the_api_is_away_then_a_backup_is_made_all_the_same(servers: Stack, vault: Vault) -> None:

@@ -92,8 +92,21 @@ def test_manifest_when_it_is_none_then_it_is_refused(body: bytes) -> None:
 
 
 def test_manifest_when_of_a_later_format_then_it_says_so() -> None:
+    """Whatever else that format has."""
+    later = {**json.loads(manifest(format=2).model_dump_json()), "kept_for": "a year"}
     with pytest.raises(InvalidInput, match="MANIFEST_FORMAT: found=2, allowed=1"):
-        opened(manifest(format=2).model_dump_json().encode())
+        opened(json.dumps(later).encode())
+
+
+def test_manifest_when_it_was_sealed_without_a_field_that_came_later_then_it_is_whole() -> None:
+    older = {name: value for name, value in json.loads(manifest().model_dump_json()).items() if name != "audit_head"}
+    bare = json.dumps({**older, "seal": ""}, separators=(",", ":"))
+    older["seal"] = hashlib.sha256(bare.encode()).hexdigest()
+    found = opened(json.dumps(older, indent=1).encode())
+    copy = RestoredCopy(schema_revision="0022", tables=found.tables, audit_head="f00d")
+    assert differences(found, copy) == ()
+    with pytest.raises(InvalidInput, match="MANIFEST_CHANGED"):
+        opened(json.dumps({**older, "audit_head": ""}).encode())
 
 
 def known(*states: BackupState) -> list[KnownBackup]:
@@ -180,10 +193,12 @@ def test_copy_when_it_is_the_same_then_nothing_differs() -> None:
 
 def test_copy_when_it_differs_then_every_table_is_named_with_both_counts() -> None:
     copy = RestoredCopy(schema_revision="0021", tables={"public.orders": 4, "public.other": 0}, audit_head="f00d")
-    found = {(flaw.kind, flaw.what, flaw.expected, flaw.found) for flaw in differences(manifest(), copy)}
+    found = {
+        (flaw.kind, flaw.what, flaw.expected, flaw.found) for flaw in differences(manifest(audit_head="beef"), copy)
+    }
     assert found == {
         (FlawKind.SCHEMA_DIFFERS, "revision", "0022", "0021"),
-        (FlawKind.AUDIT_LOG_DIFFERS, "head", "", "f00d"),
+        (FlawKind.AUDIT_LOG_DIFFERS, "head", "beef", "f00d"),
         (FlawKind.ROWS_DIFFER, "public.fills", "5 rows", "no such table"),
         (FlawKind.ROWS_DIFFER, "public.orders", "3 rows", "4 rows"),
         (FlawKind.ROWS_DIFFER, "public.other", "no such table", "0 rows"),

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -30,7 +28,7 @@ from cli.migrate import migrate
 from cli.stack.supervisor import Stack
 from domain.backups import BackupState
 from domain.decisions import Side, TradingState
-from domain.errors import ConfigurationError, Conflict, InvalidInput, NotFound, StonksError, VendorUnavailable
+from domain.errors import Conflict, InvalidInput, NotFound, StonksError, VendorUnavailable
 from domain.ids import client_order_id
 from domain.lake import ExportRequest, WhyWritten
 from domain.reconciliation import ReconcileReport
@@ -44,8 +42,7 @@ from store.tables.decisions import Approval, OrderIntentRow, RiskDecisionRow
 from store.tables.trading import Order
 from tests.api.harness import eventually
 from tests.asking.platform import register, working
-from tests.backups.vault import Vault, contents, copied, empty_book, restore, step
-from tests.conftest import REPOSITORY, clean_environment
+from tests.backups.vault import Vault, contents, copied, empty_book, restore, step, stonks
 from tests.namespaces import new_namespace
 from workers.backups import backups_of, elsewhere_of
 from workers.parts import Parts
@@ -181,16 +178,6 @@ async def test_database_when_somebody_is_connected_then_it_is_refused(vault: Vau
             await restore(room, vault.files(done.backup_id))
     finally:
         await database.close()
-
-
-async def test_backup_when_of_a_later_release_then_it_is_refused_before_anything_is_touched(
-    vault: Vault, room: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    done = await vault.back_up()
-    monkeypatch.setattr(schema, "knows", lambda revision: False)
-    with pytest.raises(ConfigurationError, match=rf"BACKUP_OF_A_LATER_RELEASE: .*schema={schema.head()}"):
-        await restore(room, vault.files(done.backup_id))
-    assert await contents(room) == {}
 
 
 async def test_backup_when_spoilt_then_it_is_not_restored(vault: Vault, room: dict[str, str], tmp_path: Path) -> None:
@@ -429,18 +416,6 @@ async def test_backup_when_the_other_place_is_away_then_it_counts_and_that_is_to
 # -- what a person types ----------------------------------------------------------------------------------------------
 
 
-def _stonks(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cli.main", *words],
-        cwd=REPOSITORY,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-
-
 async def test_installation_when_lost_then_a_new_state_directory_is_filled_from_the_backup(
     vault: Vault, tmp_path: Path
 ) -> None:
@@ -453,7 +428,7 @@ async def test_installation_when_lost_then_a_new_state_directory_is_filled_from_
         done = await backups_of(named, vault.parts.database, vault.parts.objects, until).run(step())
     files, state = vault.files(done.backup_id), tmp_path / "state"
 
-    restored = _stonks("restore", str(files.root), "--state", str(state), "--json")
+    restored = stonks("restore", str(files.root), "--state", str(state), "--json")
     assert restored.returncode == 0, restored.stderr
     report = json.loads(restored.stdout)
     assert (report["rows"], report["objects"], report["broker_book"]) == (done.rows, done.objects, True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import shutil
+import subprocess
+import sys
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
 from activities.adapters.postgres_programs import PostgresPrograms
@@ -29,6 +29,8 @@ from store import registry
 from store.book_cut import connect
 from store.objects import ObjectStore
 from tests.asking.platform import process, register, working
+from tests.conftest import REPOSITORY, clean_environment
+from tests.databases import drop
 from tests.namespaces import new_namespace
 from workers.parts import Parts
 from workers.settings import load
@@ -119,16 +121,14 @@ async def empty_book(stack: Stack, directory: Path, **changes: str) -> AsyncIter
         "STONKS_BACKUP_DIRECTORY": str(directory),
         **changes,
     }
-    url = load(stack.environment()).database().url()
-    standing = create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    async with standing.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name}"))
+    settings = load(stack.environment()).database()
+    connection = await connect(settings)
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
     try:
         yield environment
     finally:
-        async with standing.connect() as connection:
-            await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        await standing.dispose()
+        await drop(settings, name)
 
 
 @asynccontextmanager
@@ -188,3 +188,16 @@ def copied(files: BackupFiles, folder: Path) -> BackupFiles:
     shutil.copytree(files.root, folder / files.root.name)
     shutil.copytree(files.objects, folder / "objects")
     return BackupFiles(folder / files.root.name, folder / "objects")
+
+
+def stonks(*words: str) -> subprocess.CompletedProcess[str]:
+    """What a person types."""
+    return subprocess.run(
+        [sys.executable, "-m", "cli.main", *words],
+        cwd=REPOSITORY,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )

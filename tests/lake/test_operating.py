@@ -17,10 +17,13 @@ from api.app import create_app
 from api.keys import Scope
 from cli.stack.supervisor import Stack
 from domain.errors import InvalidInput, NotFound
+from domain.lake import ExportRequest
 from domain.lake_tables import BY_NAME, TABLES
 from store import lake_exports
 from tests.api.harness import Caller, Platform, assert_problem, caller
 from tests.api.streaming import served
+from tests.dashboard.test_pages import assert_sound
+from tests.dashboard.visitor import Visitor, sign_in
 from tests.lake.house import House
 from tests.operate.conftest import Done, Stonks
 from workers.parts import Parts
@@ -140,6 +143,55 @@ async def test_tables_when_not_published_for_long_then_late(
     (found,) = (each for each in (await api.get("/v1/lake/tables"))["data"] if each["table"] == "reserve_ledger")
 
     assert found["status"] == "late"
+
+
+async def test_pipeline_when_tables_are_behind_or_failed_then_the_lake_is_a_stage_that_says_so(
+    house: House, platform: Platform, api: Caller
+) -> None:
+    async def stage() -> dict[str, Any]:
+        stages = (await api.get("/v1/pipeline/health"))["stages"]
+        return next(each for each in stages if each["stage"] == "lake")
+
+    await house.publish()
+    well = await stage()
+    assert (well["status"], well["waiting"], well["oldest_waiting_at"], well["failed"]) == ("well", 0, None, 0)
+    assert well["up_to"] == min(each["up_to"] for each in (await api.get("/v1/lake/tables"))["data"])
+    assert well["last_success_at"] > well["up_to"]
+
+    # Two tables have missed turns, one of them more than the lake may be late; a third failed since.
+    for table, hours in (("fills", 3), ("orders", 4)):
+        statement = "UPDATE lake_exports SET up_to = up_to - make_interval(hours => :hours) WHERE table_name = :table"
+        await house.sql(statement, table=table, hours=hours)
+    failed = ExportRequest(publication_id="publish-lake/failed", table="bars")
+    async with house.database.transaction() as session:
+        await lake_exports.begin(session, failed, BY_NAME["bars"], now=datetime.now(UTC))
+        await lake_exports.fail(session, failed.export_id, "LAKE_VALUE_INVALID: x", now=datetime.now(UTC))
+    late = await stage()
+    oldest = min(each["up_to"] for each in (await api.get("/v1/lake/tables"))["data"])
+    assert (late["status"], late["waiting"], late["oldest_waiting_at"], late["failed"]) == ("late", 2, oldest, 1)
+    assert (late["up_to"], late["late_after_seconds"]) == (oldest, 3 * 3_600)
+    assert 4 * 3_600 <= late["lag_seconds"] < 5 * 3_600
+    async with Visitor(platform.app) as visitor:
+        await sign_in(visitor)
+        page = await visitor.get("/")
+        assert_sound(page)
+        (row,) = page.tree.xpath("//section[@id='pipeline']//tr[starts-with(normalize-space(th), 'lake')]")
+        shown = " ".join(row.text_content().split())
+    assert "1 failed" in shown
+    assert "2 wait for 4 h" in shown
+    assert shown.endswith(f"up to {datetime.fromisoformat(oldest):%-d %b %H:%M}")
+
+    await house.publish()
+    after = await stage()
+    assert (after["status"], after["waiting"], after["failed"]) == ("well", 0, 0)
+
+    # What is not published at all is not up to anything.
+    await house.sql("UPDATE lake_exports SET table_name = 'gone_' || table_name WHERE table_name = 'fills'")
+    try:
+        lacking = await stage()
+    finally:
+        await house.sql("UPDATE lake_exports SET table_name = 'fills' WHERE table_name = 'gone_fills'")
+    assert (lacking["up_to"], lacking["status"]) == (None, "well")
 
 
 async def test_publications_when_asked_for_then_scope_and_names_are_checked(platform: Platform, api: Caller) -> None:

@@ -18,6 +18,7 @@ from api.condition import KEEP_SECONDS, LONGEST_SECONDS, SHARE, ConditionMetrics
 from cli.stack.supervisor import Stack
 from domain.breaker_state import Breaker, BreakerPhase
 from domain.decisions import TradingState
+from domain.stages import PIPELINE
 from store import condition, control
 from store.condition import Condition
 from store.database import Database, DatabaseSettings
@@ -65,7 +66,7 @@ async def test_book_when_it_is_read_then_every_family_has_what_stands_in_it(part
     assert page.value("stonks_approvals_pending") == row["pending"]
     assert page.sum("stonks_trading_state", account="paper") == 1
     stages = {sample.labels["stage"] for sample in page.families["stonks_stage_queue_items"].samples}
-    assert stages == {"ingest", "read", "research", "trading", "approval", "order", "reconcile", "notify", "mark"}
+    assert stages == {stage.value for stage in PIPELINE}
     breakers = {sample.labels["breaker"] for sample in page.families["stonks_trading_breaker_open"].samples}
     assert breakers == {breaker.value for breaker in Breaker}
 
@@ -97,10 +98,10 @@ async def test_breakers_and_breaks_when_there_are_some_then_each_is_told_under_i
                 StageState("ingest", NOW, 2, now - timedelta(minutes=7), 1),
                 StageState("approval", None, 3, oldest, 0),
                 StageState("reconcile", None, 0, None, 4),
+                StageState("lake", None, 0, None, 0, NOW),
             ],
             trading=TradingState.REDUCING,
             breakers={Breaker.DRAWDOWN: BreakerPhase.OPEN, Breaker.BROKER: BreakerPhase.HALF_OPEN},
-            published_up_to=None,
             backed_up_at=now - timedelta(hours=3),
             drilled_at=None,
         )
@@ -115,6 +116,7 @@ async def test_breakers_and_breaks_when_there_are_some_then_each_is_told_under_i
     assert page.by("stonks_stage_queue_items", "stage") == {"ingest": 2, "approval": 3}
     taken = page.value("stonks_backup_last_success_timestamp_seconds")
     assert time.time() - taken == pytest.approx(3 * 3600, abs=60)
+    assert page.value("stonks_lake_up_to_timestamp_seconds") == NOW.timestamp()
     assert page.value("stonks_stage_queue_oldest_seconds", stage="ingest") == 420
     assert page.by("stonks_stage_failed_items", "stage") == {"ingest": 1, "reconcile": 4}
     assert page.by("stonks_stage_last_success_timestamp_seconds", "stage") == {"ingest": NOW.timestamp()}

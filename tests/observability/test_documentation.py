@@ -70,10 +70,9 @@ async def everything(monkeypatch: pytest.MonkeyPatch) -> Page:
 
     async def read(database: Any, *, now: datetime) -> Condition:
         return Condition(
-            stages=[StageState(stage.value, now, 1, now, 1) for stage in PIPELINE],
+            stages=[StageState(stage.value, now, 1, now, 1, now) for stage in PIPELINE],
             trading=TradingState.ACTIVE,
             breakers={Breaker.BROKER: BreakerPhase.CLOSED},
-            published_up_to=now,
             backed_up_at=now,
             drilled_at=now,
         )

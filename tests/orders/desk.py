@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import httpx
+from sqlmodel import col, select
 from temporalio.client import WorkflowHandle
 
 from cli.stack.supervisor import Stack
@@ -23,6 +24,7 @@ from domain.signals import assess
 from domain.trading import OrderOutcome, OrderRequest
 from store import config as configs
 from store import orders, recommendations, registry
+from store.tables.decisions import RiskDecisionRow
 from store.tables.trading import Order
 from tests.decisions.builders import item, window
 from workers.parts import Parts
@@ -102,6 +104,18 @@ class Desk:
     async def finish(self, handle: WorkflowHandle[Any, OrderOutcome]) -> OrderOutcome:
         """Wait for an order's end, but never for ever."""
         return await asyncio.wait_for(handle.result(), timeout=45)
+
+    async def verdict(self, intent_id: str) -> RiskDecisionRow:
+        """The newest risk decision on an intent."""
+        async with self.parts.database.transaction() as session:
+            rows = await session.exec(
+                select(RiskDecisionRow)
+                .where(RiskDecisionRow.intent_id == intent_id)
+                .order_by(col(RiskDecisionRow.as_of).desc(), col(RiskDecisionRow.stage).desc())
+            )
+            found = rows.first()
+        assert found is not None
+        return found
 
     async def broker_orders(self, intent_id: str) -> list[dict[str, Any]]:
         """What the broker itself holds under the intent's id, asked past our own code."""

@@ -11,7 +11,7 @@ import pytest
 from cli.migrate import migrate
 from cli.stack.supervisor import Stack
 from domain.market import Bar
-from store import config, orders, portfolio
+from store import config, portfolio
 from tests.conftest import clean_environment
 from tests.orders.desk import Desk, desk
 
@@ -58,7 +58,7 @@ async def test_intents_when_sixty_four_are_judged_at_once_then_no_limit_is_passe
         async with first.parts.database.transaction() as session:
             account = await portfolio.load(session, as_of=first.now, cash=cash)
             limits = (await config.current(session)).limits
-            verdicts = [await orders.risk_decision_of(session, intent) for intent in intents]
+        verdicts = [await first.verdict(intent) for intent in intents]
         bought = sum((each.market_value for each in account.holdings), Decimal(0))
         pending = sum(account.open_buys.values(), Decimal(0))
         assert bought + pending <= limits.gross_cap * account.equity
@@ -68,7 +68,7 @@ async def test_intents_when_sixty_four_are_judged_at_once_then_no_limit_is_passe
         assert {outcome.status for outcome in outcomes} <= {"filled", "denied"}, {
             outcome.reason for outcome in outcomes if outcome.status not in ("filled", "denied")
         }
-        assert all(verdict is not None and verdict.checks for verdict in verdicts)
+        assert all(verdict.checks for verdict in verdicts)
         filled = [intent for intent, outcome in zip(intents, outcomes, strict=True) if outcome.status == "filled"]
         for intent in filled[:5]:
             assert len(await first.broker_orders(intent)) == 1

@@ -179,8 +179,6 @@ async def test_purchase_when_the_price_has_risen_since_it_was_planned_then_the_c
         await write(table, bar("GAPPED", table.now - timedelta(days=1), "69", "71", "70"))
         intent = await table.intend("100", price="50")
         await table.finish(await table.execute(intent))
-        async with table.parts.database.transaction() as session:
-            verdict = await orders.risk_decision_of(session, intent)
-        assert verdict is not None
+        verdict = await table.verdict(intent)
         assert verdict.price == Decimal(70)
         assert verdict.allowed_quantity <= Decimal(72)

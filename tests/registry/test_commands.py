@@ -92,7 +92,7 @@ async def test_exposures_when_estimated_then_they_are_shown_beside_and_count_onc
     assert f"{symbol}: 83 weeks, " in shown
     assert "No company of its sector has exposures" in shown
     assert "figures DGS10" in shown
-    assert "weighs 39% of an estimate" in " ".join(shown.split())
+    assert "weighs 39 % of an estimate" in " ".join(shown.split())
     assert "no oil: not in the book: figures DCOILWTICO, figures DCOILBRENTEU" in shown
     assert "no region:Japan: not in the book: bars of EWJ" in shown
     found = await cli.json("companies", "exposures", symbol, "--estimate", "--as-of", instant)

@@ -2,7 +2,8 @@
 
 Runs two sessions of the packaged demo on a stack of its own, what a replay has not on another (a feed read page by page
 and tried, reconciliations, an inference, a measurement, a backfill), and what agents, notifications and approvals do
-on servers of their own, and both branches of patches that none of these comes by (`--patches` records these alone).
+on servers of their own, what copies the book (`--copies` records this alone), and both branches of patches that none
+of these comes by (`--patches` records these alone).
 Fetches one history a workflow, and removes what belongs to the machine (absolute paths, host names) from it. Recorded
 files are kept when the workflows change, so that runs started by an older version are still covered; `--label` names
 the new ones.
@@ -27,7 +28,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from api.operations import backtests, backups, drift, evaluations, trading, trading_commands, what_ifs
+from api.operations import backtests, drift, evaluations, trading, trading_commands, what_ifs
 from api.operations.links import TemporalLinks
 from cli.demo_data import actions_path, bars_path, documents_path
 from cli.migrate import migrate
@@ -61,6 +62,7 @@ from tests.asking.platform import add_variant, environment, later, process, regi
 from tests.conftest import clean_environment, running_servers
 from tests.model_server.server import ModelServerDouble
 from tests.notifications.office import open_office
+from tests.replay.record_copies import record_copies
 from tests.replay.record_patches import record_patches
 from workers.parts import Parts
 from workers.settings import load
@@ -88,7 +90,7 @@ def record(label: str) -> None:
         _record_agents(Path(directory) / "agents", label)
         _record_notifications(Path(directory) / "notifications", label)
         _record_approvals(Path(directory) / "approvals", label)
-        record_backups(Path(directory) / "backups", label)
+        record_copies(Path(directory) / "copies", label, _save)
         record_patches(Path(directory) / "patches", label, _save)
 
 
@@ -342,35 +344,6 @@ async def _take_back(platform: Platform, label: str) -> None:
     await _save(platform.parts.client, f"execute_order.canceled.{label}", names.order_id(intent))
 
 
-def record_backups(state_dir: Path, label: str) -> None:
-    with running_servers(state_dir) as stack:
-        asyncio.run(_run_backups(stack, label))
-
-
-async def _run_backups(stack: Stack, label: str) -> None:
-    """A backup, its drill, and a backup that gave up because a program is missing."""
-    links = TemporalLinks("", "stonks")
-    async with working(stack.environment(), names.Queue.OPS) as parts:
-        database, client = parts.database, parts.client
-        begun = await backups.begin(database, client, links, actor="cli:anna")
-        made = await backups.wait(client, database, links, begun.backup_id)
-        drill = await backups.begin_drill(database, client, links, made.backup_id, actor="cli:anna")
-        await backups.wait_drill(client, database, links, drill.drill_id)
-    found = {
-        "back_up": names.backup_workflow_id(made.backup_id),
-        "drill_backup": names.drill_workflow_id(drill.drill_id),
-    }
-    missing = {**stack.environment(), "STONKS_BACKUP_PROGRAMS": "nowhere"}
-    async with working(missing, names.Queue.OPS) as parts:
-        await asyncio.sleep(1)  # a backup is named by its second
-        begun = await backups.begin(parts.database, parts.client, links, actor="cli:anna")
-        with contextlib.suppress(StonksError):
-            await backups.wait(parts.client, parts.database, links, begun.backup_id)
-        found["back_up.gave_up"] = names.backup_workflow_id(begun.backup_id)
-        for name, workflow_id in found.items():
-            await _save(parts.client, f"{name}.{label}", workflow_id)
-
-
 class _Feed(BaseHTTPRequestHandler):
     """A feed of one story."""
 
@@ -513,10 +486,12 @@ def _clean(value: Any, key: str = "") -> Any:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.replay.record", description=__doc__)
     parser.add_argument("--label", default="v1", help="part of the files' names, for example a release")
+    parser.add_argument("--copies", action="store_true", help="record backups and the lake alone")
     parser.add_argument("--patches", action="store_true", help="record both branches of patches alone")
     arguments = parser.parse_args()
-    if arguments.patches:
+    alone = [each for each, asked in ((record_copies, arguments.copies), (record_patches, arguments.patches)) if asked]
+    for recording in alone:
         with tempfile.TemporaryDirectory(prefix="stonks-record-") as scratch:
-            record_patches(Path(scratch), arguments.label, _save)
-    else:
+            recording(Path(scratch), arguments.label, _save)
+    if not alone:
         record(arguments.label)

@@ -19,6 +19,7 @@ from sqlmodel import SQLModel
 
 from cli.stack.supervisor import Stack
 from store import migrate
+from tests.databases import drop
 from workers.settings import load
 
 pytestmark = pytest.mark.stack
@@ -56,7 +57,8 @@ class Fresh:
 
 @pytest.fixture
 async def fresh(servers: Stack) -> AsyncIterator[Fresh]:
-    url = load(servers.environment()).database().url()
+    settings = load(servers.environment()).database()
+    url = settings.url()
     name = f"fresh_{uuid.uuid4().hex[:12]}"
     standing = create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     async with standing.connect() as connection:
@@ -64,9 +66,8 @@ async def fresh(servers: Stack) -> AsyncIterator[Fresh]:
     found = Fresh(url.set(database=name))
     yield found
     await found.engine.dispose()
-    async with standing.connect() as connection:
-        await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     await standing.dispose()
+    await drop(settings, name)
 
 
 async def test_migrations_when_applied_then_the_tables_are_those_of_the_code(fresh: Fresh) -> None:

@@ -17,10 +17,12 @@ _FONT = "system-ui, sans-serif"
 
 DOLLARS = "$,.6~r"
 """Ticks written out to six digits: no powers of ten, and no "m" for a thousandth."""
-PERCENTS = ".3~%"
 FEW_DAYS = 6
 
 Json = dict[str, Any]
+
+PERCENTS: Json = {"tickformat": ".3~f", "ticksuffix": f"{NO_BREAK}%"}
+"""An axis of values in percent: with fractions, plotly's own format would leave the space out."""
 
 
 class Plot(NamedTuple):
@@ -54,6 +56,15 @@ def picked(values: Sequence[Any], places: Sequence[int]) -> list[Any]:
 
 def rounded(amounts: Sequence[Decimal]) -> list[float]:
     return [round(float(amount), 2) for amount in amounts]
+
+
+def in_percent(fractions: Sequence[float | None], digits: int = 3) -> list[float | None]:
+    return [None if each is None else round(each * 100, digits) for each in fractions]
+
+
+def of_percents(places: int, *, sign: str = "") -> str:
+    """How plotly writes a point that is in percent."""
+    return f"%{{y:{sign}.{places}f}}{NO_BREAK}%"
 
 
 def curve(x: Sequence[str], y: Sequence[float | None], name: str) -> Json:

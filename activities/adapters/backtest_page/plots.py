@@ -21,8 +21,10 @@ from activities.adapters.backtest_page.drawing import (
     curve,
     day_axis,
     dotted,
+    in_percent,
     layout_of,
     noted_day,
+    of_percents,
     picked,
     rounded,
     small_title,
@@ -95,12 +97,12 @@ def drawdown(report: BacktestReport) -> Plot:
     for at, (track, line) in enumerate(zip(tracks, _styles(report), strict=True)):
         below = drawdowns(track.equity)
         places = kept_places(below, MOST_POINTS)
-        trace = curve(picked(days, places), [round(below[place], 5) for place in places], track.name)
+        trace = curve(picked(days, places), in_percent(picked(below, places)), track.name)
         filled = {"fill": "tozeroy", "fillcolor": "--wash"} if at == 0 else {}
-        data.append({**trace, **filled, "line": line, "hovertemplate": "%{y:.2%}"})
+        data.append({**trace, **filled, "line": line, "hovertemplate": of_percents(2)})
     deepest = percent(min(drawdowns(report.strategy.equity), default=0.0))
-    flat = {} if any(below for trace in data for below in trace["y"]) else {"range": [-0.01, 0]}
-    layout = layout_of(xaxis=day_axis(days), yaxis={"tickformat": PERCENTS, "rangemode": "tozero", **flat})
+    flat = {} if any(below for trace in data for below in trace["y"]) else {"range": [-1, 0]}
+    layout = layout_of(xaxis=day_axis(days), yaxis={**PERCENTS, "rangemode": "tozero", **flat})
     return Plot("drawdown", "Drawdown", f"Below the highest equity until then; at most {deepest}.", data, layout)
 
 
@@ -120,11 +122,11 @@ def exposure(report: BacktestReport) -> Plot | None:
     )
     data = [
         {
-            **curve(days, held, "Exposure"),
+            **curve(days, in_percent(held, 2), "Exposure"),
             "line": {"color": "--strategy", "width": 1.6},
             "fill": "tozeroy",
             "fillcolor": "--wash",
-            "hovertemplate": "%{y:.1%}",
+            "hovertemplate": of_percents(1),
         },
         {
             **curve(days, list(report.positions), "Positions"),
@@ -145,7 +147,7 @@ def exposure(report: BacktestReport) -> Plot | None:
     )
     layout = layout_of(
         xaxis=day_axis(days),
-        yaxis={"tickformat": PERCENTS, "rangemode": "tozero", "title": small_title("of equity")},
+        yaxis={**PERCENTS, "rangemode": "tozero", "title": small_title("of equity")},
         yaxis2=second,
         margin={"r": 52},
     )
@@ -159,20 +161,25 @@ def rolling_pair(report: BacktestReport) -> list[Plot]:
     days = [session.isoformat() for session in report.sessions[WINDOW - 1 : len(returns)]]
     return [
         _rolled(
-            "rolling-sharpe", "Rolling Sharpe ratio", days, rolling(returns, WINDOW, sharpe_ratio), "%{y:+.2f}", ""
+            "rolling-sharpe", "Rolling Sharpe ratio", days, rolling(returns, WINDOW, sharpe_ratio), "%{y:+.2f}", {}
         ),
         _rolled(
-            "rolling-volatility", "Rolling volatility", days, rolling(returns, WINDOW, volatility), "%{y:.1%}", PERCENTS
+            "rolling-volatility",
+            "Rolling volatility",
+            days,
+            in_percent(rolling(returns, WINDOW, volatility)),
+            of_percents(1),
+            PERCENTS,
         ),
     ]
 
 
-def _rolled(id_: str, title: str, days: Sequence[str], values: Sequence[float | None], hover: str, ticks: str) -> Plot:
+def _rolled(id_: str, title: str, days: Sequence[str], values: Sequence[float | None], hover: str, scale: Json) -> Plot:
     places = kept_places([value or 0.0 for value in values], MOST_POINTS)
     shown = [None if (value := values[place]) is None else round(value, 4) for place in places]
     trace = curve(picked(days, places), shown, title)
     data = [{**trace, "line": {"color": "--strategy", "width": 1.6}, "hovertemplate": hover, "showlegend": False}]
-    layout = layout_of(xaxis=day_axis(days), yaxis={"tickformat": ticks, "zeroline": True})
+    layout = layout_of(xaxis=day_axis(days), yaxis={**scale, "zeroline": True})
     return Plot(id_, title, f"A year, over the {WINDOW} sessions up to each.", data, layout)
 
 
@@ -227,9 +234,9 @@ def distribution(report: BacktestReport) -> Plot | None:
     data = [
         {
             "type": "bar",
-            "x": [round((each.low + each.high) / 2, 7) for each in bins],
+            "x": in_percent([(each.low + each.high) / 2 for each in bins], 5),
             "y": [each.sessions for each in bins],
-            "width": [round(each.high - each.low, 7) for each in bins],
+            "width": in_percent([each.high - each.low for each in bins], 5),
             "customdata": [f"{percent(each.low, signed=True)} to {percent(each.high, signed=True)}" for each in bins],
             "marker": {
                 "color": ["--loss" if each.high <= 0 else "--gain" for each in bins],
@@ -244,7 +251,7 @@ def distribution(report: BacktestReport) -> Plot | None:
         f"{percent(mean, 3, signed=True)}; losses stand left of zero, gains right of it."
     )
     layout = layout_of(
-        xaxis={"type": "linear", "tickformat": PERCENTS, "zeroline": True},
+        xaxis={"type": "linear", **PERCENTS, "zeroline": True},
         yaxis={"title": small_title("sessions"), **counts(max(each.sessions for each in bins))},
         bargap=0,
     )
@@ -308,7 +315,7 @@ def trades(report: BacktestReport) -> Plot | None:
             "rangemode": "tozero",
             **counts(max(trade_days(trade, last) for trade in drawn)),
         },
-        yaxis={"tickformat": PERCENTS, "zeroline": True},
+        yaxis={**PERCENTS, "zeroline": True},
         hovermode="closest",
         margin={"b": 48},
     )
@@ -324,9 +331,9 @@ def _dots(name: str, symbol: str, found: Sequence[TradeEntry], last: date | None
         "cliponaxis": False,
         "name": name,
         "x": [trade_days(trade, last) for trade in found],
-        "y": [round(value, 4) for value in returns],
+        "y": in_percent(returns, 2),
         "text": [f"{plotly_text(trade.symbol)}, {trade.opened}" for trade in found],
-        "hovertemplate": "%{text}: %{x} days, %{y:+.2%}<extra></extra>",
+        "hovertemplate": f"%{{text}}: %{{x}} days, {of_percents(2, sign='+')}<extra></extra>",
         "marker": {
             "symbol": symbol,
             "size": 8,

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi.responses import Response
 
-from api.dashboard import formats, nested
+from api.dashboard import nested
 from api.dashboard.client import ApiProblem, Reading, at
 from api.dashboard.pages import PageRoute
 from api.dashboard.visits import THEMES, Visiting, refused, send
 from api.routing import Router
 
 router = Router(route_class=PageRoute)
-
-STALE_AFTER = timedelta(days=2)
-"""A backup that is older than this is warned of."""
 
 
 @router.get("/settings")
@@ -35,7 +31,6 @@ async def settings(visit: Visiting) -> Response:
         "settings.html",
         section="settings",
         readings={"backups": Reading(), **found},
-        stale_backup=_stale(found.get("backups"), visit.now),
         values=[] if configuration is None else sorted(_rows(configuration["config"])),
         themes=THEMES,
     )
@@ -86,15 +81,6 @@ async def back_up(visit: Visiting) -> Response:
 async def drill_backup(visit: Visiting, backup_id: str) -> Response:
     result = await send(visit, "POST", at("/v1/backups/{}/drill", backup_id), {})
     return result if isinstance(result, Response) else visit.see("/settings", "drilling")
-
-
-def _stale(backups: Reading | None, now: datetime) -> bool:
-    """Whether the newest verified backup is older than it should be, or none of those that were made is verified."""
-    if backups is None or not backups.value or not backups.value["data"]:
-        return False
-    taken = (formats.moment(each["taken_at"]) for each in backups.value["data"] if each["state"] == "verified")
-    newest = next((each for each in taken if each is not None), None)
-    return newest is None or now - newest > STALE_AFTER
 
 
 def _rows(configuration: dict[str, Any]) -> list[tuple[str, str]]:
