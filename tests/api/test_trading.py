@@ -66,6 +66,18 @@ async def test_commands_when_the_engine_does_not_run_then_it_is_started_and_obey
     ]
 
 
+async def test_engine_when_it_has_ended_then_it_is_not_asked_though_a_worker_could_tell_what_it_knew(
+    platform: Platform, api: Caller
+) -> None:
+    async with platform.working(Queue.TRADING):
+        await say(api, "resume", "there is an engine")
+        assert (await api.get("/v1/trading/status"))["engine"]["state"] == "active"
+        await platform.end_engine()
+        assert (await api.get("/v1/trading/status"))["engine"] is None
+        problem = assert_problem(await api("GET", "/v1/trading/debug/state"), 503, "ENGINE_NOT_ANSWERING")
+        assert "It has ended" in problem["detail"]
+
+
 async def test_commands_when_a_reason_holds_what_the_book_cannot_then_they_are_obeyed_without_it(
     platform: Platform, api: Caller
 ) -> None:
