@@ -8,6 +8,9 @@ UV     := $(shell command -v uv 2>/dev/null)
 STAMP  := $(VENV)/.installed
 CODE   := domain store activities workflows workers api cli
 
+# Where this is set, each of the many processes that the tests start compiles the whole code again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test conformance chaos browser schema lint types contracts check bench lock clean
 

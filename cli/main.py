@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -74,9 +75,15 @@ for module in (
     module.register(app)
 
 
+_OBJECTS_BETWEEN_COLLECTIONS = 10_000
+"""Importing makes a million objects that live as long as the process. Looking through them all after every 700 new ones
+takes a fifth of the time in which the API starts."""
+
+
 def run() -> None:
     """Run a command and end the process, without the interpreter's own teardown: threads of Temporal's client may come
     back from Rust in the middle of it, which aborts a command that has done all it was asked."""
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     code = exit_code()
     for stream in (sys.stdout, sys.stderr):
         with suppress(BrokenPipeError):

@@ -17,10 +17,12 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from temporalio.client import (
     Client,
     WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
     WorkflowUpdateStage,
 )
+from temporalio.common import QueryRejectCondition
 from temporalio.service import RPCError
 
 from activities.ports import Calendar
@@ -141,8 +143,10 @@ async def status(database: Database, client: Client, *, mode: str, calendar: Cal
 async def _ask_engine(client: Client) -> EngineStatus | None:
     try:
         async with asyncio.timeout(QUERY_SECONDS):
-            return await client.get_workflow_handle(names.TRADING_ENGINE).query(TradingEngine.status)
-    except (RPCError, WorkflowQueryFailedError, TimeoutError):
+            return await client.get_workflow_handle(names.TRADING_ENGINE).query(
+                TradingEngine.status, reject_condition=QueryRejectCondition.NOT_OPEN
+            )
+    except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError, TimeoutError):
         return None
 
 

@@ -9,7 +9,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any, TypeVar
 
-from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import (
+    Client,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import QueryRejectCondition
 from temporalio.service import RPCError
 
 from api import failures
@@ -89,7 +95,11 @@ async def debug_state(client: Client) -> EngineDebug:
     """
     try:
         async with asyncio.timeout(FINISH_SECONDS):
-            return await client.get_workflow_handle(names.TRADING_ENGINE).query(TradingEngine.debug_state)
+            return await client.get_workflow_handle(names.TRADING_ENGINE).query(
+                TradingEngine.debug_state, reject_condition=QueryRejectCondition.NOT_OPEN
+            )
+    except WorkflowQueryRejectedError as error:
+        raise VendorUnavailable("ENGINE_NOT_ANSWERING", "It has ended: the next command starts another") from error
     except (RPCError, TimeoutError) as error:
         raise _away() from error
 

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from temporalio import activity
 from temporalio.common import WorkflowIDReusePolicy
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.adapters.agents.document_extractor import DocumentExtractor
 from activities.documents import DocumentActivities
@@ -202,13 +203,23 @@ class Platform:
         return create_app(self.dependencies())
 
     @asynccontextmanager
-    async def working(self, *queues: Queue) -> AsyncIterator[None]:
-        """Serve the queues for a while."""
+    async def working(self, *queues: Queue, engine_stays: bool = False) -> AsyncIterator[None]:
+        """Serve the queues for a while. An engine ends with its worker: whoever asked it afterwards would wait."""
         async with AsyncExitStack() as running:
+            if Queue.TRADING in queues and not engine_stays:
+                running.push_async_callback(self.end_engine)
             for queue in queues:
                 for worker in build_workers(queue, self.parts):
                     await running.enter_async_context(worker)
             yield
+
+    async def end_engine(self) -> None:
+        """Leave no engine behind, so that the next command has to start one."""
+        try:
+            await self.parts.client.get_workflow_handle(names.TRADING_ENGINE).terminate("end of the test")
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
 
     async def key(
         self,

@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from unittest.mock import patch
 
 import uvicorn
 from google.protobuf.duration_pb2 import Duration
@@ -26,10 +26,12 @@ from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 
 from api.app import create_app
+from api.operations import backtests
 from cli.migrate import migrate
 from cli.stack.supervisor import Stack
 from store.book_cut import connect
 from tests.api.harness import BOOTSTRAP_KEY, Platform
+from tests.api.openapi import document
 from tests.conftest import clean_environment, running_servers
 from tests.databases import drop
 from workers.main import register_search_attributes
@@ -80,8 +82,9 @@ async def house(servers: Stack) -> AsyncIterator[str]:
             await parts.objects.ensure_bucket()
             await register_search_attributes(parts.client)
             platform = Platform(parts)
-            async with platform.working(Queue.TRADING), _served(platform) as address:
-                yield address
+            with patch.object(backtests, "PROGRESS_TIMEOUT", timedelta(seconds=0.2)):  # nobody plays any
+                async with platform.working(Queue.TRADING), _served(platform) as address:
+                    yield address
         finally:
             await parts.close()
     finally:
@@ -91,12 +94,11 @@ async def house(servers: Stack) -> AsyncIterator[str]:
 async def run(address: str, *, examples: int, seconds: int | None = None, phases: str = PHASES) -> Outcome:
     """Send the requests and say what was found."""
     with tempfile.TemporaryDirectory() as folder:
-        document = Path(folder) / "openapi.json"
-        nothing: Any = None
+        described = Path(folder) / "openapi.json"
         (Path(folder) / "schemathesis.toml").write_text(CONFIG, encoding="utf-8")
-        document.write_text(json.dumps(create_app(nothing).openapi()), encoding="utf-8")
+        described.write_text(json.dumps(document()), encoding="utf-8")
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "schemathesis.cli", "run", str(document), "--url", address),
+            *(sys.executable, "-m", "schemathesis.cli", "run", str(described), "--url", address),
             *("--header", f"Authorization: Bearer {BOOTSTRAP_KEY}"),
             *("--checks", "all", "--seed", str(SEED), "--max-examples", str(examples)),
             *("--phases", phases, "--continue-on-failure", "--no-color"),

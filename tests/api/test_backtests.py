@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 import pytest
 
+from api.operations import backtests
 from tests.api.harness import Caller, Platform, assert_problem
 
 pytestmark = pytest.mark.stack
 
 PATH = "/v1/backtests"
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backtests, "PROGRESS_TIMEOUT", timedelta(seconds=0.2))
 
 
 def body(**changes: object) -> dict[str, object]:

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from api import keys, policy
-from api.app import create_app
 from api.auth import SAFE_METHODS
 from api.keys import Scope
 from tests.api.browser import Browser, person, signed_in
 from tests.api.harness import Platform, assert_problem, caller
+from tests.api.openapi import document
 
 pytestmark = pytest.mark.stack
 
@@ -28,12 +28,6 @@ OPEN = {
     ("GET", "/v1/session/oidc/callback"),
 }
 """What asks for nothing: whether it works, and the way in."""
-
-
-def document() -> dict[str, Any]:
-    """The OpenAPI document. Making it needs no server."""
-    nothing: Any = None
-    return create_app(nothing).openapi()
 
 
 @dataclass(frozen=True)

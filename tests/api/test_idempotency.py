@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from api import idempotency
-from api.app import create_app
 from api.keys import Scope
 from store import requests
 from store.database import Database
 from tests.api.harness import Caller, Platform, assert_problem, caller, eventually
+from tests.api.openapi import document
 from workflows.names import Queue
 
 pytestmark = pytest.mark.stack
@@ -234,10 +234,8 @@ async def test_key_when_malformed_then_422_names_the_header(api: Caller, key: st
 
 
 def test_openapi_when_read_then_every_act_has_the_header_and_only_those_that_need_it_require_it() -> None:
-    nothing: Any = None
-    document = create_app(nothing).openapi()
     required = set()
-    for path, operations in document["paths"].items():
+    for path, operations in document()["paths"].items():
         for method, operation in operations.items():
             found = [each for each in operation.get("parameters", []) if each["name"] == "Idempotency-Key"]
             signs_in = path.startswith(("/v1/session", "/v1/step-up")) or path.endswith(("/password", "/sign-in-links"))

@@ -10,6 +10,7 @@ import pytest
 from sqlmodel import select
 
 from api.keys import Scope
+from api.operations import orders as operations
 from domain.errors import VendorUnavailable
 from store import orders
 from store.tables.platform import AuditEntry, OutboxEvent
@@ -189,7 +190,10 @@ async def test_order_when_canceled_while_it_is_being_sent_then_it_is_canceled_as
         assert (await outcome(platform, order)).status == "canceled"
 
 
-async def test_order_when_no_worker_is_there_then_503_says_so(platform: Platform, api: Caller) -> None:
+async def test_order_when_no_worker_is_there_then_503_says_so(
+    platform: Platform, api: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "ACCEPT_SECONDS", 1.0)
     platform.broker.fill = False
     async with platform.working(Queue.TRADING):
         order = await at_the_broker(platform, api, "AAPL")

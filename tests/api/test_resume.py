@@ -17,7 +17,7 @@ from domain.trading import ControlChange, Resume
 from store import control
 from store.tables.trading import TradingControl
 from tests.api.harness import Caller, Platform, eventually
-from tests.api.test_trading import end_engine, say
+from tests.api.test_trading import say
 from workflows import names
 from workflows.names import Queue
 from workflows.trading_engine import TradingEngine
@@ -73,7 +73,7 @@ async def test_resume_when_it_waited_in_the_server_while_the_database_acknowledg
 ) -> None:
     client = platform.parts.client
     handle = client.get_workflow_handle(names.TRADING_ENGINE)
-    async with platform.working(Queue.TRADING):
+    async with platform.working(Queue.TRADING, engine_stays=True):
         await say(api, "resume", "the engine runs")
     before = await switch(platform)
     await handle.signal("resume", "left in the server")
@@ -99,4 +99,3 @@ async def test_resume_when_it_waited_in_the_server_while_the_database_acknowledg
         assert (await switch(platform)).state == "reducing"
         await say(api, "resume", "we looked at it")
         assert (await switch(platform)).state == "active"
-    await end_engine(platform)

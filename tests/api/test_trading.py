@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 from temporalio import activity
-from temporalio.service import RPCError
 
 from activities.engine import EngineActivities
 from api.operations import trading
@@ -44,18 +43,10 @@ async def say(api: Caller, command: str, reason: str) -> Any:
     return answer.json()
 
 
-async def end_engine(platform: Platform) -> None:
-    """Leave no engine behind, so that the next command has to start one."""
-    try:
-        await platform.parts.client.get_workflow_handle(names.TRADING_ENGINE).terminate("end of the test")
-    except RPCError:
-        return
-
-
 async def test_commands_when_the_engine_does_not_run_then_it_is_started_and_obeys(
     platform: Platform, api: Caller
 ) -> None:
-    await end_engine(platform)
+    await platform.end_engine()
     before = len(await entries(platform))
     async with platform.working(Queue.TRADING):
         for command, state in (("pause", "reducing"), ("halt", "halted"), ("resume", "active")):
@@ -75,10 +66,22 @@ async def test_commands_when_the_engine_does_not_run_then_it_is_started_and_obey
     ]
 
 
+async def test_engine_when_it_has_ended_then_it_is_not_asked_though_a_worker_could_tell_what_it_knew(
+    platform: Platform, api: Caller
+) -> None:
+    async with platform.working(Queue.TRADING):
+        await say(api, "resume", "there is an engine")
+        assert (await api.get("/v1/trading/status"))["engine"]["state"] == "active"
+        await platform.end_engine()
+        assert (await api.get("/v1/trading/status"))["engine"] is None
+        problem = assert_problem(await api("GET", "/v1/trading/debug/state"), 503, "ENGINE_NOT_ANSWERING")
+        assert "It has ended" in problem["detail"]
+
+
 async def test_commands_when_a_reason_holds_what_the_book_cannot_then_they_are_obeyed_without_it(
     platform: Platform, api: Caller
 ) -> None:
-    await end_engine(platform)
+    await platform.end_engine()
     async with platform.working(Queue.TRADING):
         report = await say(api, "halt", "a nervous\x00 week")
         assert (report["state"], report["acknowledged_by"]) == ("halted", "engine")
@@ -124,7 +127,7 @@ async def test_halt_when_an_order_is_open_then_it_is_canceled_at_the_broker(plat
 async def test_pause_when_no_worker_answers_then_the_switch_is_thrown_and_the_engine_learns_it_later(
     platform: Platform, api: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await end_engine(platform)
+    await platform.end_engine()
     monkeypatch.setattr(trading, "ACCEPT_SECONDS", 0.7)
     monkeypatch.setattr(trading, "QUERY_SECONDS", 0.7)
     report = await say(api, "pause", "nobody is there")

@@ -11,6 +11,7 @@ import pytest
 
 from api.keys import Scope
 from api.operations import protection as operations
+from api.operations import trading
 from domain.breaker_state import Breaker, BreakerPhase
 from domain.config import Tier
 from domain.live_protection import LiveProtection, begun
@@ -253,7 +254,10 @@ async def test_order_by_hand_when_more_is_sold_than_held_then_it_is_refused(plat
         assert_problem(refused, 409, "SELL_EXCEEDS_POSITION")
 
 
-async def test_command_when_no_worker_answers_then_nothing_waits_for_one(platform: Platform, api: Caller) -> None:
+async def test_command_when_no_worker_answers_then_nothing_waits_for_one(
+    platform: Platform, api: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trading, "QUERY_SECONDS", 0.5)
     answer = await api(
         "PATCH",
         CONFIG,
@@ -261,6 +265,7 @@ async def test_command_when_no_worker_answers_then_nothing_waits_for_one(platfor
         headers={"If-Match": await tag_of(api)},
     )
     assert_problem(answer, 503, "ENGINE_NOT_ANSWERING")
+    monkeypatch.undo()
     async with platform.working(Queue.TRADING):
         await asyncio.sleep(1)
         assert (await api.get(CONFIG))["config"]["signals"]["kappa"] != 3.0

@@ -25,7 +25,6 @@ from cli.stack.supervisor import Stack
 from domain.errors import StonksError
 from tests.api.browser import PASSWORD
 from tests.api.harness import NOW, Caller, Platform, eventually
-from tests.api.test_trading import end_engine
 from tests.conftest import REPOSITORY
 from tests.operate.conftest import Stonks
 from workflows.names import Queue
@@ -295,7 +294,7 @@ async def test_pause_and_halt_when_the_api_is_away_then_the_engine_is_told(
 async def test_pause_when_neither_api_nor_worker_answers_then_the_switch_is_thrown_all_the_same(
     platform: Platform, cli: Stonks, api: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await end_engine(platform)
+    await platform.end_engine()
     monkeypatch.setattr(trading, "ACCEPT_SECONDS", 0.5)
     done = await cli("pause", "all is dark", "--json", environment=AWAY)
     report = json.loads(done.out)
