@@ -81,7 +81,8 @@ class Players:
         except BaseException:
             await player.end()
             raise
-        await self.close()  # of two that played at once, the later one rests
+        while self._resting is not None:  # of those that played at once, the last one rests
+            await self.close()
         self._resting = player
         self._tires = asyncio.get_running_loop().call_later(self._rest_seconds, self._tire)
         return found

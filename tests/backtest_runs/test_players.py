@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from activities import simulating
 from activities.simulating import Players
 from domain.backtest import BacktestRequest, BacktestState
 from domain.backtest_data import BacktestData
@@ -75,9 +76,19 @@ async def test_step_when_it_is_of_other_data_then_another_process_plays_it_and_t
     assert _processes() != resting
 
 
-async def test_steps_when_they_are_played_at_once_then_one_process_rests(players: Players) -> None:
-    states = await asyncio.gather(*(_play(players, 5) for _ in range(3)))
-    assert states[0] == states[1] == states[2]
+async def test_steps_when_they_are_played_at_once_then_one_process_rests(
+    players: Players, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = simulating._end
+
+    async def slowly(*given: Any) -> None:
+        await asyncio.sleep(0.5)  # so long that each that has played finds another one ending
+        await end(*given)
+
+    monkeypatch.setattr(simulating, "_end", slowly)
+    states = await asyncio.gather(*(_play(players, 5) for _ in range(4)))
+    assert all(state == states[0] for state in states)
+    assert len(_processes()) == 1
     await players.close()
     assert _processes() == []
 
