@@ -167,7 +167,7 @@ class RecentBars(NamedTuple):
 class BarSeries:
     """One symbol's bars, oldest first, seen as of an instant in that day's shares.
 
-    Packed or pickled, it is columns: to hand over a model of each bar takes twenty times as long as to play with them.
+    Packed or pickled, it is columns: a model of each bar would take longer to hand over than to play with.
     """
 
     def __init__(self, symbol: str, bars: Sequence[KnownBar], splits: Sequence[Split]) -> None:
@@ -314,15 +314,7 @@ class BarSeries:
         self._volumes = np.array([adjusted_volume(known.bar.volume, factor) for known, factor in pairs])
 
 
-def series_of(bars: Sequence[KnownBar], actions: Sequence[CorporateAction]) -> dict[str, BarSeries]:
-    """Gather bars and splits into series by symbol."""
-    by_symbol: dict[str, list[KnownBar]] = {}
-    for known in bars:
-        by_symbol.setdefault(known.bar.symbol, []).append(known)
-    return with_splits(by_symbol, actions)
-
-
-def with_splits(bars: Mapping[str, Sequence[KnownBar]], actions: Sequence[CorporateAction]) -> dict[str, BarSeries]:
+def series_of(bars: Mapping[str, Sequence[KnownBar]], actions: Sequence[CorporateAction]) -> dict[str, BarSeries]:
     """Put each symbol's bars and splits together."""
     splits: dict[str, list[Split]] = {}
     for action in actions:

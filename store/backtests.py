@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from domain.backtest import BacktestRequest, Membership
 from domain.backtest_data import BacktestData
 from domain.backtest_run import BacktestEnd, BacktestResult, BacktestStart
-from domain.bar_series import with_splits
+from domain.bar_series import series_of
 from domain.errors import InvalidInput, NotFound
 from domain.extraction import ExtractorKind
 from domain.market import CorporateAction, Session
@@ -114,7 +114,7 @@ async def load(
         sessions=tuple(sessions),
         session_dates=tuple(session_dates),
         evidence=found,
-        bars=with_splits(bars, actions),
+        bars=series_of(bars, actions),
         actions=by_day,
         taken_back=await documents.takings_back(session, until=until),
         economy=statements,

@@ -9,7 +9,7 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from domain.adjustment import adjusted_close, split_factor
-from domain.bar_series import BarSeries, KnownBar, with_splits
+from domain.bar_series import BarSeries, KnownBar, series_of
 from domain.breaker_state import BreakerEvent
 from domain.decisions import Holding
 from domain.ids import digest
@@ -136,7 +136,7 @@ async def series(session: AsyncSession, *, symbols: Sequence[str], as_of: dateti
             )
         )
     ]
-    return with_splits(bars, actions)
+    return series_of(bars, actions)
 
 
 def stop_inputs(

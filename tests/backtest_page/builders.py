@@ -33,6 +33,7 @@ from domain.market import Bar, Session
 from domain.metrics import measure
 from domain.overfitting import Trials
 from domain.simulation import Simulation
+from tests.backtests.builders import bars_by_symbol
 from tests.decisions.builders import SESSIONS, item
 
 FIRST, LAST = date(2014, 7, 1), date(2014, 8, 29)
@@ -58,7 +59,7 @@ def simulated(
         sessions=tuple(_session(day) for day in days),
         session_dates=SESSIONS,
         evidence=evidence,
-        bars=series_of(bars, []),
+        bars=series_of(bars_by_symbol(bars), []),
         actions={},
     )
     request = BacktestRequest(

@@ -33,6 +33,8 @@ from domain.simulation import Simulation
 from tests.decisions.builders import SESSIONS, item
 from tests.layers.builders import statement
 
+from .builders import bars_by_symbol
+
 NAMES = ("ACME", "BOLT", "CORE", "DYNE", "EDGE")
 SUMMER = date(2014, 3, 9)
 """First day on which New York opens at 13:30 UTC."""
@@ -85,7 +87,7 @@ class AnyMarket:
             sessions=tuple(session_of(day) for day in self.period),
             session_dates=SESSIONS,
             evidence={name: items for name, items in evidence.items() if items},
-            bars=series_of(bars, actions),
+            bars=series_of(bars_by_symbol(bars), actions),
             actions=by_day,
             taken_back=self._taken_back(),
             economy=self._economy(),

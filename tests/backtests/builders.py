@@ -86,6 +86,13 @@ def by_symbol(items: Iterable[EvidenceItem]) -> dict[str, list[EvidenceItem]]:
     return dict(sorted(found.items()))
 
 
+def bars_by_symbol(bars: Iterable[KnownBar]) -> dict[str, list[KnownBar]]:
+    found: dict[str, list[KnownBar]] = {}
+    for known in bars:
+        found.setdefault(known.bar.symbol, []).append(known)
+    return found
+
+
 def data_of(
     days: int,
     *,
@@ -101,7 +108,7 @@ def data_of(
         "sessions": period(days),
         "session_dates": SESSIONS,
         "evidence": by_symbol(evidence),
-        "bars": series_of(bars, actions),
+        "bars": series_of(bars_by_symbol(bars), actions),
         "actions": by_day,
     }
     return BacktestData(**{**values, **others})

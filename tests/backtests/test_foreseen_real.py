@@ -27,7 +27,7 @@ from domain.validation import validate_extraction
 from tests.conftest import shared_data
 
 from .any_market import run_foreseen, run_watched
-from .builders import by_symbol
+from .builders import bars_by_symbol, by_symbol
 
 SYMBOLS = frozenset({"AAPL", "BAC", "JPM", "GS", "C", "BA", "MSFT", "XOM", "WFC", "AIG"})
 FIRST, LAST = date(2011, 9, 1), date(2011, 10, 28)
@@ -119,7 +119,7 @@ def _both_ways(last: date, **others: Any) -> BacktestState:
         sessions=tuple(_session(day) for day in days if FIRST <= day <= last),
         session_dates=tuple(days),
         evidence=by_symbol(_evidence()),
-        bars=series_of(bars, ()),
+        bars=series_of(bars_by_symbol(bars), ()),
         actions={},
         **others,
     )

@@ -147,10 +147,7 @@ SPOILT: dict[str, tuple[Callable[[BackupFiles], None], FlawKind]] = {
 @pytest.mark.parametrize("what", SPOILT)
 async def test_backup_when_spoilt_then_that_is_found_and_named(vault: Vault, tmp_path: Path, what: str) -> None:
     spoil, kind = SPOILT[what]
-    async with vault.parts.database.transaction() as session:
-        newest = await backups.newest_verified(session)
-    assert newest is not None
-    files = copied(vault.files(newest.backup_id), tmp_path)
+    files = copied(vault.files((await vault.back_up()).backup_id), tmp_path)
     programs = vault.parts.postgres_programs
     assert await flaws_of(files, programs) == []
     spoil(files)

@@ -32,7 +32,8 @@ from store import migrate as schema
 from store.book_cut import connect, copy_of
 from store.database import Database
 from store.objects import ObjectStore, key_for
-from tests.backups.vault import BEGAN, Vault, contents, empty_book, open_vault, restore, step, stonks
+from tests.backups.vault import BEGAN, Vault, contents, empty_book, open_vault, restore, step
+from tests.conftest import stonks
 from workers.parts import Parts
 from workers.settings import Settings, load
 

@@ -42,7 +42,8 @@ from store.tables.decisions import Approval, OrderIntentRow, RiskDecisionRow
 from store.tables.trading import Order
 from tests.api.harness import eventually
 from tests.asking.platform import register, working
-from tests.backups.vault import Vault, contents, copied, empty_book, restore, step, stonks
+from tests.backups.vault import Vault, contents, copied, empty_book, restore, step
+from tests.conftest import stonks
 from tests.namespaces import new_namespace
 from workers.backups import backups_of, elsewhere_of
 from workers.parts import Parts

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import shutil
-import subprocess
-import sys
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -29,7 +27,6 @@ from store import registry
 from store.book_cut import connect
 from store.objects import ObjectStore
 from tests.asking.platform import process, register, working
-from tests.conftest import REPOSITORY, clean_environment
 from tests.databases import drop
 from tests.namespaces import new_namespace
 from workers.parts import Parts
@@ -188,16 +185,3 @@ def copied(files: BackupFiles, folder: Path) -> BackupFiles:
     shutil.copytree(files.root, folder / files.root.name)
     shutil.copytree(files.objects, folder / "objects")
     return BackupFiles(folder / files.root.name, folder / "objects")
-
-
-def stonks(*words: str) -> subprocess.CompletedProcess[str]:
-    """What a person types."""
-    return subprocess.run(
-        [sys.executable, "-m", "cli.main", *words],
-        cwd=REPOSITORY,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )

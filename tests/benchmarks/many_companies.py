@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from domain.backtest import BacktestRequest
 from domain.backtest_data import BacktestData
-from domain.bar_series import PackedBars, with_splits
+from domain.bar_series import PackedBars, series_of
 from domain.config import TradingConfig
 from domain.documents import NEW_YORK, Credibility
 from domain.evidence_columns import (
@@ -90,7 +90,7 @@ def market_of(companies: int, sessions: int, documents: int, *, rivals: int = 0,
             sessions=tuple(played),
             session_dates=tuple(days),
             evidence=evidence,
-            bars=with_splits(bars, ()),
+            bars=series_of(bars, ()),
             actions={},
             links=_links(names, rivals, datetime.combine(days[0], time(), tzinfo=UTC)),
         )
